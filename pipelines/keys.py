@@ -1,0 +1,181 @@
+"""Keys: make, show, extend and destroy what protects the datasets.
+
+    python -m pipelines.keys create --output keys/
+    python -m pipelines.keys list --key_ring keys/
+    python -m pipelines.keys rotate --key_ring keys/ --through 2027-12
+    python -m pipelines.keys destroy --key_ring keys/ --month 2026-01 --confirm 2026-01
+"""
+
+import os
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+
+from pipelines.options import JobParser, run_job, whole_number
+from schemas.errors import InvalidOptions
+from transforms.core import keyring, storage
+from transforms.core.keyring import PrivateKeys, check_month
+
+PRIVATE_FOLDER = "private"
+
+
+def _parser() -> JobParser:
+    parser = JobParser("keys", "Make, show, extend and destroy keys.")
+    commands = parser.add_subparsers(dest="command", required=True, parser_class=_command)
+    create = commands.add_parser("create", help="Make a key ring and the roles' private keys.")
+    create.add_argument("--output", required=True, metavar="DIR", help="New folder; --key_ring of the other jobs.")
+    create.add_argument("--start", type=check_month, metavar="YYYY-MM", help="First month. Default: last month.")
+    create.add_argument("--months", type=whole_number(1, 600), default=14, help="How many months. Default: 14.")
+    listing = commands.add_parser("list", help="Show which keys there are; never a key itself.")
+    rotate = commands.add_parser("rotate", help="Add the months that follow, each with fresh keys.")
+    rotate.add_argument("--through", type=check_month, metavar="YYYY-MM",
+                        help="Last month there shall be keys for, or an earlier one to add. Default: next month.")  # fmt: skip
+    destroy = commands.add_parser(
+        "destroy",
+        help="Destroy a month's keys: its pseudonyms can no longer be derived, its code no longer be read.",
+    )
+    destroy.add_argument("--month", required=True, type=check_month, metavar="YYYY-MM")
+    destroy.add_argument("--confirm", metavar="YYYY-MM", help="The same month; without it nothing is destroyed.")
+    for command in (listing, rotate, destroy):
+        command.add_argument("--key_ring", required=True, metavar="DIR", help="Folder made by create.")
+    for command in (rotate, destroy):
+        command.add_argument("--private", metavar="DIR",
+                             help="Folder of the roles' private keys. Default: private/ in the key ring.")  # fmt: skip
+    return parser
+
+
+def _command(**arguments: object) -> JobParser:
+    parser = JobParser("keys", "")
+    parser.prog = str(arguments["prog"])
+    return parser
+
+
+def create(folder: str, start: str, months: int) -> None:
+    """Makes a ring for so many months from `start` on; refuses a folder that has one."""
+    path = storage.join(folder, keyring.RING_FILE)
+    if storage.exists(path):
+        raise InvalidOptions(f"--output {folder}: there is a key ring already; rotate adds months to it")
+    ring, operators = keyring.create()
+    private = {role: PrivateKeys(role, {}) for role in keyring.ROLES}
+    private["operators"].keys[keyring.STANDING] = operators
+    for month in _months(start, months):
+        for role, key in ring.add_month(month).items():
+            private[role].keys[month] = key
+    for keys in private.values():
+        _write_private(storage.join(folder, PRIVATE_FOLDER), keys)
+    _write_secret(path, keyring.dumps(ring))
+
+
+def rotate(folder: str, private_folder: str, through: str) -> list[str]:
+    """Adds every month that is missing up to `through`; returns them.
+
+    A month before the ring's first is added by itself with what lies between.
+    Months whose key was destroyed stay destroyed.
+    """
+    ring = keyring.load(folder)
+    have = sorted({*ring.epochs, *ring.destroyed})
+    first, last = min([*have, through]), max([*have, through])
+    missing = [m for m in _months(first, _distance(first, last) + 1) if m not in have]
+    private = {r: _load_or_new(private_folder, r) for r in keyring.ROLES if r != "operators"}
+    for month in missing:
+        for role, key in ring.add_month(month).items():
+            private[role].keys[month] = key
+    for keys in private.values():
+        _write_private(private_folder, keys)
+    _write_secret(storage.join(folder, keyring.RING_FILE), keyring.dumps(ring))
+    return missing
+
+
+def destroy(folder: str, private_folder: str, month: str) -> None:
+    """Destroys a month's epoch secret and the roles' private keys of that month.
+
+    The ring remembers that it was destroyed, so that rotate never makes it anew.
+    """
+    ring = keyring.load(folder)
+    if month not in ring.epochs:
+        raise InvalidOptions(f"--month {month}: the ring has {_span(ring)}")
+    del ring.epochs[month]
+    ring.destroyed.append(month)
+    for role in keyring.ROLES:
+        ring.public_keys[role].pop(month, None)
+        if role != "operators" and storage.exists(_private_path(private_folder, role)):
+            keys = keyring.load_private(_private_path(private_folder, role))
+            keys.keys.pop(month, None)
+            _write_private(private_folder, keys)
+    _write_secret(storage.join(folder, keyring.RING_FILE), keyring.dumps(ring))
+
+
+def _load_or_new(folder: str, role: str) -> PrivateKeys:
+    path = _private_path(folder, role)
+    return keyring.load_private(path) if storage.exists(path) else PrivateKeys(role, {})
+
+
+def _private_path(folder: str, role: str) -> str:
+    return storage.join(folder, f"{role}.json")
+
+
+def _write_private(folder: str, keys: PrivateKeys) -> None:
+    _write_secret(_private_path(folder, keys.role), keyring.dump_private(keys))
+
+
+def _write_secret(path: str, data: bytes) -> None:
+    """Writes a file that only its owner may read."""
+    before = os.umask(0o077)
+    try:
+        storage.write_atomic(path, data)
+    finally:
+        os.umask(before)
+
+
+def _months(start: str, count: int) -> list[str]:
+    year, month = (int(part) for part in start.split("-"))
+    numbers = range(year * 12 + month - 1, year * 12 + month - 1 + count)
+    return [f"{n // 12:04d}-{n % 12 + 1:02d}" for n in numbers]
+
+
+def _distance(first: str, last: str) -> int:
+    a, b = (date.fromisoformat(f"{m}-01") for m in (first, last))
+    return (b.year - a.year) * 12 + b.month - a.month
+
+
+def _relative_month(offset: int) -> str:
+    now = datetime.now(UTC)
+    number = now.year * 12 + now.month - 1 + offset
+    return f"{number // 12:04d}-{number % 12 + 1:02d}"
+
+
+def _span(ring: keyring.KeyRing) -> str:
+    return f"{min(ring.epochs)} to {max(ring.epochs)}" if ring.epochs else "no months"
+
+
+def main(argv: Sequence[str]) -> None:
+    """The command."""
+    args = _parser().parse_args(list(argv))
+    if args.command == "create":
+        create(args.output, args.start or _relative_month(-1), args.months)
+        print(f"made {storage.join(args.output, keyring.RING_FILE)}: {_span(keyring.load(args.output))}")
+        print(f"private keys of the roles are in {storage.join(args.output, PRIVATE_FOLDER)}: keep them elsewhere")
+        return
+    ring = keyring.load(args.key_ring)
+    if args.command == "list":
+        _print_list(ring)
+        return
+    private = args.private or storage.join(args.key_ring, PRIVATE_FOLDER)
+    if args.command == "rotate":
+        added = rotate(args.key_ring, private, args.through or _relative_month(1))
+        print(f"added {len(added)} months: {', '.join(added) or 'all were there'}")
+    elif args.confirm != args.month:
+        print(f"would destroy the keys of {args.month} for ever; to do it add --confirm {args.month}")
+    else:
+        destroy(args.key_ring, private, args.month)
+        print(f"destroyed the keys of {args.month}")
+
+
+def _print_list(ring: keyring.KeyRing) -> None:
+    print(f"check value {ring.check_value}")
+    print(f"epochs {_span(ring)} ({len(ring.epochs)}); destroyed: {', '.join(sorted(ring.destroyed)) or 'none'}")
+    for role, keys in ring.public_keys.items():
+        print(f"role {role}: {len(keys)} public keys, {min(keys, default='-')} to {max(keys, default='-')}")
+
+
+if __name__ == "__main__":
+    run_job(main)

@@ -1,0 +1,105 @@
+"""Flags, the way every job treats them: unknown ones are refused, errors are one line."""
+
+import argparse
+import logging
+import re
+import sys
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import NoReturn, TypeVar
+
+from apache_beam.options.pipeline_options import PipelineOptions, _BeamArgumentParser
+
+import schemas.errors
+from schemas.errors import InternalError, InvalidOptions, PipelineError
+
+_DURATION = re.compile(r"(\d+)(s|min|h|d)")
+_UNITS = {"s": "seconds", "min": "minutes", "h": "hours", "d": "days"}
+_FROM_WORKER = re.compile(r"^(?:[\w.]+\.)?(\w+): (.*?)(?: \[while running .*)?$", re.MULTILINE)
+Options = TypeVar("Options", bound=PipelineOptions)
+
+
+class _Refusing:
+    """Argument errors become InvalidOptions instead of a page of usage."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InvalidOptions(message)
+
+
+class JobParser(_Refusing, argparse.ArgumentParser):
+    """Parser of a job that is no Beam pipeline; abbreviations are not accepted."""
+
+    def __init__(self, job: str, description: str) -> None:
+        super().__init__(prog=f"python -m pipelines.{job}", description=description, allow_abbrev=False)
+
+
+class _PipelineParser(_Refusing, _BeamArgumentParser):
+    """Parser of all of Beam's flags and a job's own."""
+
+
+def parse_pipeline_options(job: str, kind: type[Options], argv: Sequence[str]) -> Options:
+    """A job's flags and Beam's own.
+
+    Beam ignores flags it does not know, so all are parsed here first; raises
+    InvalidOptions on one that is unknown or has a value that is not allowed.
+    """
+    parser = _PipelineParser(prog=f"python -m pipelines.{job}", description=kind.__doc__, allow_abbrev=False)
+    seen: dict[str, type[PipelineOptions]] = {str(kind): kind}
+    for options in PipelineOptions.__subclasses__():
+        if options.__module__.startswith("apache_beam"):
+            seen.setdefault(str(options), options)
+    for options in seen.values():
+        options._add_argparse_args(parser)
+    parser.parse_args(list(argv))
+    return kind(list(argv))
+
+
+def duration(text: str) -> timedelta:
+    """`90s`, `30min`, `24h`, `7d`; argparse tells what is allowed otherwise."""
+    found = _DURATION.fullmatch(text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r}: allowed are a whole number and s, min, h or d, as in 24h")
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+def whole_number(low: int, high: int) -> Callable[[str], int]:
+    """An argparse type for whole numbers in a range, both ends allowed."""
+
+    def parse(text: str) -> int:
+        if not text.isdigit() or not low <= int(text) <= high:
+            raise argparse.ArgumentTypeError(f"{text!r}: allowed is a whole number from {low} to {high}")
+        return int(text)
+
+    return parse
+
+
+def run_job(main: Callable[[Sequence[str]], None]) -> NoReturn:
+    """Runs a job's main with the command line; a PipelineError is one line and exit code 1."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    logging.getLogger("apache_beam").setLevel(logging.CRITICAL)  # errors come back as exceptions
+    try:
+        main(sys.argv[1:])
+    except PipelineError as error:
+        sys.exit(f"error: {_one_line(str(error))}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    sys.exit(0)
+
+
+def pipeline_error(error: Exception) -> PipelineError:
+    """The PipelineError that a runner passed on: itself, or as text with its class's name in it.
+
+    Anything else becomes an InternalError of its type alone; its text may quote data.
+    """
+    text = str(error)
+    if isinstance(error, PipelineError):
+        return type(error)(text.partition(" [while running ")[0])
+    for name, message in reversed(_FROM_WORKER.findall(text)):
+        kind = getattr(schemas.errors, name, None)
+        if isinstance(kind, type) and issubclass(kind, PipelineError):
+            return kind(message)
+    return InternalError(f"{type(error).__name__} in the runner")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,35 @@
+"""Recompute the ledger from storage and say whether anything was lost.
+
+    python -m pipelines.verify --datasets datasets/
+"""
+
+from collections.abc import Sequence
+
+from pipelines.batch import describe
+from pipelines.options import JobParser, run_job
+from schemas.errors import InvalidOptions, UnbalancedBooks
+from transforms.core.ledger import differences, imbalances, read_marks, strangers, total
+
+
+def main(argv: Sequence[str]) -> None:
+    """The command; raises UnbalancedBooks after printing every place that does not balance."""
+    parser = JobParser(
+        "verify",
+        "Recompute the ledger of an output from the files themselves. Prints every place where events or rows "
+        "are missing or too many, or files have no ledger row, and then exits with 1.",
+    )
+    parser.add_argument("--datasets", required=True, metavar="PATH", help="The output of the batch job.")
+    args = parser.parse_args(list(argv))
+    marks = read_marks(args.datasets)
+    problems = [*imbalances(marks), *differences(args.datasets, marks), *strangers(args.datasets)]
+    if not marks and not problems:
+        raise InvalidOptions(f"--datasets {args.datasets}: no ledger there")
+    for problem in problems:
+        print(problem)
+    if problems:
+        raise UnbalancedBooks(f"{len(problems)} places in {args.datasets} do not balance")
+    print(describe(total(marks)))
+
+
+if __name__ == "__main__":
+    run_job(main)

@@ -1,0 +1,82 @@
+"""Writes what people read from the contract: docs/datasets.md and docs/telemetry.json.
+
+    python -m schemas.dictionary docs
+"""
+
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from schemas.registry import EVENT_DATASETS, Field, Schema, load
+
+DATASETS = (*EVENT_DATASETS, "extension_events", "quarantine", "ledger")
+
+
+def datasets_page() -> str:
+    """The data dictionary as Markdown, one table a dataset."""
+    parts = [
+        "# Datasets\n\nMade from `schemas/avro/` by `make docs`; do not edit.\n\n"
+        "Every dataset lies in `<output>/<dataset>/received_date=YYYY-MM-DD/*.parquet`. "
+        "Level is the telemetry level that permits the value.\n"
+    ]
+    for name in DATASETS:
+        parts.append(_section(load(name)))
+    return "\n".join(parts)
+
+
+def _section(schema: Schema) -> str:
+    kept = f"Version {schema.version}. Kept {schema.delete_after_days} days."
+    wires = sorted({route.name for route in schema.events})
+    wire = " Events: " + ", ".join(f"`{w}`" for w in wires) + "." if wires else ""
+    lines = [f"## {schema.name}\n", f"{schema.doc} {kept}{wire}\n"]
+    lines.append("| column | type | unit | treatment | level | what it is |")
+    lines.append("| --- | --- | --- | --- | --- | --- |")
+    for f in schema.fields:
+        kind = f"{f.type}{'' if f.required else ' or null'}"
+        lines.append(f"| {f.name} | {kind} | {f.unit or ''} | {f.treatment} | {f.level} | {f.doc} |")
+    return "\n".join(lines) + "\n"
+
+
+def telemetry_json() -> dict[str, Any]:
+    """Our own contract in the format of an extension's telemetry.json, by wire event.
+
+    What every event carries (`event.1.avsc`) stands once, under commonProperties.
+    """
+    events: dict[str, Any] = {}
+    common = load("event")
+    for name in EVENT_DATASETS:
+        schema = load(name)
+        own = [f for f in schema.fields if f not in common.fields]
+        for route in schema.events:
+            event = events.setdefault(route.name, {"owner": "suggestion-telemetry", "comment": schema.doc})
+            event.update(_declared(own))
+    return {"events": dict(sorted(events.items())), "commonProperties": _declared(common.fields)}
+
+
+def _declared(fields: Iterable[Field]) -> dict[str, Any]:
+    declared = {}
+    for f in fields:
+        for source in f.sources:
+            group, _, wire = source.partition("=>")[0].partition(".")
+            if group in ("properties", "measurements"):
+                declared[wire.lower()] = _declaration(f, group)
+    return declared
+
+
+def _declaration(f: Field, group: str) -> dict[str, Any]:
+    declared = {"classification": f.classification, "purpose": f.purpose, "comment": f.doc, "endPoint": "none"}
+    return {**declared, "isMeasurement": True} if group == "measurements" else declared
+
+
+def main(folder: str) -> None:
+    """Write both files into the folder."""
+    target = Path(folder)
+    target.mkdir(exist_ok=True)
+    (target / "datasets.md").write_text(datasets_page())
+    (target / "telemetry.json").write_text(json.dumps(telemetry_json(), indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1] if len(sys.argv) > 1 else "docs")

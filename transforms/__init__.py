@@ -1,0 +1,1 @@
+"""Beam steps: a module is one step; thought lives in `transforms.core`."""

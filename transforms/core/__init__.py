@@ -1,0 +1,1 @@
+"""Functions and values on Arrow columns; no Beam in here."""

@@ -1,0 +1,61 @@
+"""What passes from step to step inside the fused stage, and the guard around it."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+QUARANTINE, COUNTS = "quarantine", "counts"
+"""Kinds of batches beside the datasets."""
+
+COUNT_SCHEMA = pa.schema(
+    [
+        ("bucket", pa.int32()),
+        ("days", pa.int32()),
+        ("kind", pa.string()),
+        ("key", pa.string()),
+        ("count", pa.int64()),
+    ]
+)
+"""Counts as rows: days since 1970 of the received_date, the ledger's column, its key where it is a map."""
+
+COUNT_BUCKET = 0
+"""Counts of what happened before the shuffle belong to no person; they all go to one bucket."""
+
+
+@dataclass
+class EventBatch:
+    """A RecordBatch of one kind: a dataset's rows, quarantine rows, or counts.
+
+    Before ProtectEvents it holds addresses and identifiers; therefore it
+    refuses to be pickled: a runner that would move one between processes fails
+    instead of writing it somewhere.
+    """
+
+    kind: str
+    batch: pa.RecordBatch
+
+    def __reduce__(self) -> tuple[object, ...]:
+        raise TypeError("only sealed pieces leave the stage that protects events")
+
+
+class Tally:
+    """Counts by day, kind and key, until they become rows."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[tuple[int, str, str]] = Counter()
+
+    def add(self, day: int, kind: str, key: str = "", count: int = 1) -> None:
+        """Adds to a count; zero changes nothing."""
+        if count:
+            self._counts[day, kind, key] += count
+
+    def batch(self) -> EventBatch | None:
+        """The counts as rows of COUNT_SCHEMA, sorted; None where there are none."""
+        if not self._counts:
+            return None
+        rows = [
+            {"bucket": COUNT_BUCKET, "days": day, "kind": kind, "key": key, "count": count}
+            for (day, kind, key), count in sorted(self._counts.items())
+        ]
+        return EventBatch(COUNTS, pa.RecordBatch.from_pylist(rows, schema=COUNT_SCHEMA))

@@ -1,0 +1,67 @@
+"""Text and numbers of the wire -> the type a field's schema names; null where they do not fit."""
+
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.registry import Field
+from transforms.core.times import TIMESTAMP, parse_times
+
+_TRUE, _FALSE = {"true", "1", "1.0"}, {"false", "0", "0.0"}
+_LATEST_EPOCH_S = 253_402_300_800  # year 10000
+
+
+def convert(field: Field, values: pa.Array) -> pa.Array:
+    """The values in the field's type. A value that does not fit becomes null, never another value."""
+    if pa.types.is_timestamp(field.type):
+        return _timestamps(values)
+    if pa.types.is_boolean(field.type):
+        return _booleans(values)
+    if pa.types.is_string(field.type):
+        return _texts(field, values)
+    try:
+        return values.cast(field.type)
+    except pa.ArrowInvalid:
+        return pa.array([_number(v, field.type) for v in values.to_pylist()], field.type)
+
+
+def _number(value: Any, kind: pa.DataType) -> Any:
+    try:
+        return pa.scalar(value).cast(kind).as_py()
+    except pa.ArrowInvalid:
+        return None
+
+
+def _timestamps(values: pa.Array) -> pa.Array:
+    if pa.types.is_string(values.type):
+        return parse_times(values)
+    seconds = pc.if_else(pc.less(pc.abs(values), _LATEST_EPOCH_S), values, pa.scalar(None, pa.float64()))
+    return pc.multiply(seconds, 1e6).cast(pa.int64(), safe=False).cast(TIMESTAMP)
+
+
+def _booleans(values: pa.Array) -> pa.Array:
+    if not pa.types.is_string(values.type):
+        known = pc.is_in(values, pa.array([0.0, 1.0]))
+        return pc.if_else(known, pc.equal(values, 1.0), pa.scalar(None, pa.bool_()))
+    meaning = {**dict.fromkeys(_TRUE, True), **dict.fromkeys(_FALSE, False)}
+    return _mapped(values, lambda text: meaning.get(text.lower()), pa.bool_())
+
+
+def _texts(field: Field, values: pa.Array) -> pa.Array:
+    parse = field.attributes.get("parse")
+    if parse == "product":
+        return _mapped(values, lambda text: text.partition("/")[0], pa.string())
+    if parse == "version":
+        return _mapped(values, lambda text: text.rpartition("/")[2], pa.string())
+    if "one_of" in field.attributes:
+        allowed, otherwise = set(field.attributes["one_of"]), field.attributes["otherwise"]
+        return _mapped(values, lambda text: text if text in allowed else otherwise, pa.string())
+    return values if pa.types.is_string(values.type) else values.cast(pa.string())
+
+
+def _mapped(values: pa.Array, function: Any, kind: pa.DataType) -> pa.Array:
+    """The function of each distinct value; columns of few distinct ones cost next to nothing."""
+    coded = values.dictionary_encode()
+    meanings = pa.array([function(v) for v in coded.dictionary.to_pylist()], kind)
+    return meanings.take(coded.indices)

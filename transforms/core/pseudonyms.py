@@ -1,0 +1,79 @@
+"""Pseudonyms: HMAC-SHA-256 truncated to 128 bits, one key per domain.
+
+A domain's key is HKDF-SHA-256 of the epoch's or the correlation secret with
+the domain as info, so that the same text in two domains has two pseudonyms
+that nobody without the secret can connect.
+"""
+
+import hmac
+from collections.abc import Sequence
+
+import pyarrow as pa
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+PERSON_DOMAINS = frozenset({"installation", "session", "user", "organization"})
+"""Domains whose key changes with the epoch; the others keep one, so that joins cross an epoch."""
+
+PSEUDONYM_BYTES = 16
+_REMEMBERED = 200_000
+
+
+def derive_key(secret: bytes, purpose: str) -> bytes:
+    """32 bytes for one purpose: HKDF-SHA-256 (RFC 5869) without salt, the purpose as info."""
+    return HKDF(SHA256(), 32, None, purpose.encode()).derive(secret)
+
+
+class Pseudonymizer:
+    """The pseudonyms of one domain under one secret; the secret stays in this process.
+
+    Person-scoped values repeat from batch to batch, so they are remembered (in
+    memory only, at most 200,000); others are made anew.
+    """
+
+    def __init__(self, secret: bytes, domain: str) -> None:
+        self._key = derive_key(secret, f"pseudonym/{domain}")
+        self._known: dict[str, bytes] | None = {} if domain in PERSON_DOMAINS else None
+
+    def __reduce__(self) -> tuple[object, ...]:
+        raise TypeError("keys are opened in setup and never pickled")
+
+    def of(self, value: str) -> bytes:
+        """The 16 bytes that stand for the value."""
+        return hmac.digest(self._key, value.encode("utf-8", "surrogatepass"), "sha256")[:PSEUDONYM_BYTES]
+
+    def column(self, values: pa.Array) -> pa.Array:
+        """binary(16) for each text, null for null."""
+        if values.null_count == len(values):
+            return pa.nulls(len(values), pa.binary(PSEUDONYM_BYTES))
+        if self._known is None:
+            made = [None if v is None else self.of(v) for v in values.to_pylist()]
+            return pa.array(made, pa.binary(PSEUDONYM_BYTES))
+        coded = values.dictionary_encode()
+        return pa.array(self._remembered(coded.dictionary.to_pylist()), pa.binary(PSEUDONYM_BYTES)).take(
+            coded.indices
+        )
+
+    def _remembered(self, values: Sequence[str]) -> list[bytes]:
+        known = self._known
+        assert known is not None
+        if len(known) > _REMEMBERED:
+            known.clear()
+        for value in values:
+            if value not in known:
+                known[value] = self.of(value)
+        return [known[value] for value in values]
+
+
+def hex_column(pseudonyms: pa.Array) -> pa.Array:
+    """binary(16) -> 32 hex digits each, null for null: one pass over the column's bytes."""
+    width = 2 * PSEUDONYM_BYTES
+    plain = pa.concat_arrays([pseudonyms]) if pseudonyms.offset else pseudonyms
+    count = len(plain)
+    data = plain.buffers()[1]
+    digits = (data.to_pybytes()[: count * PSEUDONYM_BYTES] if data else b"").hex().encode()
+    offsets = pa.array(range(0, (count + 1) * width, width), pa.int32()).buffers()[1]
+    text = pa.StringArray.from_buffers(count, offsets, pa.py_buffer(digits))
+    if not plain.null_count:
+        return text
+    return pa.compute.if_else(plain.is_valid(), text, pa.scalar(None, pa.string()))

@@ -1,0 +1,197 @@
+"""The only door to files: local paths, gs:// and s3:// alike, through fsspec.
+
+Every function raises StorageUnavailable, naming the path and the cause's kind,
+where the storage refuses.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import blake2b
+from typing import Any, BinaryIO, cast
+
+import fsspec
+from fsspec.core import url_to_fs
+
+from schemas.errors import StorageUnavailable
+
+_HIDDEN = ".writing-"
+
+
+@contextmanager
+def _explained(path: str, doing: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, ImportError) as cause:
+        detail = getattr(cause, "strerror", None) or type(cause).__name__
+        raise StorageUnavailable(f"cannot {doing} {path}: {detail}") from cause
+
+
+def _open_fs(path: str) -> tuple[Any, str]:
+    with _explained(path, "reach"):
+        fs, inner = url_to_fs(path, use_listings_cache=False) if "://" in path else url_to_fs(path)
+        return fs, inner
+
+
+def is_local(path: str) -> bool:
+    """Whether the path is on this machine's file system."""
+    return "://" not in path or path.startswith("file://")
+
+
+def join(folder: str, *names: str) -> str:
+    """Path of something in a folder; works for URLs and local paths."""
+    return "/".join([folder.rstrip("/"), *names])
+
+
+def exists(path: str) -> bool:
+    """Whether a file or folder is there."""
+    fs, inner = _open_fs(path)
+    with _explained(path, "look at"):
+        return bool(fs.exists(inner))
+
+
+def read_bytes(path: str) -> bytes:
+    """The whole file."""
+    fs, inner = _open_fs(path)
+    with _explained(path, "read"):
+        return bytes(fs.cat_file(inner))
+
+
+def open_read(path: str) -> BinaryIO:
+    """The file as a stream; the caller closes it."""
+    fs, inner = _open_fs(path)
+    with _explained(path, "read"):
+        return cast(BinaryIO, fs.open(inner, "rb"))
+
+
+def write_atomic(path: str, data: bytes) -> None:
+    """Writes the whole file or nothing; a reader sees the old bytes or the new ones.
+
+    Local: a hidden file beside, fsync, rename. Object stores: one PUT.
+    """
+    fs, inner = _open_fs(path)
+    with _explained(path, "write"):
+        if not is_local(path):
+            fs.pipe_file(inner, data)
+            return
+        folder, name = os.path.split(inner)
+        os.makedirs(folder, exist_ok=True)
+        hidden = os.path.join(folder, f"{_HIDDEN}{name}")
+        with open(hidden, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(hidden, inner)
+
+
+def create_exclusive(path: str, data: bytes) -> bool:
+    """Creates the file with these bytes; False where it is there already."""
+    fs, inner = _open_fs(path)
+    with _explained(path, "write"):
+        try:
+            if is_local(path):
+                os.makedirs(os.path.dirname(inner), exist_ok=True)
+            with fs.open(inner, "xb") as file:
+                file.write(data)
+        except FileExistsError:
+            return False
+        return True
+
+
+def remove(path: str) -> None:
+    """Removes a file; nothing happens where there is none."""
+    fs, inner = _open_fs(path)
+    with _explained(path, "remove"):
+        try:
+            fs.rm_file(inner)
+        except FileNotFoundError:
+            return
+
+
+def list_files(folder: str) -> list[str]:
+    """Names of the files right in a folder, sorted, hidden ones left out; empty where there is none."""
+    return [n for n, kind in _entries(folder) if kind == "file" and not n.startswith((".", "_"))]
+
+
+def list_folders(folder: str) -> list[str]:
+    """Names of the folders right in a folder, sorted; empty where there is none."""
+    return [n for n, kind in _entries(folder) if kind == "directory"]
+
+
+def _entries(folder: str) -> list[tuple[str, str]]:
+    fs, inner = _open_fs(folder)
+    with _explained(folder, "list"):
+        try:
+            found = fs.ls(inner, detail=True)
+        except FileNotFoundError:
+            return []
+    return sorted((e["name"].rstrip("/").rsplit("/", 1)[-1], e["type"]) for e in found)
+
+
+def sweep(folder: str) -> int:
+    """Removes what a killed writer left half written below a local folder; returns how many."""
+    if not is_local(folder):
+        return 0
+    fs, inner = _open_fs(folder)
+    swept = 0
+    with _explained(folder, "sweep"):
+        for root, _, names in os.walk(inner):
+            for name in names:
+                if name.startswith(_HIDDEN):
+                    os.remove(os.path.join(root, name))
+                    swept += 1
+    return swept
+
+
+class SourceFile(dict[str, Any]):
+    """One input file: path, size_bytes and version, as they were when the run began."""
+
+    @property
+    def path(self) -> str:
+        """Where it is."""
+        return cast(str, self["path"])
+
+
+def expand_inputs(patterns: list[str]) -> list[SourceFile]:
+    """Every file that paths, globs and folders name, each once, sorted by path.
+
+    A folder stands for all files below it. Raises StorageUnavailable where a
+    pattern names nothing.
+    """
+    found: dict[str, SourceFile] = {}
+    for pattern in patterns:
+        fs, inner = _open_fs(pattern)
+        with _explained(pattern, "read"):
+            infos = _matching(fs, inner)
+        if not infos:
+            raise StorageUnavailable(f"--input {pattern}: no such file, folder or match")
+        for info in infos:
+            path = fs.unstrip_protocol(info["name"]) if not is_local(pattern) else info["name"]
+            found[path] = SourceFile(path=path, size_bytes=info["size"], version=_version(info))
+    return [found[path] for path in sorted(found)]
+
+
+def _matching(fs: Any, inner: str) -> list[dict[str, Any]]:
+    if any(c in inner for c in "*?["):
+        return [i for i in fs.glob(inner, detail=True).values() if i["type"] == "file"]
+    if fs.isdir(inner):
+        return list(fs.find(inner, detail=True).values())
+    return [fs.info(inner)] if fs.exists(inner) else []
+
+
+def _version(info: dict[str, Any]) -> str:
+    for key in ("generation", "ETag", "etag", "md5Hash", "mtime"):
+        if info.get(key):
+            return f"{key}:{info[key]}"
+    return "unversioned"
+
+
+def input_digest(files: list[SourceFile]) -> str:
+    """16 hex digits that name this set of files: their paths, sizes and versions, in any order."""
+    lines = sorted(f"{f['path']}\0{f['size_bytes']}\0{f['version']}" for f in files)
+    return blake2b("\n".join(lines).encode(), digest_size=8).hexdigest()
+
+
+def fsspec_file_system(path: str) -> tuple[Any, str]:
+    """The fsspec file system and the path in it, for libraries that want both."""
+    return cast("tuple[fsspec.AbstractFileSystem, str]", _open_fs(path))

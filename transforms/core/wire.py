@@ -1,0 +1,121 @@
+"""The JSON of all three clients as structs that hold only what a schema names.
+
+Default deny: the struct types are made from the `sources` of `schemas/avro`,
+so a member that no schema names is skipped by the decoder and never becomes a
+value. Wire names that are no Python names (`common.extname`) get short ones;
+`attribute` translates.
+"""
+
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from schemas.registry import event_schemas
+
+
+class Collector(msgspec.Struct, gc=False):
+    """The stamp of whoever accepted the request; the only source of address and consent."""
+
+    received_at: str | None = None
+    client_ip: str | None = None
+    telemetry_level: str | None = None
+    snippet_consent: bool | None = None
+
+
+class Frame(msgspec.Struct, gc=False):
+    """One line of a parsed stack."""
+
+    method: str | None = None
+    fileName: str | None = None
+    line: int | None = None
+    assembly: str | None = None
+
+
+class WireException(msgspec.Struct, gc=False):
+    """One exception of an ExceptionData body."""
+
+    typeName: str | None = None
+    message: str | None = None
+    stack: str | None = None
+    parsedStack: list[Frame] | None = None
+
+
+class ExceptionFacts(msgspec.Struct, gc=False):
+    """What lands of an exception, whichever way the client wrapped it."""
+
+    type: str | None = None
+    message: str | None = None
+    stack: str | None = None
+    severity: str | None = None
+
+
+def _names(group: str) -> list[str]:
+    """Wire names of a group (properties, measurements, tags) in schema order, each once."""
+    names: dict[str, None] = {}
+    for schema in event_schemas().values():
+        sources: Iterable[str | None] = [s for f in schema.fields for s in f.sources]
+        for source in (*sources, *(route.source for route in schema.events)):
+            kind, _, name = (source or "").partition("=>")[0].partition(".")
+            if kind == group:
+                names[name] = None
+    return list(names)
+
+
+def _struct(group: str, kind: Any) -> tuple[type[msgspec.Struct], dict[str, str]]:
+    attributes = {name: f"f{n}" for n, name in enumerate(_names(group))}
+    made = msgspec.defstruct(
+        group.capitalize(),
+        [(a, kind, None) for a in attributes.values()],
+        rename={a: name for name, a in attributes.items()},
+        gc=False,
+        module=__name__,
+    )
+    return made, attributes
+
+
+Properties, _PROPERTIES = _struct("properties", str | None)
+Measurements, _MEASUREMENTS = _struct("measurements", float | None)
+Tags, _TAGS = _struct("tags", str | None)
+_ATTRIBUTES = {"properties": _PROPERTIES, "measurements": _MEASUREMENTS, "tags": _TAGS}
+
+
+class BaseData(msgspec.Struct, gc=False):
+    """The body of an event in every envelope."""
+
+    name: str | None = None
+    properties: Properties | None = None  # type: ignore[valid-type]
+    measurements: Measurements | None = None  # type: ignore[valid-type]
+    exceptions: list[WireException] | None = None
+    severityLevel: int | str | None = None
+
+
+class Data(msgspec.Struct, gc=False):
+    """`baseType` is missing in Common Schema 4.0."""
+
+    baseData: BaseData
+    baseType: str | None = None
+
+
+class Envelope(msgspec.Struct, gc=False):
+    """One event as any of the clients wraps it."""
+
+    data: Data
+    name: str | None = None
+    time: str | None = None
+    tags: Tags | None = None  # type: ignore[valid-type]
+    collector: Collector | None = None
+
+
+class Stamped(msgspec.Struct, gc=False):
+    """Only the stamp of an envelope: what consent needs when the rest is of a wrong shape."""
+
+    collector: Collector | None = None
+
+
+@cache
+def attribute(source: str) -> tuple[str, str]:
+    """`properties.languageId` -> the group and the struct's attribute for it."""
+    group, _, name = source.partition(".")
+    return group, _ATTRIBUTES.get(group, {}).get(name, name)
