@@ -126,9 +126,10 @@ def decompress_body(body: bytes) -> bytes:
 
 
 def read_stamp(line: bytes) -> Collector | None:
-    """The stamp of a line whose event is of a wrong shape; None where that too is unreadable."""
+    """The stamp of a line whose event is of a wrong shape, an empty one where it has none; None where
+    that too is unreadable."""
     try:
-        return _checked(_decode_stamp, line).collector
+        return _checked(_decode_stamp, line).collector or Collector()
     except RejectedEvent:
         return None
 

@@ -1,0 +1,239 @@
+"""Made-up people, their editors and the lives of their suggestions, for `pipelines.generate`.
+
+What each event is bound for is written here by hand, not asked of the
+pipeline, so that the truth is a second opinion.
+"""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+LANGUAGES = ("python", "typescript", "javascript", "java", "go", "rust", "csharp", "cpp", "markdown", "sql")
+ENGINES = ("gpt-41-copilot", "gpt-4o-copilot", "o4-mini-copilot")
+SYSTEMS = (("linux", "6.8.0"), ("darwin", "25.1.0"), ("win32", "10.0.26100"))
+PREFIXES = ("81.2.69", "91.198.174", "133.11.0", "200.147.35", "41.86.140", "8.8.8", "194.25.0", "2001:4860:4860:")
+LEVELS = ("all",) * 86 + ("error",) * 6 + ("off",) * 4 + ("crash",) * 1 + (None,) * 1 + ("full",) * 2
+CLIENTS = ("applicationinsights",) * 5 + ("extension-appinsights",) * 3 + ("extension-1ds",) * 2
+CONTAINERS = ("ndjson", "ndjson.gz", "ndjson.zst", "avro")
+CHECKS_S = (15, 30, 120, 300, 600)
+_PADDING = ";".join(f"config.suggestions.experiment{n}=treatment-{n % 7}" for n in range(24))
+_CODE = (
+    "def handle(request, session):\n    rows = session.query(Order).filter(Order.user == request.user)\n"
+    "    return [row.total for row in rows if row.is_open]\n"
+)
+
+
+@dataclass
+class Person:
+    """One installation: its ids, its editor, what its user allows."""
+
+    machine: str
+    user: str
+    client: str
+    container: str
+    level: str | None
+    snippet_consent: bool
+    address: str
+    system: tuple[str, str]
+    has_event_ids: bool
+    extension_version: str
+    session: str = ""
+
+
+@dataclass
+class Event:
+    """One event before its envelope, and where it must end up."""
+
+    name: str
+    dataset: str | None
+    properties: dict[str, str]
+    measurements: dict[str, Any] = field(default_factory=dict)
+    at_ms: int = 0
+    mirrors: tuple[str, ...] = ()
+    exception: tuple[str, str, str] | None = None
+    is_invalid: bool = False
+
+
+def person(rng: random.Random) -> Person:
+    """A person, drawn."""
+    prefix = rng.choice(PREFIXES)
+    address = f"{prefix}:{rng.randrange(1, 65535):x}" if ":" in prefix else f"{prefix}.{rng.randrange(1, 255)}"
+    if rng.random() < 0.1:
+        address = f"198.51.100.{rng.randrange(1, 255)}, {address}"
+    elif ":" not in prefix and rng.random() < 0.05:
+        address = f"::ffff:{address}"
+    client = rng.choice(CLIENTS)
+    made = Person(
+        machine=f"{rng.getrandbits(256):064x}",
+        user=f"{rng.getrandbits(128):032x}",
+        client=client,
+        container=rng.choice(CONTAINERS),
+        level=rng.choice(LEVELS),
+        snippet_consent=rng.random() < 0.4,
+        address=address,
+        system=rng.choice(SYSTEMS),
+        has_event_ids=client == "applicationinsights" or rng.random() < 0.9,
+        extension_version=f"0.{rng.randrange(38, 43)}.0",
+    )
+    return made
+
+
+def new_uuid(rng: random.Random) -> str:
+    """A random uuid of version 4."""
+    return str(UUID(int=rng.getrandbits(128), version=4))
+
+
+def opportunity(rng: random.Random, at_ms: int) -> Iterator[Event]:
+    """All events that follow from one chance to suggest, of any kind, in no order."""
+    kind = rng.random()
+    if kind < 0.04:
+        yield from _trouble(rng, at_ms)
+        return
+    ids = {
+        "opportunityId": f"icr-{new_uuid(rng)}",
+        "headerRequestId": new_uuid(rng),
+        "languageId": rng.choice(LANGUAGES),
+        "engineName": rng.choice(ENGINES),
+    }
+    if kind < 0.10:
+        yield _next_edit(rng, at_ms, ids)
+        return
+    yield Event("ghostText.issued", "requests", {**ids, "isCycling": "false", "isMultiline": "true"},
+                {"promptCharLen": rng.randrange(200, 9000), "documentLength": rng.randrange(200, 90000),
+                 "documentLineCount": rng.randrange(5, 2000), "promptComputeTimeMs": rng.random() * 20}, at_ms)  # fmt: skip
+    yield Event("request.sent", "requests", {**ids, "endpoint": "completions", "uiKind": "ghostText"}, {}, at_ms + 5)
+    delay = int(rng.lognormvariate(5.6, 0.5))
+    if rng.random() < 0.05:
+        yield Event("request.error", "requests", {**ids, "message": "FetchError", "code": "ECONNRESET"},
+                    {"totalTimeMs": delay}, at_ms + delay)  # fmt: skip
+        return
+    yield Event("request.response", "requests", {**ids, "status": "200"}, {"totalTimeMs": delay + 0.5}, at_ms + delay)
+    if rng.random() < 0.04:
+        yield from _redaction(rng, at_ms + delay, ids)
+        return
+    yield from _life(rng, at_ms + delay, {**ids, "clientCompletionId": new_uuid(rng), "choiceIndex": "0"})
+
+
+def _life(rng: random.Random, at_ms: int, ids: dict[str, str]) -> Iterator[Event]:
+    chars, lines = rng.randrange(8, 400), rng.randrange(1, 12)
+    size = {"compCharLen": chars, "numLines": lines}
+    for again in range(1 if rng.random() < 0.6 else rng.randrange(2, 6)):
+        source = "network" if again == 0 else "typingAsSuggested"
+        yield Event("ghostText.shown", "displays", {**ids, "reason": source},
+                    {**size, "timeSinceIssuedMs": rng.random() * 900, "meanLogProb": -rng.random()}, at_ms + 400 * again)  # fmt: skip
+    if rng.random() < 0.2:
+        code = _CODE * rng.randrange(1, 8)
+        if rng.random() < 0.05:
+            code += f"# mail {rng.choice(('ann', 'bob'))}@example.com\n"
+        yield Event("engine.prompt", "snippets", {**ids, "promptJson": _json_text(code)}, {}, at_ms + 10)
+    fate = rng.random()
+    decided = at_ms + int(rng.lognormvariate(7.4, 0.8))
+    if fate < 0.34:
+        yield from _acceptance(rng, decided, ids, size)
+    elif fate < 0.5:
+        yield Event("ghostText.rejected", "outcomes", {**ids, "compType": "full"}, size, decided)
+    elif fate < 0.55:
+        yield Event("ghostText.dismissed", "outcomes", {**ids, "compType": "full"}, size, decided)
+
+
+def _acceptance(rng: random.Random, at_ms: int, ids: dict[str, str], size: dict[str, int]) -> Iterator[Event]:
+    full = {**ids, "compType": "full"}
+    if rng.random() < 0.15:
+        part = {**size, "compCharLen": max(1, size["compCharLen"] // 3)}
+        yield Event("ghostText.accepted", "outcomes", {**ids, "compType": "partial"}, part, at_ms - 50)
+    text = {"completionTextJson": _json_text(_CODE)} if rng.random() < 0.3 else {}
+    yield Event("ghostText.accepted", "outcomes", {**full, **text}, {**size, "timeSinceDisplayedMs": rng.random() * 4000},
+                at_ms, mirrors=("snippets",) if text else ())  # fmt: skip
+    tokens = max(1, size["compCharLen"] // 4)
+    edits = 0 if rng.random() < 0.5 else rng.randrange(0, tokens + 1)
+    for check_s in CHECKS_S:
+        if rng.random() < 0.12:
+            continue
+        edits = min(tokens, edits + (rng.random() < 0.2))
+        yield Event("ghostText.stillInCode", "persistence_checks", dict(full),
+                    {"timeout": check_s, "relativeLexEditDistance": edits / tokens, "lexEditDistance": edits,
+                     "completionLexLength": tokens, "charEditDistance": edits * 4, "insertionOffset": 1204,
+                     "trackedOffset": 1204, "foundOffset": 1204, "stillInCodeHeuristic": int(edits / tokens <= 0.5),
+                     "compCharLen": size["compCharLen"], "numLines": size["numLines"]}, at_ms + check_s * 1000)  # fmt: skip
+
+
+def _next_edit(rng: random.Random, at_ms: int, ids: dict[str, str]) -> Event:
+    shown = rng.random() < 0.8
+    taken = rng.choice(("accepted", "rejected", "notAccepted")) if shown else "notAccepted"
+    properties = {
+        "opportunityId": ids["opportunityId"],
+        "headerRequestId": ids["headerRequestId"],
+        "modelName": "nes-model",
+        "activeDocumentLanguageId": ids["languageId"],
+        "acceptance": taken,
+        "isFromCache": "false",
+    }
+    numbers = {"isShown": int(shown), "nEditsSuggested": 1, "ttft": rng.random() * 300, "fetchTime": rng.random() * 500}
+    return Event("provideInlineEdit", "outcomes", properties, numbers, at_ms, ("displays",) if shown else ())
+
+
+def _redaction(rng: random.Random, at_ms: int, ids: dict[str, str]) -> Iterator[Event]:
+    kind = rng.randrange(4)
+    if kind == 0:
+        yield Event("ghostText.empty", "redactions", {**ids, "reason": "all choices redacted"}, {}, at_ms)
+    elif kind == 1:
+        yield Event("completion.finishReason", "redactions",
+                    {**ids, "finishReason": "content_filter", "filterCategory": "violence"}, {}, at_ms)  # fmt: skip
+    elif kind == 2:
+        yield Event("repetition.detected", "redactions", dict(ids), {}, at_ms)
+    else:
+        yield Event("ghostText.empty", "requests", {**ids, "reason": "no completions"}, {}, at_ms)
+
+
+def _trouble(rng: random.Random, at_ms: int) -> Iterator[Event]:
+    kind = rng.randrange(5)
+    if kind == 0:
+        numbers = {"expires_at": at_ms // 1000 + 1500, "adjusted_expires_at": at_ms // 1000 + 1400}
+        yield Event("auth.new_token", "errors", {}, numbers, at_ms)
+    elif kind == 1:
+        yield Event("ghostText.failed", "errors", {"reason": "timeout of /home/ann/work/app.py"}, {}, at_ms)
+    elif kind == 2:
+        where = "at read (C:\\Users\\Bob\\work\\secret\\main.ts:10:5)"
+        facts = ("TypeError", "cannot read C:\\Users\\Bob\\work\\main.ts", where)
+        yield Event("unhandlederror", "errors", {}, {}, at_ms, exception=facts)
+    elif kind == 3:
+        yield Event("ghostText.shown", "displays", {"reason": "network", "headerRequestId": new_uuid(rng)},
+                    {"compCharLen": "many"}, at_ms, is_invalid=True)  # fmt: skip
+    else:
+        yield Event(rng.choice(("panel.opened", "chat.sent", "settings.changed")), None, {}, {"count": 1}, at_ms)
+
+
+def _json_text(code: str) -> str:
+    escaped = code.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'{{"prefix":"{escaped}"}}'
+
+
+def common_properties(someone: Person) -> dict[str, str]:
+    """What every event of a person carries, in the client's own spelling."""
+    system, version = someone.system
+    if someone.client == "applicationinsights":
+        return {
+            "copilot_trackingId": someone.user,
+            "editor_version": "vscode/1.114.0",
+            "editor_plugin_version": f"copilot-chat/{someone.extension_version}",
+            "common_os": system,
+            "common_platformversion": version,
+            "client_machineid": someone.machine,
+            "client_sessionid": someone.session,
+            "abexp_assignmentcontext": _PADDING,
+        }
+    return {
+        "common.extname": "GitHub.copilot-chat",
+        "common.extversion": someone.extension_version,
+        "common.vscodemachineid": someone.machine,
+        "common.vscodesessionid": someone.session,
+        "common.vscodeversion": "1.114.0",
+        "common.os": system,
+        "common.platformversion": version,
+        "common.uikind": "desktop",
+        "common.remotename": "none",
+        "copilot_trackingId": someone.user,
+        "abexp.assignmentcontext": _PADDING,
+    }
