@@ -1,10 +1,9 @@
 """The batch job: raw editor events in files -> datasets that analysts can trust.
 
-    python -m pipelines.batch --input raw/ --output datasets/ --key_ring keys/
+python -m pipelines.batch --input raw/ --output datasets/ --key_ring keys/
 """
 
 import importlib.resources
-import sys
 from collections.abc import Sequence
 
 import apache_beam as beam
@@ -131,5 +130,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-
     run_job(main)

@@ -19,7 +19,7 @@ import fastavro
 import msgspec
 import zstandard
 
-from pipelines.options import JobParser, run_job, whole_number
+from pipelines.options import job_parser, run_job, whole_number
 from pipelines.synthetic_events import (
     CONTAINERS,
     Event,
@@ -124,15 +124,28 @@ def envelope(someone: Person, event: Event) -> dict[str, Any]:
         base = {"name": name, "properties": properties, "measurements": event.measurements}
         return {"name": name, "time": time, "ver": "4.0", "iKey": f"o:{_ZERO_KEY}", "ext": {"sdk": {"ver": "1DS"}},
                 "data": {"baseData": base}}  # fmt: skip
-    tags = {"ai.session.id": someone.session, "ai.user.id": someone.machine, "ai.internal.sdkVersion": "javascript:3.4.4"}
-    head: dict[str, Any] = {"time": time, "iKey": _ZERO_KEY, "name": "Microsoft.ApplicationInsights.Event", "tags": tags}
+    tags = {
+        "ai.session.id": someone.session,
+        "ai.user.id": someone.machine,
+        "ai.internal.sdkVersion": "javascript:3.4.4",
+    }
+    head: dict[str, Any] = {
+        "time": time,
+        "iKey": _ZERO_KEY,
+        "name": "Microsoft.ApplicationInsights.Event",
+        "tags": tags,
+    }
     if someone.client == "applicationinsights":
-        tags |= {"ai.user.id": someone.user, "ai.device.osPlatform": someone.system[0], "ai.cloud.roleInstance": "REDACTED"}
+        tags |= {
+            "ai.user.id": someone.user,
+            "ai.device.osPlatform": someone.system[0],
+            "ai.cloud.roleInstance": "REDACTED",
+        }
         head |= {"ver": 1, "sampleRate": 100}
     if event.exception:
         head["data"] = {"baseType": "ExceptionData", "baseData": _exception(someone, event, properties)}
     else:
-        base = {"ver": 2, "name": f"copilot/{event.name}", "properties": properties, "measurements": event.measurements}
+        base = {"name": f"copilot/{event.name}", "properties": properties, "measurements": event.measurements}
         head["data"] = {"baseType": "EventData", "baseData": base}
     return head
 
@@ -140,9 +153,20 @@ def envelope(someone: Person, event: Event) -> dict[str, Any]:
 def _exception(someone: Person, event: Event, properties: dict[str, str]) -> dict[str, Any]:
     assert event.exception
     kind, message, stack = event.exception
-    inner = {"typeName": kind, "message": message, "hasFullStack": True, "stack": stack, "parsedStack": []}
+    inner: dict[str, Any] = {
+        "typeName": kind,
+        "message": message,
+        "hasFullStack": True,
+        "stack": stack,
+        "parsedStack": [],
+    }
     if someone.client == "extension-appinsights":
-        inner = {"typeName": "Object", "message": json.dumps({"exceptions": [inner]}), "hasFullStack": False, "stack": ""}
+        inner = {
+            "typeName": "Object",
+            "message": json.dumps({"exceptions": [inner]}),
+            "hasFullStack": False,
+            "stack": "",
+        }
     return {"ver": 2, "exceptions": [inner], "properties": properties, "measurements": {}, "severityLevel": 3}
 
 
@@ -189,10 +213,10 @@ class Collectors:
             lines = self._lines[someone.container]
             lines += [d[:-1] + b',"collector":' + collector + b"}" for d in documents]
             if self._rng.random() < 0.002:
-                self._malformed(lines, received)
+                self._malformed(lines)
         self._flush(_FLUSH_EVENTS)
 
-    def _malformed(self, lines: list[bytes], received: datetime) -> None:
+    def _malformed(self, lines: list[bytes]) -> None:
         bad = self._rng.choice(_BAD_LINES) + b" " * self._truth.quarantined.total()
         lines.append(bad)
         shaped = bad.startswith(b'{"data"')  # JSON of another shape, without a stamp: nobody allowed it to be kept
@@ -234,7 +258,11 @@ _COMPRESS: dict[str, Callable[[bytes], bytes]] = {
 
 def _body(someone: Person, documents: list[bytes]) -> dict[str, Any]:
     if someone.client == "extension-appinsights":
-        return {"content_type": "application/json", "content_encoding": None, "body": b"[" + b",".join(documents) + b"]"}
+        return {
+            "content_type": "application/json",
+            "content_encoding": None,
+            "body": b"[" + b",".join(documents) + b"]",
+        }
     body, kind = b"\n".join(documents), "application/x-json-stream"
     if someone.client == "applicationinsights":
         return {"content_type": kind, "content_encoding": "gzip", "body": gzip.compress(body, 6, mtime=0)}
@@ -271,10 +299,14 @@ def generate(output: str, events: int, seed: int, day: date) -> Truth:
 
 def main(argv: Sequence[str]) -> None:
     """The command."""
-    parser = JobParser("generate", "Make a day of realistic raw data and the exact truth about it.")
+    parser = job_parser("generate", "Make a day of realistic raw data and the exact truth about it.")
     parser.add_argument("--output", required=True, metavar="PATH", help="New folder for raw/ and truth.json.")
-    parser.add_argument("--events", type=whole_number(1, 10**9), default=20_000, help="At least so many. Default: 20000.")
-    parser.add_argument("--seed", type=whole_number(0, 2**63), default=1, help="The same seed, the same bytes. Default: 1.")
+    parser.add_argument(
+        "--events", type=whole_number(1, 10**9), default=20_000, help="At least so many. Default: 20000."
+    )
+    parser.add_argument(
+        "--seed", type=whole_number(0, 2**63), default=1, help="The same seed, the same bytes. Default: 1."
+    )
     parser.add_argument("--date", metavar="YYYY-MM-DD", help="The day. Default: yesterday (UTC).")
     args = parser.parse_args(list(argv))
     try:

@@ -1,16 +1,16 @@
 """Keys: make, show, extend and destroy what protects the datasets.
 
-    python -m pipelines.keys create --output keys/
-    python -m pipelines.keys list --key_ring keys/
-    python -m pipelines.keys rotate --key_ring keys/ --through 2027-12
-    python -m pipelines.keys destroy --key_ring keys/ --month 2026-01 --confirm 2026-01
+python -m pipelines.keys create --output keys/
+python -m pipelines.keys list --key_ring keys/
+python -m pipelines.keys rotate --key_ring keys/ --through 2027-12
+python -m pipelines.keys destroy --key_ring keys/ --month 2026-01 --confirm 2026-01
 """
 
 import os
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 
-from pipelines.options import JobParser, run_job, whole_number
+from pipelines.options import JobParser, job_parser, run_job, whole_number
 from schemas.errors import InvalidOptions
 from transforms.core import keyring, storage
 from transforms.core.keyring import PrivateKeys, check_month
@@ -19,16 +19,20 @@ PRIVATE_FOLDER = "private"
 
 
 def _parser() -> JobParser:
-    parser = JobParser("keys", "Make, show, extend and destroy keys.")
-    commands = parser.add_subparsers(dest="command", required=True, parser_class=_command)
+    parser = job_parser("keys", "Make, show, extend and destroy keys.")
+    commands = parser.add_subparsers(dest="command", required=True)
     create = commands.add_parser("create", help="Make a key ring and the roles' private keys.")
     create.add_argument("--output", required=True, metavar="DIR", help="New folder; --key_ring of the other jobs.")
     create.add_argument("--start", type=check_month, metavar="YYYY-MM", help="First month. Default: last month.")
     create.add_argument("--months", type=whole_number(1, 600), default=14, help="How many months. Default: 14.")
     listing = commands.add_parser("list", help="Show which keys there are; never a key itself.")
     rotate = commands.add_parser("rotate", help="Add the months that follow, each with fresh keys.")
-    rotate.add_argument("--through", type=check_month, metavar="YYYY-MM",
-                        help="Last month there shall be keys for, or an earlier one to add. Default: next month.")  # fmt: skip
+    rotate.add_argument(
+        "--through",
+        type=check_month,
+        metavar="YYYY-MM",
+        help="Last month there shall be keys for, or an earlier one to add. Default: next month.",
+    )
     destroy = commands.add_parser(
         "destroy",
         help="Destroy a month's keys: its pseudonyms can no longer be derived, its code no longer be read.",
@@ -40,12 +44,6 @@ def _parser() -> JobParser:
     for command in (rotate, destroy):
         command.add_argument("--private", metavar="DIR",
                              help="Folder of the roles' private keys. Default: private/ in the key ring.")  # fmt: skip
-    return parser
-
-
-def _command(**arguments: object) -> JobParser:
-    parser = JobParser("keys", "")
-    parser.prog = str(arguments["prog"])
     return parser
 
 

@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from apache_beam.options.pipeline_options import PipelineOptions, _BeamArgumentParser
 
@@ -29,8 +29,13 @@ class _Refusing:
 class JobParser(_Refusing, argparse.ArgumentParser):
     """Parser of a job that is no Beam pipeline; abbreviations are not accepted."""
 
-    def __init__(self, job: str, description: str) -> None:
-        super().__init__(prog=f"python -m pipelines.{job}", description=description, allow_abbrev=False)
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**{"allow_abbrev": False, **arguments})
+
+
+def job_parser(job: str, description: str) -> JobParser:
+    """A parser for `python -m pipelines.<job>`."""
+    return JobParser(prog=f"python -m pipelines.{job}", description=description)
 
 
 class _PipelineParser(_Refusing, _BeamArgumentParser):

@@ -1,6 +1,6 @@
 """Read code with a role's private key.
 
-    python -m pipelines.snippets --datasets datasets/ --private_key keys/private/completions.json --to code.jsonl
+python -m pipelines.snippets --datasets datasets/ --private_key keys/private/completions.json --to code.jsonl
 """
 
 import io
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipelines.options import JobParser, run_job
+from pipelines.options import JobParser, job_parser, run_job
 from schemas.errors import InvalidOptions, KeyUnavailable
 from schemas.registry import load
 from transforms.core import storage
@@ -25,7 +25,7 @@ _SNIPPETS = "snippets"
 
 
 def _parser() -> JobParser:
-    parser = JobParser("snippets", "Read code with a role's private key: the plain columns and the role's own.")
+    parser = job_parser("snippets", "Read code with a role's private key: the plain columns and the role's own.")
     parser.add_argument("--datasets", required=True, metavar="PATH", help="The output of the batch job.")
     parser.add_argument("--private_key", required=True, metavar="FILE", help="A role's key file made by keys create.")
     parser.add_argument("--date", type=_date, action="append", metavar="YYYY-MM-DD",

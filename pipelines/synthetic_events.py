@@ -65,7 +65,7 @@ def person(rng: random.Random) -> Person:
     elif ":" not in prefix and rng.random() < 0.05:
         address = f"::ffff:{address}"
     client = rng.choice(CLIENTS)
-    made = Person(
+    return Person(
         machine=f"{rng.getrandbits(256):064x}",
         user=f"{rng.getrandbits(128):032x}",
         client=client,
@@ -77,7 +77,6 @@ def person(rng: random.Random) -> Person:
         has_event_ids=client == "applicationinsights" or rng.random() < 0.9,
         extension_version=f"0.{rng.randrange(38, 43)}.0",
     )
-    return made
 
 
 def new_uuid(rng: random.Random) -> str:
@@ -102,7 +101,8 @@ def opportunity(rng: random.Random, at_ms: int) -> Iterator[Event]:
         return
     yield Event("ghostText.issued", "requests", {**ids, "isCycling": "false", "isMultiline": "true"},
                 {"promptCharLen": rng.randrange(200, 9000), "documentLength": rng.randrange(200, 90000),
-                 "documentLineCount": rng.randrange(5, 2000), "promptComputeTimeMs": rng.random() * 20}, at_ms)  # fmt: skip
+                 "documentLineCount": rng.randrange(5, 2000), "promptComputeTimeMs": rng.random() * 20},
+                at_ms)  # fmt: skip
     yield Event("request.sent", "requests", {**ids, "endpoint": "completions", "uiKind": "ghostText"}, {}, at_ms + 5)
     delay = int(rng.lognormvariate(5.6, 0.5))
     if rng.random() < 0.05:
@@ -122,7 +122,8 @@ def _life(rng: random.Random, at_ms: int, ids: dict[str, str]) -> Iterator[Event
     for again in range(1 if rng.random() < 0.6 else rng.randrange(2, 6)):
         source = "network" if again == 0 else "typingAsSuggested"
         yield Event("ghostText.shown", "displays", {**ids, "reason": source},
-                    {**size, "timeSinceIssuedMs": rng.random() * 900, "meanLogProb": -rng.random()}, at_ms + 400 * again)  # fmt: skip
+                    {**size, "timeSinceIssuedMs": rng.random() * 900, "meanLogProb": -rng.random()},
+                    at_ms + 400 * again)  # fmt: skip
     if rng.random() < 0.2:
         code = _CODE * rng.randrange(1, 8)
         if rng.random() < 0.05:
@@ -144,7 +145,8 @@ def _acceptance(rng: random.Random, at_ms: int, ids: dict[str, str], size: dict[
         part = {**size, "compCharLen": max(1, size["compCharLen"] // 3)}
         yield Event("ghostText.accepted", "outcomes", {**ids, "compType": "partial"}, part, at_ms - 50)
     text = {"completionTextJson": _json_text(_CODE)} if rng.random() < 0.3 else {}
-    yield Event("ghostText.accepted", "outcomes", {**full, **text}, {**size, "timeSinceDisplayedMs": rng.random() * 4000},
+    numbers = {**size, "timeSinceDisplayedMs": rng.random() * 4000}
+    yield Event("ghostText.accepted", "outcomes", {**full, **text}, numbers,
                 at_ms, mirrors=("snippets",) if text else ())  # fmt: skip
     tokens = max(1, size["compCharLen"] // 4)
     edits = 0 if rng.random() < 0.5 else rng.randrange(0, tokens + 1)
@@ -156,7 +158,8 @@ def _acceptance(rng: random.Random, at_ms: int, ids: dict[str, str], size: dict[
                     {"timeout": check_s, "relativeLexEditDistance": edits / tokens, "lexEditDistance": edits,
                      "completionLexLength": tokens, "charEditDistance": edits * 4, "insertionOffset": 1204,
                      "trackedOffset": 1204, "foundOffset": 1204, "stillInCodeHeuristic": int(edits / tokens <= 0.5),
-                     "compCharLen": size["compCharLen"], "numLines": size["numLines"]}, at_ms + check_s * 1000)  # fmt: skip
+                     "compCharLen": size["compCharLen"], "numLines": size["numLines"]},
+                    at_ms + check_s * 1000)  # fmt: skip
 
 
 def _next_edit(rng: random.Random, at_ms: int, ids: dict[str, str]) -> Event:

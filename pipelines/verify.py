@@ -1,19 +1,19 @@
 """Recompute the ledger from storage and say whether anything was lost.
 
-    python -m pipelines.verify --datasets datasets/
+python -m pipelines.verify --datasets datasets/
 """
 
 from collections.abc import Sequence
 
 from pipelines.batch import describe
-from pipelines.options import JobParser, run_job
+from pipelines.options import job_parser, run_job
 from schemas.errors import InvalidOptions, UnbalancedBooks
 from transforms.core.ledger import differences, imbalances, read_marks, strangers, total
 
 
 def main(argv: Sequence[str]) -> None:
     """The command; raises UnbalancedBooks after printing every place that does not balance."""
-    parser = JobParser(
+    parser = job_parser(
         "verify",
         "Recompute the ledger of an output from the files themselves. Prints every place where events or rows "
         "are missing or too many, or files have no ledger row, and then exits with 1.",

@@ -1,6 +1,6 @@
 """Writes what people read from the contract: docs/datasets.md and docs/telemetry.json.
 
-    python -m schemas.dictionary docs
+python -m schemas.dictionary docs
 """
 
 import json

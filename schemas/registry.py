@@ -120,19 +120,14 @@ class Schema:
     def arrow(self) -> pa.Schema:
         """The columns of the dataset's files; doc, unit and classification as metadata."""
         return pa.schema(
-            [
-                pa.field(f.name, f.type, nullable=not f.required, metadata=_metadata(f))
-                for f in self.fields
-            ],
+            [pa.field(f.name, f.type, nullable=not f.required, metadata=_metadata(f)) for f in self.fields],
             metadata={"dataset": self.name, "schema_version": str(self.version), "doc": self.doc},
         )
 
     @property
     def sealed_arrow(self) -> pa.Schema:
         """The same columns as they travel: pseudonyms as 16 bytes, `is_primary` at the end."""
-        columns = [
-            pa.field(f.name, pa.binary(16) if f.pseudonym_domain else f.type) for f in self.fields
-        ]
+        columns = [pa.field(f.name, pa.binary(16) if f.pseudonym_domain else f.type) for f in self.fields]
         return pa.schema([*columns, pa.field("is_primary", pa.bool_())])
 
 
@@ -183,9 +178,7 @@ def parse_field(raw: dict[str, Any], where: str) -> Field:
 def _parse_route(raw: str | dict[str, Any]) -> Route:
     if isinstance(raw, str):
         return Route(raw)
-    return Route(
-        raw["name"], bool(raw.get("attached")), raw.get("field"), raw.get("contains"), raw.get("equals")
-    )
+    return Route(raw["name"], bool(raw.get("attached")), raw.get("field"), raw.get("contains"), raw.get("equals"))
 
 
 def parse_schema(raw: dict[str, Any], included: dict[str, Any] | None = None) -> Schema:

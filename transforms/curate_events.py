@@ -43,7 +43,5 @@ class CurateEvents(beam.PTransform):
         super().__init__()
         self._do_fn = _Curate(key_ring, output, input_digest, lookback)
 
-    def expand(
-        self, grouped: beam.PCollection[tuple[int, Iterable[bytes]]]
-    ) -> beam.PCollection[CuratedBucket]:
+    def expand(self, grouped: beam.PCollection[tuple[int, Iterable[bytes]]]) -> beam.PCollection[CuratedBucket]:
         return grouped | "Curate" >> beam.ParDo(self._do_fn).with_output_types(CuratedBucket)

@@ -24,7 +24,5 @@ class ReadPayloads(beam.PTransform):
 
     def expand(self, paths: beam.PCollection[str]) -> beam.PCollection[Block]:
         return (
-            paths
-            | "SpreadFiles" >> beam.Reshuffle()
-            | "ReadFile" >> beam.ParDo(_ReadFile()).with_output_types(Block)
+            paths | "SpreadFiles" >> beam.Reshuffle() | "ReadFile" >> beam.ParDo(_ReadFile()).with_output_types(Block)
         )

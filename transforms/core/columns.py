@@ -4,7 +4,7 @@ Column by column, never row by row: one attrgetter pass takes every wanted
 member of a struct, `zip` turns rows to columns, Arrow does the rest.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from operator import attrgetter
 from typing import Any
@@ -28,7 +28,7 @@ Source = tuple[str, str, str | None]
 def groups_of(events: Sequence[Envelope], wanted: Iterable[str]) -> dict[str, list[Any]]:
     """The structs of each wanted group, one per event, in order; never None."""
     bases = [e.data.baseData for e in events]
-    makers = {
+    makers: dict[str, Callable[[], list[Any]]] = {
         "properties": lambda: [b.properties or _NO_PROPERTIES for b in bases],
         "measurements": lambda: [b.measurements or _NO_MEASUREMENTS for b in bases],
         "tags": lambda: [e.tags or _NO_TAGS for e in events],

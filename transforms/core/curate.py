@@ -64,9 +64,7 @@ class CuratedBucket:
         return self.counts.setdefault(day, LedgerCounts())
 
 
-def curate(
-    bucket: int, tables: dict[str, pa.Table], published: PublishedKeys, lookback: timedelta
-) -> CuratedBucket:
+def curate(bucket: int, tables: dict[str, pa.Table], published: PublishedKeys, lookback: timedelta) -> CuratedBucket:
     """Drops duplicates, sorts, splits by day, counts. The order of the rows changes nothing."""
     curated = CuratedBucket(bucket)
     for row in tables.pop(COUNTS, pa.table({})).to_pylist():

@@ -37,9 +37,7 @@ _SNIPPETS = "snippets"
 _SNIPPET_RANK = LEVELS.index("snippet")
 _NEEDED = {name: LEVELS.index(schema.level) for name, schema in event_schemas().items()}
 _UNSTAMPED = Collector()
-_code_values = attrgetter(
-    *(attribute(s)[1] for f in event_schemas()[_SNIPPETS].fields if f.role for s in f.sources)
-)
+_code_values = attrgetter(*(attribute(s)[1] for f in event_schemas()[_SNIPPETS].fields if f.role for s in f.sources))
 _NO_CODE = _code_values(Properties())
 
 
@@ -90,9 +88,7 @@ class BlockDecoder:
                 yield batch
 
     def _take_request(self, request: RawRequest) -> None:
-        stamp = Collector(
-            request.received_at, request.client_ip, request.telemetry_level, request.snippet_consent
-        )
+        stamp = Collector(request.received_at, request.client_ip, request.telemetry_level, request.snippet_consent)
         self._counted["payloads", ""].append(request.received_at)
         try:
             if len(request.body) > MAX_PAYLOAD_BYTES:
@@ -122,9 +118,7 @@ class BlockDecoder:
             self._counted[withheld].append(collector.received_at)
         return str(collector.received_at) if collector.received_at else None
 
-    def _place(
-        self, event: Envelope, payload: Payload, name: str, stamp: Collector
-    ) -> tuple[str, str] | None:
+    def _place(self, event: Envelope, payload: Payload, name: str, stamp: Collector) -> tuple[str, str] | None:
         """Adds the event to its datasets; or says under which count it stays out."""
         rank = PERMITTED.get(stamp.telemetry_level or "", 0)
         if rank == 0:
@@ -175,7 +169,8 @@ class BlockDecoder:
 
     def _batch(self, schema: Schema, rows: _Rows, is_primary: bool, refused: set[int]) -> pa.RecordBatch:
         """The rows as columns. Primary rows with an invalid value are quarantined, and what is
-        attached to them goes with them; in attached rows an invalid value is null."""
+        attached to them goes with them; in attached rows an invalid value is null.
+        """
         columns, invalid = raw_columns(schema, rows.events)
         stamps = [e.collector or _UNSTAMPED for e in rows.events]
         columns["received_at"] = plausible_receive_times(pa.array([s.received_at for s in stamps], pa.string()))

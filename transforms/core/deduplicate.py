@@ -45,9 +45,7 @@ def duplicates(
     return mask
 
 
-def _in_order(
-    suspects: np.ndarray, codes: np.ndarray, times: Times, content_of: Callable[[int], str]
-) -> Iterator[int]:
+def _in_order(suspects: np.ndarray, codes: np.ndarray, times: Times, content_of: Callable[[int], str]) -> Iterator[int]:
     order = suspects[np.lexsort((times[suspects], codes[suspects]))]
     start = 0
     while start < len(order):

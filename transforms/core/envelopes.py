@@ -127,7 +127,8 @@ def decompress_body(body: bytes) -> bytes:
 
 def read_stamp(line: bytes) -> Collector | None:
     """The stamp of a line whose event is of a wrong shape, an empty one where it has none; None where
-    that too is unreadable."""
+    that too is unreadable.
+    """
     try:
         return _checked(_decode_stamp, line).collector or Collector()
     except RejectedEvent:

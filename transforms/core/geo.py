@@ -8,6 +8,7 @@ name it gives is the one that lands, so that a district in the database
 
 import math
 from datetime import UTC, date, datetime
+from functools import cache
 from ipaddress import IPv6Address, ip_address
 from typing import Any, NamedTuple
 
@@ -55,6 +56,12 @@ class CityNames:
         return found[0][2] if found else None
 
 
+@cache
+def city_names(min_population: int) -> CityNames:
+    """The cities of a population; reading the list takes a second, so once in a process."""
+    return CityNames(min_population)
+
+
 def _distance_km(a: tuple[float, float], b: tuple[float, float]) -> float:
     """Great-circle distance by the haversine formula; latitude and longitude in degrees."""
     (lat1, lon1), (lat2, lon2) = (tuple(map(math.radians, p)) for p in (a, b))
@@ -95,7 +102,7 @@ class GeoDatabase:
             raise InvalidOptions(
                 f"--geo_database {path}: {type(cause).__name__}; allowed is a readable MaxMind-format .mmdb file"
             ) from None
-        self._cities = CityNames(min_population)
+        self._cities = city_names(min_population)
         self._known: dict[str, Place] = {}
 
     @property

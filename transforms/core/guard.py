@@ -11,12 +11,13 @@ from schemas.errors import InternalError, TelemetryError
 @contextmanager
 def payload_free_errors() -> Iterator[None]:
     """Inside, our own errors pass; any other exception becomes an InternalError that names its
-    type and the line it came from, and none of its text (pyarrow quotes the value that did not fit)."""
+    type and the line it came from, and none of its text (pyarrow quotes the value that did not fit).
+    """
     try:
         yield
     except TelemetryError:
         raise
-    except Exception as cause:
+    except Exception as cause:  # noqa: BLE001 - whatever it is, its text must not pass
         frames = traceback.extract_tb(sys.exc_info()[2])
         own = [f for f in frames if "/transforms/" in f.filename or "/schemas/" in f.filename] or frames
         place = f"{own[-1].filename.rsplit('/', 1)[-1]}:{own[-1].lineno}"

@@ -123,9 +123,7 @@ def dumps(ring: KeyRing) -> bytes:
         "transport": _text(ring.transport),
         "epochs": {m: _text(k) for m, k in sorted(ring.epochs.items())},
         "destroyed": sorted(ring.destroyed),
-        "public_keys": {
-            r: {m: _text(k) for m, k in sorted(keys.items())} for r, keys in ring.public_keys.items()
-        },
+        "public_keys": {r: {m: _text(k) for m, k in sorted(keys.items())} for r, keys in ring.public_keys.items()},
     }
     return (json.dumps(document, indent=1) + "\n").encode()
 
@@ -141,8 +139,7 @@ def load(folder: str) -> KeyRing:
             epochs={m: base64.b64decode(k) for m, k in document["epochs"].items()},
             destroyed=list(document["destroyed"]),
             public_keys={
-                r: {m: base64.b64decode(k) for m, k in keys.items()}
-                for r, keys in document["public_keys"].items()
+                r: {m: base64.b64decode(k) for m, k in keys.items()} for r, keys in document["public_keys"].items()
             },
         )
     except (KeyError, TypeError, AttributeError, ValueError):

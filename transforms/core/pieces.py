@@ -74,8 +74,7 @@ class PieceBuilder:
     def _seal(self, bucket: int) -> Sealed:
         del self._bytes[bucket]
         frames = [
-            (kind, _one_batch(batches).serialize().to_pybytes())
-            for kind, batches in self._waiting.pop(bucket).items()
+            (kind, _one_batch(batches).serialize().to_pybytes()) for kind, batches in self._waiting.pop(bucket).items()
         ]
         return bucket, self._sealer.seal(msgspec.msgpack.encode(frames), _context(bucket))
 

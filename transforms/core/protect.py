@@ -66,7 +66,8 @@ class Protector:
 
     def _bucket_column(self, columns: dict[str, pa.Array]) -> pa.Array:
         """The bucket of the installation, else session, user, event: before withholding, so that
-        duplicates of one event meet whatever level each came with."""
+        duplicates of one event meet whatever level each came with.
+        """
         person = pc.coalesce(*(columns[name] for name in _BUCKET_SOURCES if name in columns))
         coded = person.dictionary_encode()
         buckets = [bucket_of(self._bucketer.of(v), self._buckets) for v in coded.dictionary.to_pylist()]

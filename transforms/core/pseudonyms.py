@@ -50,9 +50,7 @@ class Pseudonymizer:
             made = [None if v is None else self.of(v) for v in values.to_pylist()]
             return pa.array(made, pa.binary(PSEUDONYM_BYTES))
         coded = values.dictionary_encode()
-        return pa.array(self._remembered(coded.dictionary.to_pylist()), pa.binary(PSEUDONYM_BYTES)).take(
-            coded.indices
-        )
+        return pa.array(self._remembered(coded.dictionary.to_pylist()), pa.binary(PSEUDONYM_BYTES)).take(coded.indices)
 
     def _remembered(self, values: Sequence[str]) -> list[bytes]:
         known = self._known

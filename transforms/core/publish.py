@@ -21,7 +21,8 @@ _ZSTD_LEVEL = 3
 
 def parquet_bytes(dataset: str, table: pa.Table, ring: KeyRing, month: str) -> bytes:
     """The file of a table. Writer settings are fixed: the same rows give the same bytes, but for
-    encrypted columns, whose keys are fresh."""
+    encrypted columns, whose keys are fresh.
+    """
     out = io.BytesIO()
     properties = encryption_properties(load(dataset), ring, month)
     with pq.ParquetWriter(
@@ -88,5 +89,3 @@ def days_left_by(output: str, input_digest: str, bucket_count: int) -> dict[int,
                 if name.input == input_digest:
                     found[name.bucket].add(day)
     return {bucket: sorted(days) for bucket, days in found.items()}
-
-

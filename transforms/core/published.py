@@ -22,7 +22,7 @@ def key_column(dataset: str) -> str:
 def days_around(days: Iterable[date], lookback: timedelta) -> list[date]:
     """Every day that holds rows at most the lookback away from rows of these days."""
     reach = -(-lookback // timedelta(days=1))
-    near = set()
+    near: set[date] = set()
     for day in days:
         offsets = range(-reach, reach + 1) if day != UNKNOWN_DATE else (0,)
         near.update(day + timedelta(days=n) for n in offsets)

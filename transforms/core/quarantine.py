@@ -63,9 +63,7 @@ class Quarantine:
 
     def add_unreadable(self, part: Unreadable) -> None:
         """Takes a part of a file of which there are no bytes to keep."""
-        self._append(
-            "file", part.identity, part.payload_bytes, part.reason, None, "ReadPayloads", None, None
-        )
+        self._append("file", part.identity, part.payload_bytes, part.reason, None, "ReadPayloads", None, None)
 
     def _append(
         self,

@@ -20,7 +20,7 @@ from transforms.core.keyring import KeyRing, PrivateKeys, open_for_role, seal_fo
 _FOOTER = "footer"
 
 
-class _SealingKms(pe.KmsClient):  # type: ignore[misc]
+class _SealingKms(pe.KmsClient):
     """Wraps data keys for a file's month; cannot unwrap."""
 
     def __init__(self, ring: KeyRing, roles: list[str]) -> None:
@@ -35,19 +35,19 @@ class _SealingKms(pe.KmsClient):  # type: ignore[misc]
         sealed = {r: seal_for_role(self._ring, r, key_id, key_bytes) for r in roles}
         return json.dumps({r: base64.b64encode(s).decode() for r, s in sealed.items()})
 
-    def unwrap_key(self, wrapped_key: str, master_key_identifier: str) -> bytes:
+    def unwrap_key(self, wrapped_key: str, master_key_identifier: str) -> bytes:  # noqa: ARG002
         """Never: workers write what they cannot read."""
         raise PermissionError(f"no private key for {master_key_identifier}")
 
 
-class _OpeningKms(pe.KmsClient):  # type: ignore[misc]
+class _OpeningKms(pe.KmsClient):
     """Unwraps data keys with one role's private keys."""
 
     def __init__(self, keys: PrivateKeys) -> None:
         pe.KmsClient.__init__(self)
         self._keys = keys
 
-    def wrap_key(self, key_bytes: bytes, master_key_identifier: str) -> str:
+    def wrap_key(self, key_bytes: bytes, master_key_identifier: str) -> str:  # noqa: ARG002
         """Never: readers do not write."""
         raise PermissionError(f"a reader does not wrap keys: {master_key_identifier}")
 

@@ -18,23 +18,31 @@ import pyarrow.compute as pc
 
 _IPV4 = r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.]*\w)"
 _IPV6 = r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}(?:(?:\d{1,3}\.){3}\d{1,3}|[0-9A-Fa-f]{0,4})(?![\w:])"
-_SECRET_NAME = (
-    r"(?:[\w-]*(?:password|passwd|passphrase|pwd|secret|api[_-]?key|access[_-]?key|auth[_-]?token|access[_-]?token)[\w-]*)"
+_NAMES_OF_SECRETS = (
+    r"[\w-]*(?:password|passwd|passphrase|pwd|secret|api[_-]?key|access[_-]?key|auth[_-]?token|access[_-]?token)[\w-]*"
 )
+_PEM = r"[A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----"
 _TOKENS = {
-    "private_key": r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----[\s\S]*?(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\Z)",
+    "private_key": rf"-----BEGIN {_PEM}[\s\S]*?(?:-----END {_PEM}|\Z)",
     "jwt": r"(?<![\w-])eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*",
     "github_token": r"(?<![A-Za-z0-9])(?:gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_[A-Za-z0-9_]{22,255})",
-    "slack_token": r"(?<![A-Za-z0-9])xox[abeoprs]-[A-Za-z0-9-]{10,}|https://hooks\.slack\.com/services/[A-Za-z0-9/]{20,}",
+    "slack_token": (
+        r"(?<![A-Za-z0-9])xox[abeoprs]-[A-Za-z0-9-]{10,}|https://hooks\.slack\.com/services/[A-Za-z0-9/]{20,}"
+    ),
     "google_key": r"(?<![A-Za-z0-9])(?:AIza[0-9A-Za-z_-]{35}|ya29\.[0-9A-Za-z_-]{20,}|GOCSPX-[0-9A-Za-z_-]{28})",
     "aws_key": r"(?<![A-Za-z0-9])(?:AKIA|ASIA|ABIA|ACCA)[0-9A-Z]{16}(?![A-Za-z0-9])",
-    "azure_key": r"(?<=AccountKey=)[A-Za-z0-9+/]{86}==|(?<=SharedAccessKey=)[A-Za-z0-9+/]{43}=|(?<=[?&]sig=)[A-Za-z0-9%+/]{40,}(?:=|%3[Dd])?|(?<![\w~.-])[\w~.-]{3}[78]Q~[\w~.-]{31,34}(?![\w~.-])",
+    "azure_key": (
+        r"(?<=AccountKey=)[A-Za-z0-9+/]{86}==|(?<=SharedAccessKey=)[A-Za-z0-9+/]{43}="
+        r"|(?<=[?&]sig=)[A-Za-z0-9%+/]{40,}(?:=|%3[Dd])?"
+        r"|(?<![\w~.-])[\w~.-]{3}[78]Q~[\w~.-]{31,34}(?![\w~.-])"
+    ),
     "openai_key": r"(?<![A-Za-z0-9])sk-(?:proj-|svcacct-|admin-|ant-[a-z0-9]+-)?[A-Za-z0-9_-]{20,}",
     "npm_token": r"(?<![A-Za-z0-9])npm_[A-Za-z0-9]{36}",
     "url_credentials": r"(?<=://)[^\s/:@\"'<>`]+:[^\s/@\"'<>`]+(?=@)",
     "password": (
-        rf"(?i:{_SECRET_NAME})[\"']?\]?\s*(?::=|=>|[:=])\s*[\"'](?P<quoted>[^\"'\s]{{4,}})[\"']"
-        r"|(?<![\w.])[A-Z0-9_]*(?:PASSWORD|PASSWD|SECRET|TOKEN|API_KEY|ACCESS_KEY)=(?P<bare>[^\s\"'$<>(){};,&|]{4,})"
+        rf"(?i:{_NAMES_OF_SECRETS})[\"']?\]?\s*(?::=|=>|[:=])\s*[\"'](?P<quoted>[^\"'\s]{{4,}})[\"']"
+        r"|(?<![\w.])[A-Z0-9_]*(?:PASSWORD|PASSWD|SECRET|TOKEN|API_KEY|ACCESS_KEY)="
+        r"(?P<bare>[^\s\"'$<>(){};,&|]{4,})"
     ),
     "email": r"(?<![\w.%+-])[A-Za-z0-9][\w.%+-]*@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,24}(?![\w-])",
     "ip_address": rf"{_IPV4}|{_IPV6}",

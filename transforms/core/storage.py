@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from hashlib import blake2b
 from typing import Any, BinaryIO, cast
 
-import fsspec
 from fsspec.core import url_to_fs
 
 from schemas.errors import StorageUnavailable
@@ -132,7 +131,7 @@ def sweep(folder: str) -> int:
     """Removes what a killed writer left half written below a local folder; returns how many."""
     if not is_local(folder):
         return 0
-    fs, inner = _open_fs(folder)
+    _, inner = _open_fs(folder)
     swept = 0
     with _explained(folder, "sweep"):
         for root, _, names in os.walk(inner):
@@ -190,8 +189,3 @@ def input_digest(files: list[SourceFile]) -> str:
     """16 hex digits that name this set of files: their paths, sizes and versions, in any order."""
     lines = sorted(f"{f['path']}\0{f['size_bytes']}\0{f['version']}" for f in files)
     return blake2b("\n".join(lines).encode(), digest_size=8).hexdigest()
-
-
-def fsspec_file_system(path: str) -> tuple[Any, str]:
-    """The fsspec file system and the path in it, for libraries that want both."""
-    return cast("tuple[fsspec.AbstractFileSystem, str]", _open_fs(path))

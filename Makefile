@@ -1,0 +1,44 @@
+# On a fresh machine with Python 3.11 alone, `make run` and `make test` set up what they need.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+DEMO ?= demo
+EVENTS ?= 20000
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check docs lock clean
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+setup: $(VENV)/.done ## Make .venv from the lock
+
+$(VENV)/.done: .requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] < (3, 14) else "Python 3.11 to 3.13 is needed: make PYTHON=python3.11 setup")'
+	@echo "setting up $(VENV), about a minute"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r .requirements.lock
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+run: setup ## Keys, a generated day, the batch job, and what to do next
+	@DEMO=$(DEMO) EVENTS=$(EVENTS) PY=$(PY) sh .demo.sh
+
+test: setup ## All tests
+	@$(PY) -m pytest
+
+check: setup ## Style, types, direction of imports
+	@$(VENV)/bin/ruff format --check --quiet . && $(VENV)/bin/ruff check --quiet .
+	@$(VENV)/bin/mypy --no-error-summary
+	@$(VENV)/bin/lint-imports --no-cache | tail -1
+
+docs: setup ## Write docs/datasets.md and docs/telemetry.json from the contract
+	@$(PY) -m schemas.dictionary docs
+
+lock: setup ## Resolve .requirements.lock anew
+	@$(PY) -m pip install --quiet uv
+	@$(VENV)/bin/uv pip compile pyproject.toml --extra dev --generate-hashes --universal --python-version 3.11 \
+	  --no-header --no-annotate --no-emit-index-url --quiet -o .requirements.lock
+
+clean: ## Remove the environment and the demo
+	rm -rf $(VENV) $(DEMO)

@@ -1,0 +1,76 @@
+"""What the tests share: a fixed key ring, a way to run the batch job, ways to read what it wrote."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import settings
+
+from pipelines import batch
+from transforms.core import keyring
+from transforms.core.ledger import Books
+
+DATA = Path(__file__).parent / "data"
+KEY_RING = str(DATA / "key_ring")
+PRIVATE = DATA / "key_ring" / "private"
+
+settings.register_profile("seeded", derandomize=True, deadline=None, max_examples=100)
+settings.load_profile("seeded")
+
+RunBatch = Callable[..., Books]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="Write what the job gives as what is expected.")
+
+
+@pytest.fixture(scope="session")
+def ring() -> keyring.KeyRing:
+    return keyring.load(KEY_RING)
+
+
+def run_batch(source: Path | str | list[str], output: Path | str, *more: str) -> Books:
+    inputs = source if isinstance(source, list) else [str(source)]
+    flags = [f"--input={i}" for i in inputs]
+    return batch.run([*flags, f"--output={output}", f"--key_ring={KEY_RING}", "--buckets=4", *more])
+
+
+def plain_columns(path: Path) -> list[str]:
+    """Column names that any reader may read."""
+    encrypted = {"prompt_json", "prompt_suffix_json", "captured_code_json", "hypothetical_prompt_json"}
+    encrypted |= {"hypothetical_prompt_suffix_json", "completion_text_json"}
+    return [n for n in pq.read_schema(path).names if n not in encrypted]
+
+
+def read_rows(output: Path, dataset: str) -> list[dict[str, Any]]:
+    """All rows of a dataset, plain columns, with their received_date, in a fixed order."""
+    rows = []
+    for path in sorted(output.glob(f"{dataset}/received_date=*/*.parquet")):
+        day = path.parent.name.partition("=")[2]
+        for row in pq.ParquetFile(path).read(columns=plain_columns(path)).to_pylist():
+            rows.append({"received_date": day, **row})
+    return sorted(rows, key=lambda r: json.dumps(r, default=repr, sort_keys=True))
+
+
+def all_rows(output: Path) -> dict[str, list[dict[str, Any]]]:
+    """Every dataset's rows; what is fresh in each run (sealed bodies) and the run's own columns left out."""
+    found = {}
+    for folder in sorted(p.name for p in output.iterdir() if p.is_dir()):
+        rows = read_rows(output, folder)
+        found[folder] = [{k: v for k, v in r.items() if k not in ("body", "input", "bucket", "contract")} for r in rows]
+    return found
+
+
+def write_lines(path: Path, documents: list[Any]) -> Path:
+    lines = [d if isinstance(d, bytes) else json.dumps(d).encode() for d in documents]
+    path.write_bytes(b"".join(line + b"\n" for line in lines))
+    return path
+
+
+def sample(name: str = "displays/pass/ghostText.shown") -> dict[str, Any]:
+    """A sample document, to be changed at will."""
+    document: dict[str, Any] = json.loads((DATA / "samples" / f"{name}.json").read_text())
+    return document
