@@ -15,6 +15,8 @@ from typing import Any, BinaryIO, NamedTuple
 
 import fastavro
 import pyarrow as pa
+from fastavro.read import SchemaResolutionError
+from fastavro.schema import SchemaParseException
 
 from schemas.errors import Reason, StorageUnavailable
 from schemas.registry import raw_schemas
@@ -30,9 +32,9 @@ _MAGIC_AVRO = b"Obj\x01"
 _BOM = b"\xef\xbb\xbf"
 _AVRO_DAMAGE = (
     EOFError, ValueError, KeyError, IndexError, TypeError, AttributeError, struct.error, zlib.error,
-    OverflowError, MemoryError,
+    OverflowError, MemoryError, SchemaResolutionError, SchemaParseException,
 )  # fmt: skip
-"""What fastavro raises on bytes that are no Avro; our own errors are not among them."""
+"""What fastavro raises on bytes that are no Avro, or Avro of another schema; ours are not among them."""
 
 
 class RawRequest(NamedTuple):

@@ -1,0 +1,144 @@
+"""Containers: told apart by content, read to the last byte that can be read, whatever the cuts."""
+
+import gzip
+import io
+from datetime import UTC, datetime
+from pathlib import Path
+
+import fastavro
+import pytest
+import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.errors import Reason, StorageUnavailable
+from schemas.registry import raw_schemas
+from transforms.core.envelopes import MAX_PAYLOAD_BYTES
+from transforms.core.payloads import Block, LineCutter, read_blocks
+
+LINES = [b'{"n":%d}' % n for n in range(5000)]
+TEXT = b"".join(line + b"\n" for line in LINES)
+
+
+def read(data: bytes) -> Block:
+    whole = Block()
+    for block in read_blocks(lambda: io.BytesIO(data), "memory"):
+        whole.lines += block.lines
+        whole.requests += block.requests
+        whole.unreadable += block.unreadable
+    return whole
+
+
+def avro(bodies: list[bytes], codec: str = "deflate") -> bytes:
+    out = io.BytesIO()
+    facts = {"client_ip": "8.8.8.8", "telemetry_level": "all", "snippet_consent": True, "content_type": None}
+    facts |= {"content_encoding": None, "received_at": datetime(2026, 3, 29, 10, tzinfo=UTC)}
+    records = [{**facts, "body": body} for body in bodies]
+    fastavro.writer(out, raw_schemas()["raw_request.1"], records, codec=codec, sync_interval=2000)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        TEXT,
+        TEXT[:-1],
+        b"\xef\xbb\xbf" + TEXT,
+        TEXT.replace(b"\n", b"\n\n  \n"),
+        gzip.compress(TEXT),
+        gzip.compress(TEXT[:1000]) + gzip.compress(TEXT[1000:]),
+        zstandard.compress(TEXT),
+        zstandard.compress(TEXT[:1000]) + zstandard.compress(TEXT[1000:]),
+    ],
+    ids=["plain", "no last newline", "bom", "blank lines", "gzip", "gzip members", "zstd", "zstd frames"],
+)
+def test_lines_of_any_compression(data: bytes) -> None:
+    block = read(data)
+    assert block.lines == LINES
+    assert block.unreadable == []
+
+
+@pytest.mark.parametrize("codec", ["null", "deflate", "zstandard"])
+@pytest.mark.parametrize("wrap", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_requests_of_an_avro_container(codec: str, wrap: object) -> None:
+    block = read(wrap(avro(LINES[:500], codec)))  # type: ignore[operator]
+    assert [r.body for r in block.requests] == LINES[:500]
+    assert block.requests[0].received_at == "2026-03-29T10:00:00+00:00"
+    assert block.unreadable == []
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, zstandard.compress], ids=["gzip", "zstd"])
+@pytest.mark.parametrize("lost", [1, 5, 50, 2000])
+def test_truncated_file_gives_what_can_be_read_and_one_mark(compress: object, lost: int) -> None:
+    data = compress(TEXT)  # type: ignore[operator]
+    block = read(data[:-lost])
+    assert block.lines == LINES[: len(block.lines)]
+    assert [u.reason for u in block.unreadable] == [Reason.UNREADABLE_CONTAINER]
+    if compress is gzip.compress and lost == 5:
+        assert len(block.lines) == len(LINES)  # only the checksum is missing
+
+
+@pytest.mark.parametrize("lost", [1, 20, 3000])
+def test_truncated_avro_gives_whole_blocks_and_one_mark(lost: int) -> None:
+    block = read(avro(LINES[:500], "null")[:-lost])
+    assert [r.body for r in block.requests] == LINES[: len(block.requests)]
+    assert [u.reason for u in block.unreadable] == [Reason.UNREADABLE_CONTAINER]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"\x1f\x8bjunk", b"\x28\xb5\x2f\xfdjunk", b"Obj\x01junk", b"Obj\x01", gzip.compress(b"Obj\x01junk"), b"\x1f\x8b"],
+)
+def test_junk_behind_a_magic_number_is_one_mark(data: bytes) -> None:
+    block = read(data)
+    assert (block.lines, block.requests) == ([], [])
+    assert [u.reason for u in block.unreadable] == [Reason.UNREADABLE_CONTAINER]
+
+
+def test_avro_of_another_schema_is_one_mark() -> None:
+    out = io.BytesIO()
+    fastavro.writer(out, {"type": "record", "name": "x", "fields": [{"name": "a", "type": "int"}]}, [{"a": 1}])
+    assert [u.reason for u in read(out.getvalue()).unreadable] == [Reason.UNREADABLE_CONTAINER]
+
+
+def test_empty_file_holds_nothing() -> None:
+    assert read(b"") == Block()
+    assert read(gzip.compress(b"")) == Block()
+    assert read(b"\n") == Block()
+
+
+def test_line_over_the_limit_is_passed_over_and_counted() -> None:
+    huge = b"x" * (MAX_PAYLOAD_BYTES + 1)
+    block = read(b"a\n" + huge + b"\nb\n")
+    assert block.lines == [b"a", b"b"]
+    assert [(u.reason, u.payload_bytes) for u in block.unreadable] == [(Reason.PAYLOAD_TOO_LARGE, len(huge))]
+
+
+def test_storage_errors_are_not_taken_for_damage() -> None:
+    class Failing(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            if self.tell() > 100:
+                raise OSError(5, "Input/output error")
+            return super().read(min(size or 100, 100))
+
+    for data in (TEXT, gzip.compress(TEXT), avro(LINES)):
+        with pytest.raises(StorageUnavailable, match="cannot read memory: Input/output error"):
+            list(read_blocks(lambda data=data: Failing(data), "memory"))
+
+
+@given(st.binary(max_size=80), st.lists(st.integers(0, 80), max_size=8))
+def test_cutting_the_chunks_elsewhere_changes_nothing(data: bytes, cuts: list[int]) -> None:
+    cutter = LineCutter()
+    at = 0
+    for cut in [*sorted(cuts), len(data)]:
+        cutter.feed(data[at:cut])
+        at = max(at, cut)
+    cutter.finish()
+    expected = [line for line in data.removeprefix(b"\xef\xbb\xbf").split(b"\n") if line and not line.isspace()]
+    assert cutter.take().lines == expected
+
+
+def test_name_does_not_matter(tmp_path: Path) -> None:
+    path = tmp_path / "misnamed.avro"
+    path.write_bytes(gzip.compress(TEXT))
+    assert sum(len(b.lines) for b in read_blocks(lambda: path.open("rb"), str(path))) == len(LINES)

@@ -1,0 +1,60 @@
+"""The contract says what it must, and nothing weaker than it must."""
+
+import json
+
+import pytest
+
+from schemas.errors import IncompatibleSchema
+from schemas.registry import EVENT_DATASETS, LEVELS, event_schemas, load, parse_field, raw_schemas
+
+
+@pytest.mark.parametrize("dataset", EVENT_DATASETS)
+def test_required_fields_are_permitted_wherever_the_event_is(dataset: str) -> None:
+    schema = load(dataset)
+    for field in schema.fields:
+        if field.required:
+            assert LEVELS.index(field.level) <= LEVELS.index(schema.level), field.name
+
+
+@pytest.mark.parametrize("dataset", EVENT_DATASETS)
+def test_code_is_encrypted_and_stands_last(dataset: str) -> None:
+    fields = load(dataset).fields
+    code = [f for f in fields if f.classification == "CustomerContent"]
+    assert all(f.role and f.level == "snippet" and f.is_scrubbed for f in code)
+    assert tuple(code) == fields[len(fields) - len(code) :]
+
+
+def test_identifiers_and_addresses_never_land_as_they_are() -> None:
+    for schema in event_schemas().values():
+        for field in schema.fields:
+            if field.classification == "EndUserPseudonymizedInformation":
+                assert field.pseudonym_domain, field.name
+            if "collector.client_ip" in field.sources:
+                assert field.treatment == "geolocate", field.name
+            if field.classification == "CallstackOrException":
+                assert field.is_scrubbed, field.name
+
+
+def test_numbers_name_their_unit() -> None:
+    for name in EVENT_DATASETS:
+        for field in load(name).fields:
+            if str(field.type) in ("int32", "int64", "double") and field.name != "schema_version":
+                assert field.unit, f"{name}.{field.name}"
+
+
+def test_arrow_schema_carries_doc_unit_and_classification() -> None:
+    field = load("displays").arrow.field("time_since_issued_ms")
+    assert field.metadata[b"unit"] == b"ms"
+    assert field.metadata[b"classification"] == b"SystemMetaData"
+    assert field.metadata[b"doc"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"treatment": "publish"}, {"level": "some"}, {"purpos": "x"}, {"type": "uuid"}],
+    ids=["treatment", "level", "attribute", "type"],
+)
+def test_words_outside_the_contracts_language_are_refused(change: dict) -> None:
+    field = json.loads(json.dumps(raw_schemas()["displays.1"]["fields"][0])) | change
+    with pytest.raises(IncompatibleSchema, match="displays.choice_index|uuid"):
+        parse_field(field, "displays")
