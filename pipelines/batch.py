@@ -36,11 +36,11 @@ class BatchOptions(PipelineOptions):
     @classmethod
     def _add_argparse_args(cls, parser: object) -> None:
         add = parser.add_argument  # type: ignore[attr-defined]
-        add("--input", action="append", required=True, metavar="PATH",
+        add("--input", action="append", metavar="PATH",
             help="File, folder or glob of raw records, local or a gs:// or s3:// URL; repeatable. NDJSON (plain, "
             "gzip, zstd) and Avro containers, told apart by content.")  # fmt: skip
-        add("--output", required=True, metavar="PATH", help="Folder or URL where the datasets lie.")
-        add("--key_ring", required=True, metavar="DIR", help="Folder made by `python -m pipelines.keys create`.")
+        add("--output", metavar="PATH", help="Folder or URL where the datasets lie.")
+        add("--key_ring", metavar="DIR", help="Folder made by `python -m pipelines.keys create`.")
         add("--geo_database", default=default_geo_database(), metavar="FILE",
             help="City database in MaxMind format (.mmdb). Default: the packaged DB-IP City Lite.")  # fmt: skip
         add("--city_min_population", type=whole_number(0, 100_000_000), default=15_000, metavar="PEOPLE",
@@ -68,7 +68,7 @@ def run(argv: Sequence[str]) -> Books:
     Everything that can be refused is refused before anything is written.
     Raises PipelineError; UnbalancedBooks where events were lost or made up.
     """
-    options = parse_pipeline_options("batch", BatchOptions, argv)
+    options = parse_pipeline_options("batch", BatchOptions, ("input", "output", "key_ring"), argv)
     if options.view_as(StandardOptions).runner is None:
         options.view_as(StandardOptions).runner = _DEFAULT_RUNNER
     files = storage.expand_inputs(options.input)

@@ -42,20 +42,25 @@ class _PipelineParser(_Refusing, _BeamArgumentParser):
     """Parser of all of Beam's flags and a job's own."""
 
 
-def parse_pipeline_options(job: str, kind: type[Options], argv: Sequence[str]) -> Options:
+def parse_pipeline_options(job: str, kind: type[Options], required: Sequence[str], argv: Sequence[str]) -> Options:
     """A job's flags and Beam's own.
 
     Beam ignores flags it does not know, so all are parsed here first; raises
-    InvalidOptions on one that is unknown or has a value that is not allowed.
+    InvalidOptions on one that is unknown, has a value that is not allowed, or
+    is required and missing.
     """
-    parser = _PipelineParser(prog=f"python -m pipelines.{job}", description=kind.__doc__, allow_abbrev=False)
-    seen: dict[str, type[PipelineOptions]] = {str(kind): kind}
-    for options in PipelineOptions.__subclasses__():
+    usage = f"python -m pipelines.{job} {' '.join(f'--{name} ...' for name in required)} [flags]"
+    parser = _PipelineParser(prog=f"pipelines.{job}", usage=usage, description=kind.__doc__, allow_abbrev=False)
+    kind._add_argparse_args(parser.add_argument_group(f"flags of pipelines.{job}"))
+    beam = parser.add_argument_group("Beam's own flags")
+    beam.add_value_provider_argument = parser.add_value_provider_argument
+    for options in {str(o): o for o in PipelineOptions.__subclasses__()}.values():
         if options.__module__.startswith("apache_beam"):
-            seen.setdefault(str(options), options)
-    for options in seen.values():
-        options._add_argparse_args(parser)
-    parser.parse_args(list(argv))
+            options._add_argparse_args(beam)
+    given = parser.parse_args(list(argv))
+    missing = [f"--{name}" for name in required if getattr(given, name) is None]
+    if missing:
+        raise InvalidOptions(f"required and missing: {', '.join(missing)}")
     return kind(list(argv))
 
 

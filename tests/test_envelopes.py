@@ -115,7 +115,10 @@ JSON = st.recursive(
 
 @given(JSON, JSON, JSON)
 def test_any_json_in_any_place_decodes_or_is_refused(properties: object, measurements: object, rest: object) -> None:
-    document = {"data": {"baseData": {"name": "a", "properties": properties, "measurements": measurements}}, "tags": rest}
+    document = {
+        "data": {"baseData": {"name": "a", "properties": properties, "measurements": measurements}},
+        "tags": rest,
+    }
     try:
         wire_name(decode_event(json.dumps(document).encode()))
     except (MalformedPayload, InvalidEvent):
@@ -157,7 +160,13 @@ def test_object_that_wraps_no_exception_is_its_own_message(message: str) -> None
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("panel.opened", "panel.opened"), ("step12.done", "step.done"), ("a@b.com", "other"), ("x" * 65, "other"), ("", "other")],
+    [
+        ("panel.opened", "panel.opened"),
+        ("step12.done", "step.done"),
+        ("a@b.com", "other"),
+        ("x" * 65, "other"),
+        ("", "other"),
+    ],
 )
 def test_kinds_outside_the_contract_hold_no_data(name: str, kind: str) -> None:
     assert outside_kind(name) == kind

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import DATA, PRIVATE, all_rows, run_batch
 from pipelines import snippets
+from tests.conftest import DATA, PRIVATE, all_rows, run_batch
 
 CASES = sorted(p for p in (DATA / "golden").iterdir() if p.is_dir())
 

@@ -66,7 +66,12 @@ def test_person_changes_with_the_epoch_and_the_suggestion_does_not(ring: KeyRing
     rows = protected(ring, march, april)["displays"].batch.to_pylist()
     assert [r["key_id"] for r in rows] == ["2026-03", "2026-04"]
     assert rows[0]["bucket"] == rows[1]["bucket"]
-    for column, is_same in (("installation_id", False), ("user_id", False), ("session_id", False), ("suggestion_id", True)):
+    for column, is_same in (
+        ("installation_id", False),
+        ("user_id", False),
+        ("session_id", False),
+        ("suggestion_id", True),
+    ):
         assert (rows[0][column] == rows[1][column]) is is_same
 
 
@@ -82,7 +87,9 @@ def test_month_without_a_key_stops_and_says_what_to_do(ring: KeyRing) -> None:
         protected(ring, document)
 
 
-@pytest.mark.parametrize("name", ["displays/pass/ghostText.shown", "errors/pass/unhandlederror", "requests/pass/request.sent"])
+@pytest.mark.parametrize(
+    "name", ["displays/pass/ghostText.shown", "errors/pass/unhandlederror", "requests/pass/request.sent"]
+)
 def test_nothing_clear_is_left(ring: KeyRing, name: str) -> None:
     document = sample(name)
     text = repr(one_row(ring, document, name.partition("/")[0]))

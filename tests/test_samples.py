@@ -20,7 +20,9 @@ def fates(path: Path, ring: KeyRing) -> list[str]:
     for batch in BlockDecoder(ring, 4).decode(Block(lines=[line])):
         rows = batch.batch.to_pylist()
         if batch.kind == "counts":
-            found += ["_".join(filter(None, (r["kind"], r["key"]))) for r in rows if r["kind"] not in ("payloads", "events")]
+            found += [
+                "_".join(filter(None, (r["kind"], r["key"]))) for r in rows if r["kind"] not in ("payloads", "events")
+            ]
         else:
             found += [r["reason"] if batch.kind == "quarantine" else batch.kind for r in rows if r["is_primary"]]
     return found

@@ -77,9 +77,7 @@ def test_hmac_sha256_rfc_4231_case_2() -> None:
 
 def test_hkdf_sha256_rfc_5869_case_3() -> None:
     okm = HKDF(SHA256(), 42, None, b"").derive(b"\x0b" * 22)
-    assert okm.hex() == (
-        "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8"
-    )
+    assert okm.hex() == ("8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8")
 
 
 def test_pseudonym_is_hmac_under_the_domains_key() -> None:

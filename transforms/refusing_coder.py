@@ -27,6 +27,14 @@ def _size(_: object) -> int:
 class RefusingCoder(coders.Coder):
     """Refuses to encode or decode; see the module."""
 
+    def encode(self, value: object) -> NoReturn:
+        """Raises TypeError."""
+        _refuse(value)
+
+    def decode(self, encoded: bytes) -> NoReturn:
+        """Raises TypeError: nothing was ever encoded."""
+        _refuse(encoded)
+
     def _create_impl(self) -> CallbackCoderImpl:
         return CallbackCoderImpl(_refuse, _refuse, _size)
 

@@ -146,7 +146,11 @@ def withhold_fields(schema: Schema, columns: dict[str, pa.Array], withheld: Coun
 
 
 def scrub_fields(schema: Schema, columns: dict[str, pa.Array], scrubbed: Counter[str]) -> np.ndarray:
-    """Scrubs every field that says so; returns how many spans each row lost."""
+    """Scrubs every text that is kept; returns how many spans each row lost.
+
+    Free text and code value by value; words such as a language or a version
+    once for each distinct one, because a client may put anything there.
+    """
     rows = len(columns["received_at"])
     redactions = np.zeros(rows, dtype=np.int32)
     for field in schema.fields:
@@ -154,9 +158,23 @@ def scrub_fields(schema: Schema, columns: dict[str, pa.Array], scrubbed: Counter
             is_code = field.role is not None
             scrubber = CODE if is_code else ERRORS
             columns[field.name], spans = scrub_column(columns[field.name], scrubber, scrubbed, is_json=is_code)
-            if spans is not None:
-                redactions += spans
+        elif field.treatment == "keep" and field.sources and pa.types.is_string(field.type):
+            columns[field.name], spans = scrub_words(columns[field.name], scrubbed)
+        else:
+            continue
+        if spans is not None:
+            redactions += spans
     return redactions
+
+
+def scrub_words(words: pa.Array, scrubbed: Counter[str]) -> tuple[pa.Array, np.ndarray | None]:
+    """Like `scrub_column`, for columns of few distinct values; counts by kind are of distinct ones."""
+    coded = words.dictionary_encode()
+    distinct, spans = scrub_column(coded.dictionary, ERRORS, scrubbed)
+    if spans is None:
+        return words, None
+    rows = pa.array(spans).take(coded.indices).fill_null(0)
+    return distinct.take(coded.indices), rows.to_numpy()
 
 
 def _lengths(schema: Schema, columns: dict[str, pa.Array]) -> dict[str, pa.Array]:

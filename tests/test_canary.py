@@ -1,0 +1,193 @@
+"""The proof: marked secrets in every personal field, and every byte the job leaves searched for them."""
+
+import base64
+import io
+import json
+import logging
+import os
+import subprocess
+import sys
+import urllib.parse
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import fastavro
+import pyarrow.parquet as pq
+import pytest
+
+from schemas.errors import InternalError
+from schemas.registry import event_schemas, raw_schemas
+from tests.conftest import KEY_RING, plain_columns, run_batch, sample, write_lines
+from transforms.core import protect
+
+SECRETS = {
+    "address": "81.2.69.177",
+    "address6": "2001:4860:4860::c0de",
+    "forwarded": "198.51.100.77",
+    "machine": "ca11ab1e" * 8,
+    "session": "5e55104e-cafe-4000-8000-c0ffee0000001774779232000",
+    "user": "0ddba11cafef00d0ddba11cafef00d00",
+    "event": "e7e47000-cafe-4000-8000-c0ffee000001",
+    "request": "4e90e570-cafe-4000-8000-c0ffee000002",
+    "opportunity": "icr-09904700-cafe-4000-8000-c0ffee000003",
+    "completion": "c0391e70-cafe-4000-8000-c0ffee000004",
+    "code": "canary_function_in_code",
+    "path": "canaryhome",
+    "email": "canary.mail@example.com",
+    "token": "ghp_canarytokencanarytokencanarytoken1234",
+    "undeclared": "canary-undeclared-value",
+}
+CODE_FIELDS = [f.sources[0].partition(".")[2] for f in event_schemas()["snippets"].fields if f.role]
+IDS = {
+    "unique_id": "event", "headerRequestId": "request", "opportunityId": "opportunity", "clientCompletionId": "completion",
+    "client_machineid": "machine", "common_vscodemachineid": "machine", "common.vscodemachineid": "machine",
+    "client_sessionid": "session", "common.vscodesessionid": "session", "sessionID": "session",
+    "ai.session.id": "session", "copilot_trackingId": "user", "ai.user.id": "user",
+}  # fmt: skip
+
+
+def forms(secret: str) -> Iterator[bytes]:
+    """Clear, hex, base64 at each of its three offsets, URL-encoded; upper and lower case of hex."""
+    data = secret.encode()
+    yield data
+    yield data.hex().encode()
+    yield data.hex().upper().encode()
+    yield urllib.parse.quote(secret, safe="").encode()
+    for offset in range(3):
+        encoded = base64.b64encode(b"\0" * offset + data)
+        yield encoded[4 if offset else 0 :].rstrip(b"=")[:-2]
+    if len(secret) % 2 == 0 and all(c in "0123456789abcdef" for c in secret):
+        yield bytes.fromhex(secret)
+
+
+NEEDLES = {form: name for name, secret in SECRETS.items() for form in forms(secret) if len(form) >= 8}
+
+
+def leaks(data: bytes) -> set[str]:
+    return {name for form, name in NEEDLES.items() if form in data}
+
+
+def with_secrets(name: str) -> dict[str, Any]:
+    document = sample(name)
+    base = document["data"]["baseData"]
+    base["properties"] |= {key: SECRETS[secret] for key, secret in IDS.items()}
+    base["properties"] |= {field: json.dumps({"prefix": f"def {SECRETS['code']}(): pass"}) for field in CODE_FIELDS}
+    base["properties"]["undeclared"] = SECRETS["undeclared"]
+    trouble = f"at /home/{SECRETS['path']}/work/app.py: {SECRETS['email']} {SECRETS['token']} from {SECRETS['address']}"
+    for key in ("reason", "message", "stack"):
+        if "error" in name or "exception" in name.lower() or key in base["properties"]:
+            base["properties"][key] = trouble
+    for exception in base.get("exceptions", ()):
+        exception |= {"message": trouble, "stack": trouble}
+    document["tags"] |= {"ai.user.id": SECRETS["user"], "ai.session.id": SECRETS["session"]}
+    document["tags"] |= {"ai.cloud.roleInstance": SECRETS["undeclared"], "ai.location.ip": SECRETS["address"]}
+    address = f"{SECRETS['forwarded']}, {SECRETS['address']}" if "displays" in name else SECRETS["address6"]
+    document["collector"]["client_ip"] = address
+    return document
+
+
+def raw_files(folder: Path) -> list[str]:
+    """Every kind of event, the fates of hostile ones too, as NDJSON and as an Avro container."""
+    names = [f"{p.parts[-3]}/{p.parts[-2]}/{p.stem}" for p in Path(__file__).parent.glob("data/samples/*/*/*.json")]
+    documents = [with_secrets(name) for name in sorted(names) if "no_stamp" not in name]
+    hostile = [
+        json.dumps(with_secrets("displays/pass/ghostText.shown")).encode()[:-30],
+        b"\xff" + SECRETS["code"].encode(),
+    ]
+    unknown = with_secrets("displays/pass/ghostText.shown")
+    unknown["data"]["baseData"]["name"] = f"copilot/{SECRETS['email']}"
+    off = with_secrets("displays/pass/ghostText.shown")
+    off["collector"]["telemetry_level"] = "off"
+    write_lines(folder / "raw.ndjson", [*documents, *hostile, unknown, off])
+    stamp = {
+        "received_at": datetime(2026, 3, 30, tzinfo=UTC),
+        "client_ip": SECRETS["address"],
+        "telemetry_level": "all",
+    }
+    stamp |= {"snippet_consent": True, "content_type": None, "content_encoding": None}
+    bodies = [json.dumps(d).encode() for d in documents] + hostile
+    out = io.BytesIO()
+    fastavro.writer(out, raw_schemas()["raw_request.1"], [{**stamp, "body": b} for b in bodies])
+    (folder / "raw.avro").write_bytes(out.getvalue())
+    return [str(folder / "raw.ndjson"), str(folder / "raw.avro")]
+
+
+def assert_clean(folder: Path) -> int:
+    """Searches every file's bytes and name, and every Parquet file's decoded plain columns."""
+    searched = 0
+    for path in folder.rglob("*"):
+        assert not leaks(str(path.relative_to(folder)).encode()), path
+        if not path.is_file():
+            continue
+        searched += 1
+        assert not leaks(path.read_bytes()), path
+        if path.suffix == ".parquet":
+            file = pq.ParquetFile(path)
+            assert not leaks(repr(file.metadata.metadata).encode())
+            for row in file.read(columns=plain_columns(path)).to_pylist():
+                text = {k: v.hex() if isinstance(v, bytes) else v for k, v in row.items()}
+                assert not leaks(repr(text).encode()), path
+    return searched
+
+
+@pytest.mark.parametrize("mode", [[], ["--direct_num_workers=2", "--direct_running_mode=multi_threading"]])
+def test_no_secret_in_outputs_logs_or_temporary_files(tmp_path: Path, mode: list[str]) -> None:
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "tmp").mkdir()
+    files = raw_files(tmp_path / "raw")
+    assert leaks(Path(files[0]).read_bytes()) == set(SECRETS), "a secret is missing from the input"
+    command = [sys.executable, "-X", "dev", "-W", "ignore", "-m", "pipelines.batch", f"--output={tmp_path}/out"]
+    command += [f"--key_ring={KEY_RING}", "--buckets=2", *(f"--input={f}" for f in files), *mode]
+    environment = {**os.environ, "TMPDIR": str(tmp_path / "tmp")}
+    for _ in range(2):  # the second time as a rerun
+        done = subprocess.run(command, capture_output=True, check=False, env=environment)
+        assert done.returncode == 0, done.stderr
+        assert not leaks(done.stdout + done.stderr)
+    assert assert_clean(tmp_path / "out") >= 20
+    assert_clean(tmp_path / "tmp")
+
+
+@pytest.mark.parametrize("mode", [[], ["--direct_num_workers=2", "--direct_running_mode=multi_threading"]])
+def test_no_secret_in_the_error_and_log_of_a_bug(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, mode: list[str],
+    capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    def broken(values: Any, *_: Any, **__: Any) -> Any:
+        raise ValueError(f"cannot scrub {values.to_pylist()}")  # as pyarrow does, the data in the message
+
+    monkeypatch.setattr(protect, "scrub_column", broken)
+    (tmp_path / "raw").mkdir()
+    with caplog.at_level(logging.DEBUG), pytest.raises(InternalError) as stopped:
+        run_batch(raw_files(tmp_path / "raw"), tmp_path / "out", *mode)
+    assert "ValueError at protect.py" in str(stopped.value)
+    shown = capfd.readouterr()
+    assert not leaks((str(stopped.value) + caplog.text + shown.out + shown.err).encode())
+    assert_clean(tmp_path / "out")
+
+
+def test_the_graph_of_the_pipeline_holds_no_key_and_no_payload(tmp_path: Path, ring: Any) -> None:
+    from datetime import timedelta
+
+    import apache_beam as beam
+
+    from pipelines.batch import default_geo_database
+    from pipelines.ingest import Ingest, IngestSettings
+    from transforms.read_payloads import ReadPayloads
+
+    pipeline = beam.Pipeline()
+    settings = IngestSettings(KEY_RING, "out", "0" * 16, 4, default_geo_database(), 0, timedelta(1), {})
+    _ = pipeline | beam.Create([str(tmp_path)]) | ReadPayloads() | Ingest(settings)
+    graph = pipeline.to_runner_api().SerializeToString()
+    for secret in (ring.correlation, ring.transport, *ring.epochs.values()):
+        for form in (secret, secret.hex().encode(), base64.b64encode(secret)):
+            assert form not in graph
+
+
+def test_the_search_itself_finds_every_form() -> None:
+    for name, secret in SECRETS.items():
+        for text in (secret, secret.encode().hex(), urllib.parse.quote(secret, safe="")):
+            assert name in leaks(f"x{text}y".encode())
+        for offset in range(3):
+            assert name in leaks(base64.b64encode(b"abc"[:offset] + secret.encode() + b"tail"))

@@ -1,0 +1,67 @@
+"""Analysts' readers open every file as it is."""
+
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+import polars as pl
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+import pytest
+
+from pipelines import generate
+from schemas.registry import EVENT_DATASETS, load
+from tests.conftest import plain_columns, run_batch
+
+DATASETS = (*EVENT_DATASETS, "quarantine", "ledger")
+
+
+@pytest.fixture(scope="module")
+def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("readers")
+    generate.main([f"--output={folder}/day", "--events=2500", "--seed=5", "--date=2026-03-31"])
+    run_batch(folder / "day" / "raw", folder / "out")
+    return folder / "out"
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_every_reader_finds_the_same_rows_and_columns(output: Path, dataset: str) -> None:
+    files = sorted(output.glob(f"{dataset}/*/*.parquet"))
+    assert files
+    columns = plain_columns(files[0])
+    rows = sum(pq.read_metadata(f).num_rows for f in files)
+    pattern = f"{output}/{dataset}/*/*.parquet"
+    listed = ", ".join(columns)
+    assert (
+        len(
+            duckdb.sql(
+                f"select {listed}, received_date from read_parquet('{pattern}', hive_partitioning=true)"
+            ).fetchall()
+        )
+        == rows
+    )
+    assert pl.scan_parquet(pattern, hive_partitioning=True).select(columns).collect().height == rows
+    assert len(pd.read_parquet(output / dataset, columns=columns)) == rows
+    assert ds.dataset(output / dataset, partitioning="hive").to_table(columns=columns).num_rows == rows
+    assert sum(pq.ParquetFile(f).read(columns=columns).num_rows for f in files) == rows
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_columns_carry_their_doc_and_the_dataset_its_version(output: Path, dataset: str) -> None:
+    schema = pq.read_schema(next(output.glob(f"{dataset}/*/*.parquet")))
+    assert schema.names == [f.name for f in load(dataset).fields]
+    assert all(field.metadata[b"doc"] for field in schema)
+    assert schema.metadata[b"dataset"] == dataset.encode()
+
+
+def test_partition_is_the_day_of_received_at(output: Path) -> None:
+    query = f"select count(*) from read_parquet('{output}/requests/*/*.parquet', hive_partitioning=true)"
+    assert duckdb.sql(f"{query} where received_date <> cast(received_at as date)").fetchall() == [(0,)]
+    assert duckdb.sql(f"{query} where received_date = '2026-03-31'").fetchall() > [(0,)]
+
+
+def test_rows_are_sorted_by_installation_session_and_time(output: Path) -> None:
+    for path in output.glob("requests/*/*.parquet"):
+        rows = pq.ParquetFile(path).read(columns=["installation_id", "session_id", "occurred_at"]).to_pylist()
+        keys = [(r["installation_id"], r["session_id"], r["occurred_at"]) for r in rows]
+        assert keys == sorted(keys)
