@@ -269,19 +269,21 @@ def _body(someone: Person, documents: list[bytes]) -> dict[str, Any]:
     return {"content_type": kind, "content_encoding": None, "body": body}
 
 
-def generate(output: str, events: int, seed: int, day: date) -> Truth:
+def generate(
+    output: str, events: int, seed: int, day: date, containers: Sequence[str] = CONTAINERS, with_code: bool = True
+) -> Truth:
     """Writes at least so many events of one day, the same for the same arguments; returns the truth."""
     rng = random.Random(seed)
     truth = Truth()
     collectors = Collectors(storage.join(output, "raw"), rng, truth)
-    people = [person(rng) for _ in range(max(12, events // _EVENTS_PER_PERSON))]
+    people = [person(rng, containers) for _ in range(max(12, events // _EVENTS_PER_PERSON))]
     start_ms = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() * 1000)
     while truth.events < events:
         someone = rng.choice(people)
         at_ms = start_ms + min(int(86_400_000 * truth.events / events), 86_399_999)
         if not someone.session or rng.random() < 0.05:
             someone.session = f"{new_uuid(rng)}{at_ms}"
-        made = list(opportunity(rng, at_ms))
+        made = [e for e in opportunity(rng, at_ms) if with_code or not _has_code(e)]
         for event in made:
             if someone.has_event_ids:
                 event.properties["unique_id"] = new_uuid(rng)
@@ -297,6 +299,10 @@ def generate(output: str, events: int, seed: int, day: date) -> Truth:
     return truth
 
 
+def _has_code(event: Event) -> bool:
+    return event.dataset == "snippets" or "snippets" in event.mirrors
+
+
 def main(argv: Sequence[str]) -> None:
     """The command."""
     parser = job_parser("generate", "Make a day of realistic raw data and the exact truth about it.")
@@ -307,6 +313,10 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument(
         "--seed", type=whole_number(0, 2**63), default=1, help="The same seed, the same bytes. Default: 1."
     )
+    parser.add_argument(
+        "--container", action="append", choices=CONTAINERS, help="Only this container; repeatable. Default: all."
+    )
+    parser.add_argument("--without_code", action="store_true", help="No event that holds code.")
     parser.add_argument("--date", metavar="YYYY-MM-DD", help="The day. Default: yesterday (UTC).")
     args = parser.parse_args(list(argv))
     try:
@@ -315,7 +325,7 @@ def main(argv: Sequence[str]) -> None:
         raise InvalidOptions(f"--date {args.date!r}: allowed is YYYY-MM-DD") from None
     if storage.exists(storage.join(args.output, "truth.json")):
         raise InvalidOptions(f"--output {args.output}: there is generated data already")
-    truth = generate(args.output, args.events, args.seed, day)
+    truth = generate(args.output, args.events, args.seed, day, args.container or CONTAINERS, not args.without_code)
     print(f"{truth.events} events in {truth.payloads} payloads: {storage.join(args.output, 'raw')}")
     print(f"the truth about them: {storage.join(args.output, 'truth.json')}")
 

@@ -5,7 +5,7 @@ pipeline, so that the truth is a second opinion.
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -18,7 +18,7 @@ LEVELS = ("all",) * 86 + ("error",) * 6 + ("off",) * 4 + ("crash",) * 1 + (None,
 CLIENTS = ("applicationinsights",) * 5 + ("extension-appinsights",) * 3 + ("extension-1ds",) * 2
 CONTAINERS = ("ndjson", "ndjson.gz", "ndjson.zst", "avro")
 CHECKS_S = (15, 30, 120, 300, 600)
-_PADDING = ";".join(f"config.suggestions.experiment{n}=treatment-{n % 7}" for n in range(24))
+_PADDING = ";".join(f"config.suggestions.experiment{n}=treatment-{n % 7}" for n in range(31))
 _CODE = (
     "def handle(request, session):\n    rows = session.query(Order).filter(Order.user == request.user)\n"
     "    return [row.total for row in rows if row.is_open]\n"
@@ -56,7 +56,7 @@ class Event:
     is_invalid: bool = False
 
 
-def person(rng: random.Random) -> Person:
+def person(rng: random.Random, containers: Sequence[str] = CONTAINERS) -> Person:
     """A person, drawn."""
     prefix = rng.choice(PREFIXES)
     address = f"{prefix}:{rng.randrange(1, 65535):x}" if ":" in prefix else f"{prefix}.{rng.randrange(1, 255)}"
@@ -69,7 +69,7 @@ def person(rng: random.Random) -> Person:
         machine=f"{rng.getrandbits(256):064x}",
         user=f"{rng.getrandbits(128):032x}",
         client=client,
-        container=rng.choice(CONTAINERS),
+        container=rng.choice(containers),
         level=rng.choice(LEVELS),
         snippet_consent=rng.random() < 0.4,
         address=address,

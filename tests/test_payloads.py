@@ -88,6 +88,7 @@ def test_truncated_avro_gives_whole_blocks_and_one_mark(lost: int) -> None:
 @pytest.mark.parametrize(
     "data",
     [b"\x1f\x8bjunk", b"\x28\xb5\x2f\xfdjunk", b"Obj\x01junk", b"Obj\x01", gzip.compress(b"Obj\x01junk"), b"\x1f\x8b"],
+    ids=["gzip", "zstd", "avro", "short avro", "avro in gzip", "short gzip"],
 )
 def test_junk_behind_a_magic_number_is_one_mark(data: bytes) -> None:
     block = read(data)

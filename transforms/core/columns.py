@@ -1,10 +1,10 @@
 """Decoded structs of one dataset -> Arrow columns, still unprotected.
 
-Column by column, never row by row: one attrgetter pass takes every wanted
-member of a struct, `zip` turns rows to columns, Arrow does the rest.
+Column by column, never row by row.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from functools import cache
 from operator import attrgetter
 from typing import Any
@@ -25,82 +25,101 @@ Source = tuple[str, str, str | None]
 """A group of structs, the attribute in it, and the constant its presence stands for."""
 
 
-def groups_of(events: Sequence[Envelope], wanted: Iterable[str]) -> dict[str, list[Any]]:
-    """The structs of each wanted group, one per event, in order; never None."""
-    bases = [e.data.baseData for e in events]
-    makers: dict[str, Callable[[], list[Any]]] = {
-        "properties": lambda: [b.properties or _NO_PROPERTIES for b in bases],
-        "measurements": lambda: [b.measurements or _NO_MEASUREMENTS for b in bases],
-        "tags": lambda: [e.tags or _NO_TAGS for e in events],
-        "envelope": lambda: list(events),
-        "collector": lambda: [e.collector for e in events],
-        "exception": lambda: [exception_facts(e) for e in events],
-    }
-    return {group: makers[group]() for group in wanted}
+class WireArrays:
+    """The members that a dataset reads, of many events, as Arrow arrays.
+
+    Events are absorbed some hundreds at a time, while what decoding made of
+    them is still in the processor's cache: doing it for a whole block at the
+    end took twice as long. One attrgetter pass takes all members of a group,
+    `zip` turns rows to columns.
+    """
+
+    def __init__(self, dataset: str) -> None:
+        self._members = members_of(dataset)
+        self._parts: dict[tuple[str, str], list[pa.Array]] = defaultdict(list)
+        self._arrays: dict[tuple[str, str], pa.Array] = {}
+
+    def absorb(self, events: Sequence[Envelope]) -> None:
+        """Takes over what is wanted of the events; they may be forgotten after it."""
+        for group, names in self._members.items():
+            rows: Any = map(attrgetter(*names), _structs(group, events))
+            columns = [list(rows)] if len(names) == 1 else zip(*rows, strict=True)
+            kind = _FLOATS if group == "measurements" else _STRINGS
+            for name, values in zip(names, columns, strict=True):
+                self._parts[group, name].append(pa.array(values, kind))
+
+    def get(self, group: str, name: str) -> pa.Array:
+        """The values of one member, text without empty ones or float64; null where an event has none."""
+        key = (group, name)
+        if key not in self._arrays:
+            values = pa.concat_arrays(self._parts.pop(key))
+            self._arrays[key] = values if group == "measurements" else _without_empty(values)
+        return self._arrays[key]
+
+
+def _structs(group: str, events: Sequence[Envelope]) -> Sequence[Any]:
+    if group == "properties":
+        return [e.data.baseData.properties or _NO_PROPERTIES for e in events]
+    if group == "measurements":
+        return [e.data.baseData.measurements or _NO_MEASUREMENTS for e in events]
+    if group == "tags":
+        return [e.tags or _NO_TAGS for e in events]
+    if group == "exception":
+        return [exception_facts(e) for e in events]
+    return events
+
+
+@cache
+def members_of(dataset: str) -> dict[str, tuple[str, ...]]:
+    """Group -> the attributes that the dataset reads from it, each once."""
+    members: dict[str, dict[str, None]] = {}
+    for sources in sources_of(dataset).values():
+        for group, name, _ in sources:
+            members.setdefault(group, {})[name] = None
+    return {group: tuple(names) for group, names in members.items()}
 
 
 @cache
 def sources_of(dataset: str) -> dict[str, tuple[Source, ...]]:
-    """Field -> where it may come from, in order; only fields that are read from the wire."""
+    """Field -> where it may come from, in order; only fields that are read from the events themselves."""
     found = {}
     for field in event_schemas()[dataset].fields:
-        parts = [s.partition("=>") for s in field.sources if field.treatment != "geolocate"]
+        parts = [s.partition("=>") for s in field.sources if not s.startswith("collector.")]
         if parts:
             found[field.name] = tuple((*attribute(p[0]), p[2] or None) for p in parts)
     return found
 
 
-def wire_arrays(dataset: str, events: Sequence[Envelope]) -> dict[tuple[str, str], pa.Array]:
-    """(group, attribute) -> its values as an Arrow array, for all that the dataset reads."""
-    wanted: dict[str, dict[str, None]] = {}
-    for sources in sources_of(dataset).values():
-        for group, name, _ in sources:
-            wanted.setdefault(group, {})[name] = None
-    arrays = {}
-    for group, structs in groups_of(events, wanted).items():
-        names = list(wanted[group])
-        getter = attrgetter(*names)
-        rows: Any = map(getter, structs)
-        columns = [list(rows)] if len(names) == 1 else list(zip(*rows, strict=True))
-        kind = _FLOATS if group == "measurements" else _STRINGS
-        for name, values in zip(names, columns, strict=True):
-            arrays[group, name] = pa.array(values, kind)
-    return arrays
-
-
-def _coalesced(sources: Sequence[Source], arrays: dict[tuple[str, str], pa.Array]) -> pa.Array:
+def _coalesced(sources: Sequence[Source], arrays: WireArrays) -> pa.Array:
     found = None
     for group, name, constant in sources:
-        values = arrays[group, name]
+        values = arrays.get(group, name)
         if values.null_count == len(values) and found is not None:
             continue
-        if pa.types.is_string(values.type):
-            values = _without_empty(values)
         if constant is not None:
             values = pc.if_else(values.is_valid(), constant, pa.scalar(None, _STRINGS))
         if found is not None and found.type != values.type:
-            values = values.cast(_STRINGS) if pa.types.is_string(found.type) else values
-            found = found if pa.types.is_string(values.type) else found.cast(_STRINGS)
-        found = values if found is None else pc.coalesce(found, values)
+            values, found = values.cast(_STRINGS), found.cast(_STRINGS)
+        found = values if found is None or found.null_count == len(found) else pc.coalesce(found, values)
         if found.null_count == 0:
             break
     return found
 
 
 def _without_empty(texts: pa.Array) -> pa.Array:
-    empty = pc.equal(texts, "")
-    return pc.if_else(empty, pa.scalar(None, _STRINGS), texts) if pc.any(empty).as_py() else texts
+    if texts.null_count == len(texts) or pc.min(pc.binary_length(texts)).as_py() > 0:
+        return texts
+    return pc.if_else(pc.equal(texts, ""), pa.scalar(None, _STRINGS), texts)
 
 
-def raw_columns(schema: Schema, events: Sequence[Envelope]) -> tuple[dict[str, pa.Array], np.ndarray]:
+def raw_columns(schema: Schema, arrays: WireArrays, count: int) -> tuple[dict[str, pa.Array], np.ndarray]:
     """Every field that is read from the wire, in its own type, and which rows hold an invalid value.
 
     Text that will become a pseudonym, or be scrubbed or encrypted, is still
     clear. An invalid value (a number out of range, no number, no time) is null
     in its column and True in the mask.
     """
-    arrays = wire_arrays(schema.name, events)
-    invalid = np.zeros(len(events), dtype=bool)
+    invalid = np.zeros(count, dtype=bool)
     columns = {}
     for name, sources in sources_of(schema.name).items():
         values = _coalesced(sources, arrays)

