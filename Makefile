@@ -6,7 +6,7 @@ DEMO ?= demo
 EVENTS ?= 20000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check docs lock clean
+.PHONY: help setup run test check bench docs lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -31,6 +31,9 @@ check: setup ## Style, types, direction of imports
 	@$(VENV)/bin/ruff format --check --quiet . && $(VENV)/bin/ruff check --quiet .
 	@$(VENV)/bin/mypy --no-error-summary
 	@$(VENV)/bin/lint-imports --no-cache | tail -1
+
+bench: setup ## Events per CPU second, memory, cost of each step, beside two rivals (2 minutes)
+	@$(PY) -m tests.bench
 
 docs: setup ## Write docs/datasets.md and docs/telemetry.json from the contract
 	@$(PY) -m schemas.dictionary docs

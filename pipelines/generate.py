@@ -177,7 +177,8 @@ def _iso(moment: datetime) -> str:
 class Collectors:
     """Stamps what arrives and writes it, a container of each kind, a file whenever one is full."""
 
-    def __init__(self, folder: str, rng: random.Random, truth: Truth) -> None:
+    def __init__(self, folder: str, rng: random.Random, truth: Truth, with_rubbish: bool = True) -> None:
+        self._with_rubbish = with_rubbish
         self._folder = folder
         self._rng = rng
         self._truth = truth
@@ -212,7 +213,7 @@ class Collectors:
             collector = msgspec.json.encode({"received_at": _iso(received), **stamp})
             lines = self._lines[someone.container]
             lines += [d[:-1] + b',"collector":' + collector + b"}" for d in documents]
-            if self._rng.random() < 0.002:
+            if self._with_rubbish and self._rng.random() < 0.002:
                 self._malformed(lines)
         self._flush(_FLUSH_EVENTS)
 
@@ -270,12 +271,18 @@ def _body(someone: Person, documents: list[bytes]) -> dict[str, Any]:
 
 
 def generate(
-    output: str, events: int, seed: int, day: date, containers: Sequence[str] = CONTAINERS, with_code: bool = True
+    output: str,
+    events: int,
+    seed: int,
+    day: date,
+    containers: Sequence[str] = CONTAINERS,
+    with_code: bool = True,
+    with_rubbish: bool = True,
 ) -> Truth:
     """Writes at least so many events of one day, the same for the same arguments; returns the truth."""
     rng = random.Random(seed)
     truth = Truth()
-    collectors = Collectors(storage.join(output, "raw"), rng, truth)
+    collectors = Collectors(storage.join(output, "raw"), rng, truth, with_rubbish)
     people = [person(rng, containers) for _ in range(max(12, events // _EVENTS_PER_PERSON))]
     start_ms = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() * 1000)
     while truth.events < events:
@@ -283,7 +290,7 @@ def generate(
         at_ms = start_ms + min(int(86_400_000 * truth.events / events), 86_399_999)
         if not someone.session or rng.random() < 0.05:
             someone.session = f"{new_uuid(rng)}{at_ms}"
-        made = [e for e in opportunity(rng, at_ms) if with_code or not _has_code(e)]
+        made = [e for e in opportunity(rng, at_ms) if _is_wanted(e, with_code, with_rubbish)]
         for event in made:
             if someone.has_event_ids:
                 event.properties["unique_id"] = new_uuid(rng)
@@ -299,8 +306,9 @@ def generate(
     return truth
 
 
-def _has_code(event: Event) -> bool:
-    return event.dataset == "snippets" or "snippets" in event.mirrors
+def _is_wanted(event: Event, with_code: bool, with_rubbish: bool) -> bool:
+    has_code = event.dataset == "snippets" or "snippets" in event.mirrors
+    return (with_code or not has_code) and (with_rubbish or not event.is_invalid)
 
 
 def main(argv: Sequence[str]) -> None:
@@ -317,6 +325,7 @@ def main(argv: Sequence[str]) -> None:
         "--container", action="append", choices=CONTAINERS, help="Only this container; repeatable. Default: all."
     )
     parser.add_argument("--without_code", action="store_true", help="No event that holds code.")
+    parser.add_argument("--without_rubbish", action="store_true", help="No malformed line and no wrong type.")
     parser.add_argument("--date", metavar="YYYY-MM-DD", help="The day. Default: yesterday (UTC).")
     args = parser.parse_args(list(argv))
     try:
@@ -325,7 +334,15 @@ def main(argv: Sequence[str]) -> None:
         raise InvalidOptions(f"--date {args.date!r}: allowed is YYYY-MM-DD") from None
     if storage.exists(storage.join(args.output, "truth.json")):
         raise InvalidOptions(f"--output {args.output}: there is generated data already")
-    truth = generate(args.output, args.events, args.seed, day, args.container or CONTAINERS, not args.without_code)
+    truth = generate(
+        args.output,
+        args.events,
+        args.seed,
+        day,
+        args.container or CONTAINERS,
+        with_code=not args.without_code,
+        with_rubbish=not args.without_rubbish,
+    )
     print(f"{truth.events} events in {truth.payloads} payloads: {storage.join(args.output, 'raw')}")
     print(f"the truth about them: {storage.join(args.output, 'truth.json')}")
 
