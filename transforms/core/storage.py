@@ -84,13 +84,19 @@ def write_atomic(path: str, data: bytes) -> None:
 
 
 def create_exclusive(path: str, data: bytes) -> bool:
-    """Creates the file with these bytes; False where it is there already."""
+    """Creates the file with these bytes; False where it is there already. Atomic everywhere.
+
+    Object stores: one PUT on condition that nothing is there. (fsspec's own
+    mode="create" looks and then writes on local files.)
+    """
     fs, inner = _open_fs(path)
     with _explained(path, "write"):
         try:
-            if is_local(path):
-                os.makedirs(os.path.dirname(inner), exist_ok=True)
-            with fs.open(inner, "xb") as file:
+            if not is_local(path):
+                fs.pipe_file(inner, data, mode="create")
+                return True
+            os.makedirs(os.path.dirname(inner), exist_ok=True)
+            with open(inner, "xb") as file:
                 file.write(data)
         except FileExistsError:
             return False

