@@ -6,7 +6,7 @@ DEMO ?= demo
 EVENTS ?= 20000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench docs lock clean
+.PHONY: help setup run test check bench fuzz docs lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -34,6 +34,9 @@ check: setup ## Style, types, direction of imports
 
 bench: setup ## Events per CPU second, memory, cost of each step, beside two rivals (2 minutes)
 	@$(PY) -m tests.bench
+
+fuzz: setup ## 200,000 mutations of real client bodies, books balanced each time (some minutes)
+	@$(PY) -m tests.fuzz
 
 docs: setup ## Write docs/datasets.md and docs/telemetry.json from the contract
 	@$(PY) -m schemas.dictionary docs

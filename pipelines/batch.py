@@ -91,6 +91,7 @@ def run(argv: Sequence[str]) -> Books:
             earlier_days=days_left_by(options.output, digest, options.buckets),
         )
         _run_pipeline(options, settings, [f.path for f in files])
+        storage.check_unchanged(files)
         return _checked_books(options.output, digest)
 
 

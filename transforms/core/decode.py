@@ -87,10 +87,12 @@ class BlockDecoder:
     """
 
     def __init__(self, ring: KeyRing, buckets: int) -> None:
-        self._quarantine = Quarantine(ring, buckets)
+        self._ring = ring
+        self._buckets = buckets
 
     def decode(self, block: Block) -> Iterator[EventBatch]:
         """The block's batches: datasets first, then quarantine, then counts."""
+        self._quarantine = Quarantine(self._ring, self._buckets)  # afresh: a block that is tried again starts clean
         self._tally = Tally()
         self._rows: dict[tuple[str, bool], _Rows] = {}
         self._counted: dict[tuple[str, str], list[str | None]] = defaultdict(list)

@@ -189,12 +189,21 @@ def event_digest(line: bytes) -> str:
     """The duplicate key of an event whose client sends none: a digest of all of it but the stamp.
 
     Members in any order and any spacing give the same digest; a retried upload
-    differs only in the stamp and so has the same one.
+    differs only in the stamp and so has the same one. Members that no schema
+    names are not looked at until here; where they are no JSON, it is the digest
+    of the bytes.
     """
-    document = msgspec.json.decode(line)
-    document.pop("collector", None)
     try:
-        canonical = _encode_sorted(document)
-    except OverflowError:  # an integer beyond 64 bits, which msgspec reads but does not write
-        canonical = json.dumps(document, sort_keys=True).encode()
+        document = msgspec.json.decode(line)
+        document.pop("collector", None)
+        canonical = _canonical(document)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        canonical = line
     return sha256(canonical).hexdigest()
+
+
+def _canonical(document: Any) -> bytes:
+    try:
+        return _encode_sorted(document)
+    except OverflowError:  # an integer beyond 64 bits, which msgspec reads but does not write
+        return json.dumps(document, sort_keys=True).encode()

@@ -176,6 +176,16 @@ def expand_inputs(patterns: list[str]) -> list[SourceFile]:
     return [found[path] for path in sorted(found)]
 
 
+def check_unchanged(files: list[SourceFile]) -> None:
+    """Raises StorageUnavailable naming the first file that is no longer what it was when the run began."""
+    for file in files:
+        fs, inner = _open_fs(file.path)
+        with _explained(file.path, "look again at"):
+            info = fs.info(inner)
+        if (info["size"], _version(info)) != (file["size_bytes"], file["version"]):
+            raise StorageUnavailable(f"{file.path} changed while it was read: run again to land what is new in it")
+
+
 def _matching(fs: Any, inner: str) -> list[dict[str, Any]]:
     if any(c in inner for c in "*?["):
         return [i for i in fs.glob(inner, detail=True).values() if i["type"] == "file"]
