@@ -6,7 +6,7 @@ DEMO ?= demo
 EVENTS ?= 20000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench fuzz docs lock clean
+.PHONY: help setup run test check bench fuzz kills docs lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -37,6 +37,9 @@ bench: setup ## Events per CPU second, memory, cost of each step, beside two riv
 
 fuzz: setup ## 200,000 mutations of real client bodies, books balanced each time (some minutes)
 	@$(PY) -m tests.fuzz
+
+kills: setup ## 50 SIGKILLs on a local folder and 50 on a GCS server, the same datasets after each (10 minutes)
+	@$(PY) -m tests.kills
 
 docs: setup ## Write docs/datasets.md and docs/telemetry.json from the contract
 	@$(PY) -m schemas.dictionary docs
