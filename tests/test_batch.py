@@ -10,6 +10,7 @@ import pytest
 from pipelines import batch, generate
 from schemas.errors import InvalidOptions, KeyUnavailable, OutputInUse, PipelineError, StorageUnavailable
 from tests.conftest import KEY_RING, all_rows, read_rows, run_batch, sample, write_lines
+from transforms.core import storage
 from transforms.core.ledger import Books
 
 
@@ -235,3 +236,13 @@ def test_errors_of_workers_keep_their_kind_in_threads(tmp_path: Path) -> None:
     flags = ("--direct_num_workers=2", "--direct_running_mode=multi_threading")
     with pytest.raises(KeyUnavailable, match="no key for epoch 2031-05"):
         run_batch(source, tmp_path / "out", *flags)
+
+
+def test_a_large_plain_file_is_cut_into_ranges_and_lands_the_same(
+    generated: Path, landed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "RANGE_BYTES", 100_000)
+    files = storage.expand_inputs([str(generated / "raw")])
+    assert len(batch.ranges_of(files)) > len(files) + 10
+    assert_is_truth(run_batch(generated / "raw", tmp_path / "out"), generated)
+    assert all_rows(tmp_path / "out") == all_rows(landed)

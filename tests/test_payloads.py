@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from schemas.errors import Reason, StorageUnavailable
 from schemas.registry import raw_schemas
 from transforms.core.envelopes import MAX_PAYLOAD_BYTES
-from transforms.core.payloads import Block, LineCutter, read_blocks
+from transforms.core.payloads import Block, LineCutter, Range, is_plain, read_blocks, read_range
 
 LINES = [b'{"n":%d}' % n for n in range(5000)]
 TEXT = b"".join(line + b"\n" for line in LINES)
@@ -137,6 +137,24 @@ def test_cutting_the_chunks_elsewhere_changes_nothing(data: bytes, cuts: list[in
     cutter.finish()
     expected = [line for line in data.removeprefix(b"\xef\xbb\xbf").split(b"\n") if line and not line.isspace()]
     assert cutter.take().lines == expected
+
+
+@given(st.lists(st.binary(max_size=12), max_size=12).map(b"\n".join), st.integers(1, 40))
+def test_cutting_a_file_into_ranges_changes_nothing(data: bytes, range_bytes: int) -> None:
+    whole = read(data)
+    parts = [Range("memory", at, at + range_bytes) for at in range(0, len(data), range_bytes)]
+    lines = [line for part in parts for b in read_range(lambda: io.BytesIO(data), part) for line in b.lines]
+    if is_plain(data[:4]):
+        assert lines == whole.lines
+
+
+def test_ranges_inside_one_long_line() -> None:
+    data = b"a\n" + b"x" * 1000 + b"\nb\n"
+    found = [
+        [line[:2] for b in read_range(lambda: io.BytesIO(data), Range("memory", at, at + 100)) for line in b.lines]
+        for at in range(0, len(data), 100)
+    ]
+    assert found == [[b"a", b"xx"], *[[]] * 9, [b"b"]]
 
 
 def test_name_does_not_matter(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from transforms.core.batches import EventBatch
 from transforms.core.decode import BlockDecoder
 from transforms.core.guard import payload_free_errors
 from transforms.core.payloads import Block
+from transforms.core.progress import PROGRESS
 
 
 class _Decode(beam.DoFn):
@@ -22,6 +23,7 @@ class _Decode(beam.DoFn):
     def process(self, block: Block) -> Iterator[EventBatch]:
         with payload_free_errors():
             yield from self._decoder.decode(block)
+            PROGRESS.add(events=self._decoder.events)
 
 
 class DecodeEvents(beam.PTransform):

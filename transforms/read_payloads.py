@@ -1,4 +1,4 @@
-"""ReadPayloads: source files -> blocks of payloads."""
+"""ReadPayloads: ranges of source files -> blocks of payloads."""
 
 from collections.abc import Iterator
 
@@ -6,23 +6,25 @@ import apache_beam as beam
 
 from transforms.core import storage
 from transforms.core.guard import payload_free_errors
-from transforms.core.payloads import Block, read_blocks
+from transforms.core.payloads import Block, Range, read_range
 
 
-class _ReadFile(beam.DoFn):
-    def process(self, path: str) -> Iterator[Block]:
+class _ReadRange(beam.DoFn):
+    def process(self, part: Range) -> Iterator[Block]:
         with payload_free_errors():
-            yield from read_blocks(lambda: storage.open_read(path), path)
+            yield from read_range(lambda: storage.open_read(part.path), part)
 
 
 class ReadPayloads(beam.PTransform):
-    """A bounded PCollection of paths -> blocks of payloads, in any order, each payload once.
+    """A bounded PCollection of ranges of files -> blocks of payloads, in any order, each payload once.
 
     NDJSON (plain, gzip, zstd) and Avro containers, told apart by content. What
     a file holds never fails the step; a storage error does (StorageUnavailable).
     """
 
-    def expand(self, paths: beam.PCollection[str]) -> beam.PCollection[Block]:
+    def expand(self, parts: beam.PCollection[Range]) -> beam.PCollection[Block]:
         return (
-            paths | "SpreadFiles" >> beam.Reshuffle() | "ReadFile" >> beam.ParDo(_ReadFile()).with_output_types(Block)
+            parts
+            | "SpreadRanges" >> beam.Reshuffle()
+            | "ReadRange" >> beam.ParDo(_ReadRange()).with_output_types(Block)
         )

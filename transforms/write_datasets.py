@@ -9,6 +9,7 @@ from transforms.core import keyring
 from transforms.core.curate import CuratedBucket
 from transforms.core.guard import payload_free_errors
 from transforms.core.layout import Listing
+from transforms.core.progress import PROGRESS
 from transforms.core.publish import Publisher
 
 
@@ -29,6 +30,7 @@ class _Write(beam.DoFn):
     def process(self, curated: CuratedBucket) -> Iterator[int]:
         with payload_free_errors():
             self._publisher.publish(curated, self._earlier_days.get(curated.bucket, []))
+        PROGRESS.add(buckets=1)
         yield curated.bucket
 
 

@@ -113,6 +113,11 @@ class BlockDecoder:
             if batch is not None:
                 yield batch
 
+    @property
+    def events(self) -> int:
+        """Events of the last block."""
+        return len(self._received)
+
     def _take_request(self, request: RawRequest) -> None:
         stamp = Collector(request.received_at, request.client_ip, request.telemetry_level, request.snippet_consent)
         self._counted["payloads", ""].append(request.received_at)

@@ -21,6 +21,7 @@ from fastavro.schema import SchemaParseException
 from schemas.errors import Reason, StorageUnavailable
 from schemas.registry import raw_schemas
 from transforms.core.envelopes import MAX_PAYLOAD_BYTES
+from transforms.core.progress import PROGRESS
 
 BLOCK_BYTES = 32 * 1024 * 1024
 """Payload bytes in a block: large enough that per-block cost vanishes, small enough to bound memory."""
@@ -87,9 +88,14 @@ class _Raw(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
+    def seek(self, at: int, whence: int = 0, /) -> int:
+        return self._file.seek(at, whence)
+
     def read(self, size: int = -1, /) -> bytes:
         try:
-            return self._file.read(size)
+            data = self._file.read(size)
+            PROGRESS.add(read_bytes=len(data))
+            return data
         except OSError as cause:
             detail = cause.strerror or type(cause).__name__
             self.failure = StorageUnavailable(f"cannot read {self._path}: {detail}")
@@ -151,6 +157,52 @@ class _Prefixed(io.RawIOBase):
             return self._rest.read(size)
         taken, self._first = self._first[:size], self._first[size:]
         return taken
+
+
+class Range(NamedTuple):
+    """A part of a source file: all of it, or the lines that begin in `start <= byte < end`."""
+
+    path: str
+    start: int = 0
+    end: int | None = None
+
+
+def is_plain(first: bytes) -> bool:
+    """Whether a file that begins so is plain lines, which can be read from any byte on."""
+    return first[:2] not in _CODECS and first[:4] != _MAGIC_AVRO
+
+
+def read_range(open_file: Callable[[], BinaryIO], part: Range) -> Iterator[Block]:
+    """The payloads of a range, each line in the one range in which it begins.
+
+    Raises StorageUnavailable where the storage fails.
+    """
+    if part.end is None:
+        yield from read_blocks(open_file, part.path)
+        return
+    with open_file() as file:
+        raw = _Raw(file, part.path)
+        cutter = LineCutter(is_first=part.start == 0)
+        at = max(part.start - 1, 0)
+        raw.seek(at)
+        inside = part.start == 0  # else what comes before the first newline began in an earlier range
+        while chunk := raw.read(_CHUNK_BYTES):
+            base, at = at, at + len(chunk)
+            if not inside:
+                newline = chunk.find(b"\n")
+                if newline < 0 or base + newline + 1 >= part.end:
+                    if newline >= 0 or at >= part.end:
+                        return
+                    continue
+                chunk, base, inside = chunk[newline + 1 :], base + newline + 1, True
+            if at >= part.end and (stop := chunk.find(b"\n", max(part.end - 1 - base, 0))) >= 0:
+                cutter.feed(chunk[: stop + 1])
+                break
+            if cutter.feed(chunk):
+                yield cutter.take()
+        cutter.finish()
+        if cutter.has_any:
+            yield cutter.take()
 
 
 def read_blocks(open_file: Callable[[], BinaryIO], path: str) -> Iterator[Block]:
@@ -244,14 +296,14 @@ class LineCutter:
     A line longer than MAX_PAYLOAD_BYTES is passed over and told as Unreadable.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_first: bool = True) -> None:
         self._lines: list[bytes] = []
         self._unreadable: list[Unreadable] = []
         self._size = 0
         self._partial: list[bytes] = []
         self._partial_bytes = 0
         self._digest: Any = None
-        self._is_first = True
+        self._is_first = is_first  # a byte order mark may stand before the first line
 
     @property
     def has_any(self) -> bool:

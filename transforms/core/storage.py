@@ -56,6 +56,13 @@ def read_bytes(path: str) -> bytes:
         return bytes(fs.cat_file(inner))
 
 
+def read_start(path: str, size: int) -> bytes:
+    """The first bytes of a file."""
+    fs, inner = _open_fs(path)
+    with _explained(path, "read"):
+        return bytes(fs.cat_file(inner, start=0, end=size))
+
+
 def open_read(path: str) -> BinaryIO:
     """The file as a stream; the caller closes it."""
     fs, inner = _open_fs(path)
