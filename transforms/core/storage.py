@@ -21,7 +21,7 @@ _HIDDEN = ".writing-"
 def _explained(path: str, doing: str) -> Iterator[None]:
     try:
         yield
-    except Exception as cause:  # noqa: BLE001 - clients of object stores raise classes of their own
+    except Exception as cause:
         detail = getattr(cause, "strerror", None) or type(cause).__name__
         raise StorageUnavailable(f"cannot {doing} {path}: {detail}") from cause
 
