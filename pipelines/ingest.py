@@ -17,7 +17,7 @@ from datetime import date, timedelta
 import apache_beam as beam
 
 from transforms import refusing_coder
-from transforms.core.payloads import Block
+from transforms.core.blocks import Block
 from transforms.curate_events import CurateEvents
 from transforms.decode_events import DecodeEvents
 from transforms.group_by_bucket import GroupByBucket

@@ -23,11 +23,11 @@ from pipelines.batch import default_geo_database
 from tests.conftest import DATA, KEY_RING
 from transforms.core import keyring
 from transforms.core.batches import COUNTS, QUARANTINE, EventBatch
+from transforms.core.blocks import Block, RawRequest
 from transforms.core.curate import curate
 from transforms.core.decode import BlockDecoder
 from transforms.core.geo import GeoDatabase
 from transforms.core.layout import Listing
-from transforms.core.payloads import Block, RawRequest
 from transforms.core.pieces import PieceBuilder, open_pieces
 from transforms.core.protect import Protector
 from transforms.core.published import PublishedKeys

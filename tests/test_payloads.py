@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from schemas.errors import Reason, StorageUnavailable
 from schemas.registry import raw_schemas
+from transforms.core.blocks import Block, LineCutter
 from transforms.core.envelopes import MAX_PAYLOAD_BYTES
-from transforms.core.payloads import Block, LineCutter, Range, is_plain, read_blocks, read_range
+from transforms.core.payloads import Range, is_plain, read_blocks, read_range
 
 LINES = [b'{"n":%d}' % n for n in range(5000)]
 TEXT = b"".join(line + b"\n" for line in LINES)

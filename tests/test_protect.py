@@ -8,10 +8,10 @@ import pytest
 from pipelines.batch import default_geo_database
 from schemas.errors import KeyUnavailable
 from tests.conftest import sample
+from transforms.core.blocks import Block
 from transforms.core.decode import BlockDecoder
 from transforms.core.geo import GeoDatabase
 from transforms.core.keyring import KeyRing
-from transforms.core.payloads import Block
 from transforms.core.protect import Protected, Protector
 from transforms.core.pseudonyms import Pseudonymizer
 

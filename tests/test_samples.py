@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import DATA
+from transforms.core.blocks import Block
 from transforms.core.decode import BlockDecoder
 from transforms.core.keyring import KeyRing
-from transforms.core.payloads import Block
 
 SAMPLES = sorted((DATA / "samples").glob("*/*/*.json"))
 

@@ -9,8 +9,8 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines import ingest  # noqa: F401 - registers the coder
 from transforms.core.batches import EventBatch
+from transforms.core.blocks import Block
 from transforms.core.curate import CuratedBucket
-from transforms.core.payloads import Block
 
 CLEAR = (Block(lines=[b"x"]), EventBatch("displays", pa.record_batch({"a": [1]})), CuratedBucket(0))
 

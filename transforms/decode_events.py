@@ -6,9 +6,9 @@ import apache_beam as beam
 
 from transforms.core import keyring
 from transforms.core.batches import EventBatch
+from transforms.core.blocks import Block
 from transforms.core.decode import BlockDecoder
 from transforms.core.guard import payload_free_errors
-from transforms.core.payloads import Block
 from transforms.core.progress import PROGRESS
 
 

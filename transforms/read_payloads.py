@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import apache_beam as beam
 
 from transforms.core import storage
+from transforms.core.blocks import Block
 from transforms.core.guard import payload_free_errors
-from transforms.core.payloads import Block, Range, read_range
+from transforms.core.payloads import Range, read_range
 
 
 class _ReadRange(beam.DoFn):

@@ -11,8 +11,8 @@ from apache_beam import coders
 from apache_beam.coders.coder_impl import CallbackCoderImpl
 
 from transforms.core.batches import EventBatch
+from transforms.core.blocks import Block
 from transforms.core.curate import CuratedBucket
-from transforms.core.payloads import Block
 
 
 def _refuse(value: object) -> NoReturn:

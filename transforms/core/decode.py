@@ -7,27 +7,25 @@ from operator import attrgetter
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from schemas.errors import MissingReceiveTime, PayloadTooLarge, Reason, RejectedEvent
 from schemas.registry import LEVELS, PERMITTED, Schema, event_schemas
 from transforms.core.batches import EventBatch, Tally
-from transforms.core.columns import WireArrays, raw_columns
+from transforms.core.blocks import Block, RawRequest
+from transforms.core.columns import raw_columns
 from transforms.core.derived import derive
 from transforms.core.envelopes import (
     MAX_PAYLOAD_BYTES,
     decode_event,
     decompress_body,
-    event_digest,
     read_stamp,
     split_body,
     wire_name,
 )
 from transforms.core.keyring import KeyRing
-from transforms.core.payloads import Block, RawRequest
-from transforms.core.protect import CLIENT_IP, LEVEL, SNIPPET_CONSENT
 from transforms.core.quarantine import Payload, Quarantine
 from transforms.core.routing import outside_kind, targets
+from transforms.core.rows import Rows, consent_columns, event_ids, lacks_required
 from transforms.core.times import days_of, plausible_receive_times, salvage_receive_time
 from transforms.core.wire import Collector, Envelope, Properties, attribute
 
@@ -52,33 +50,6 @@ def _why_not(primary: str | None, name: str, rank: int, stamp: Collector) -> tup
     return None
 
 
-class _Rows:
-    """Events bound for one dataset, and what goes with each, as parallel lists."""
-
-    def __init__(self, dataset: str) -> None:
-        self.arrays = WireArrays(dataset)
-        self.numbers: list[int] = []  # of the event in its block, to tell what is attached to it
-        self.lines: list[bytes] = []
-        self.requests: list[RawRequest | None] = []
-        self.names: list[str] = []
-        self.stamps: list[Collector] = []
-        self._waiting: list[Envelope] = []
-
-    def add(self, event: Envelope, number: int, line: bytes, request: RawRequest | None, name: str) -> None:
-        self._waiting.append(event)
-        self.numbers.append(number)
-        self.lines.append(line)
-        self.requests.append(request)
-        self.names.append(name)
-        self.stamps.append(event.collector or _UNSTAMPED)
-
-    def settle(self) -> None:
-        """Turns the events that wait into columns."""
-        if self._waiting:
-            self.arrays.absorb(self._waiting)
-            self._waiting = []
-
-
 class BlockDecoder:
     """Decodes blocks; holds the operators' public key, so it is made in `setup`.
 
@@ -94,7 +65,7 @@ class BlockDecoder:
         """The block's batches: datasets first, then quarantine, then counts."""
         self._quarantine = Quarantine(self._ring, self._buckets)  # afresh: a block that is tried again starts clean
         self._tally = Tally()
-        self._rows: dict[tuple[str, bool], _Rows] = {}
+        self._rows: dict[tuple[str, bool], Rows] = {}
         self._counted: dict[tuple[str, str], list[str | None]] = defaultdict(list)
         self._received = self._counted["events", ""]
         self._take_events(block.lines, None, None)
@@ -160,10 +131,10 @@ class BlockDecoder:
             if number % _SETTLE_EVENTS == 0:
                 self._settle()
 
-    def _rows_of(self, dataset: str, is_primary: bool) -> _Rows:
+    def _rows_of(self, dataset: str, is_primary: bool) -> Rows:
         key = (dataset, is_primary)
         if key not in self._rows:
-            self._rows[key] = _Rows(dataset)
+            self._rows[key] = Rows(dataset)
         return self._rows[key]
 
     def _settle(self) -> None:
@@ -201,7 +172,7 @@ class BlockDecoder:
             if batch.num_rows:
                 yield EventBatch(dataset, batch)
 
-    def _batch(self, schema: Schema, rows: _Rows, is_primary: bool, refused: set[int]) -> pa.RecordBatch:
+    def _batch(self, schema: Schema, rows: Rows, is_primary: bool, refused: set[int]) -> pa.RecordBatch:
         """The rows as columns. Primary rows with an invalid value are quarantined, and what is
         attached to them goes with them; in attached rows an invalid value is null.
         """
@@ -209,15 +180,15 @@ class BlockDecoder:
         columns, invalid = raw_columns(schema, rows.arrays, count)
         received = pa.array([s.received_at for s in rows.stamps], pa.string())
         columns["received_at"] = plausible_receive_times(received)
-        columns |= _consent(rows.stamps)
+        columns |= consent_columns(rows.stamps)
         columns["event_name"] = pa.array(rows.names, pa.string())
-        columns["event_id"] = _event_ids(columns["event_id"], rows.lines)
+        columns["event_id"] = event_ids(columns["event_id"], rows.lines)
         columns |= derive(schema, columns)
         columns["is_primary"] = pa.repeat(pa.scalar(is_primary), count)
         batch = pa.RecordBatch.from_pydict(columns)
         unreceived = np.asarray(columns["received_at"].is_null())
         if is_primary:
-            invalid |= unreceived | _lacks_required(schema, columns)
+            invalid |= unreceived | lacks_required(schema, columns)
             self._quarantine_rows(schema, rows, invalid, unreceived, columns["received_at"])
             refused.update(rows.numbers[row] for row in np.flatnonzero(invalid))
         else:
@@ -225,7 +196,7 @@ class BlockDecoder:
         return batch.filter(pa.array(~invalid)) if invalid.any() else batch
 
     def _quarantine_rows(
-        self, schema: Schema, rows: _Rows, invalid: np.ndarray, unreceived: np.ndarray, times: pa.Array
+        self, schema: Schema, rows: Rows, invalid: np.ndarray, unreceived: np.ndarray, times: pa.Array
     ) -> None:
         for row in np.flatnonzero(invalid):
             reason = MissingReceiveTime.reason if unreceived[row] else Reason.INVALID_VALUE
@@ -240,28 +211,3 @@ def _days(stamps: Sequence[str | None]) -> np.ndarray:
 def _moment(received_at: str | None) -> datetime | None:
     moment: datetime | None = plausible_receive_times(pa.array([received_at], pa.string()))[0].as_py()
     return moment
-
-
-def _consent(stamps: Sequence[Collector]) -> dict[str, pa.Array]:
-    ranks = [PERMITTED.get(s.telemetry_level or "", 0) for s in stamps]
-    code = [bool(s.snippet_consent) and r == _SNIPPET_RANK - 1 for s, r in zip(stamps, ranks, strict=True)]
-    return {
-        LEVEL: pa.array(ranks, pa.int8()),
-        SNIPPET_CONSENT: pa.array(code, pa.bool_()),
-        CLIENT_IP: pa.array([s.client_ip for s in stamps], pa.string()),
-    }
-
-
-def _event_ids(ids: pa.Array, lines: Sequence[bytes]) -> pa.Array:
-    if not ids.null_count:
-        return ids
-    given = ids.to_pylist()
-    return pa.array([g or event_digest(line) for g, line in zip(given, lines, strict=True)], pa.string())
-
-
-def _lacks_required(schema: Schema, columns: dict[str, pa.Array]) -> np.ndarray:
-    lacking = np.zeros(len(columns["event_id"]), dtype=bool)
-    for f in schema.fields:
-        if f.required and f.name in columns and columns[f.name].null_count:
-            lacking |= np.asarray(pc.is_null(columns[f.name]))
-    return lacking

@@ -11,8 +11,8 @@ import pyarrow as pa
 from schemas.errors import Reason
 from schemas.registry import load, raw_schemas
 from transforms.core.batches import QUARANTINE, EventBatch
+from transforms.core.blocks import RawRequest, Unreadable
 from transforms.core.keyring import STANDING, KeyRing, seal_for_role
-from transforms.core.payloads import RawRequest, Unreadable
 from transforms.core.protect import BUCKET, bucket_of
 
 _OPERATORS = "operators"
