@@ -6,7 +6,7 @@ and Parquet schemas, the data dictionary) asks here and nowhere else.
 
 import json
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from hashlib import blake2b
 from importlib.resources import files
 from typing import Any
@@ -112,11 +112,11 @@ class Schema:
         """The field of that name; KeyError where there is none."""
         return self._by_name[name]
 
-    @property
+    @cached_property
     def _by_name(self) -> dict[str, Field]:
         return {f.name: f for f in self.fields}
 
-    @property
+    @cached_property
     def arrow(self) -> pa.Schema:
         """The columns of the dataset's files; doc, unit and classification as metadata."""
         return pa.schema(
@@ -124,7 +124,7 @@ class Schema:
             metadata={"dataset": self.name, "schema_version": str(self.version), "doc": self.doc},
         )
 
-    @property
+    @cached_property
     def sealed_arrow(self) -> pa.Schema:
         """The same columns as they travel: pseudonyms as 16 bytes, `is_primary` at the end."""
         columns = [pa.field(f.name, pa.binary(16) if f.pseudonym_domain else f.type) for f in self.fields]

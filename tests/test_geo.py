@@ -1,9 +1,12 @@
 """Addresses: which one counts, where it is, and that small places are not named."""
 
 from datetime import date
+from ipaddress import ip_address
 
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipelines.batch import default_geo_database
 from schemas.errors import InvalidOptions
@@ -36,7 +39,8 @@ def geo() -> GeoDatabase:
     ],
 )
 def test_trusted_address(text: str, address: str | None) -> None:
-    assert trusted_address(text) == address
+    found = trusted_address(text)
+    assert (None if found is None else str(found)) == address
 
 
 def test_columns_are_looked_up_and_nulls_stay(geo: GeoDatabase) -> None:
@@ -67,3 +71,12 @@ def test_a_small_town_does_not_pass_for_its_great_namesake() -> None:
 def test_unreadable_database_is_a_clear_error(tmp_path: object) -> None:
     with pytest.raises(InvalidOptions, match=r"--geo_database /nope\.mmdb: FileNotFoundError"):
         GeoDatabase("/nope.mmdb", 0)
+
+
+@settings(max_examples=25)
+@given(st.lists(st.integers(0, 2**32 - 1) | st.integers(0x2000 << 112, 0x2A10 << 112), max_size=20))
+def test_remembering_networks_changes_no_place(numbers: list[int]) -> None:
+    remembering = GeoDatabase(default_geo_database(), 15_000)
+    for near in [n for number in numbers for n in (number, number ^ 1, number ^ 255)]:
+        text = str(ip_address(near))
+        assert remembering.place(text) == GeoDatabase(default_geo_database(), 15_000).place(text)

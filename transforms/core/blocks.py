@@ -71,14 +71,13 @@ class LineCutter:
 
     def feed(self, chunk: bytes) -> bool:
         """Takes the next bytes; True when a block's worth of lines is there."""
-        head, newline, tail = chunk.partition(b"\n")
-        self._grow(head)
-        if newline:
+        first, *lines = chunk.split(b"\n")
+        self._grow(first)
+        if lines:
             self._end_line()
-            lines = tail.split(b"\n")
             self._grow(lines.pop())
             self._lines += [line for line in lines if line and not line.isspace()]
-            self._size += len(tail)
+            self._size += len(chunk)
         return self._size >= BLOCK_BYTES
 
     def finish(self) -> None:

@@ -8,6 +8,7 @@ that nobody without the secret can connect.
 from collections.abc import Sequence
 from hashlib import sha256
 
+import numpy as np
 import pyarrow as pa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -78,8 +79,5 @@ def hex_column(pseudonyms: pa.Array) -> pa.Array:
     count = len(plain)
     data = plain.buffers()[1]
     digits = (data.to_pybytes()[: count * PSEUDONYM_BYTES] if data else b"").hex().encode()
-    offsets = pa.array(range(0, (count + 1) * width, width), pa.int32()).buffers()[1]
-    text = pa.StringArray.from_buffers(count, offsets, pa.py_buffer(digits))
-    if not plain.null_count:
-        return text
-    return pa.compute.if_else(plain.is_valid(), text, pa.scalar(None, pa.string()))
+    offsets = pa.py_buffer(np.arange(0, (count + 1) * width, width, dtype=np.int32))
+    return pa.StringArray.from_buffers(count, offsets, pa.py_buffer(digits), plain.buffers()[0])

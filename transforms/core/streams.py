@@ -58,8 +58,12 @@ class PlainStream:
 
     def read(self, size: int = -1) -> bytes:
         """Up to `size` bytes, fewer only at the end; raises Damaged where the stream breaks."""
-        if size > _LARGEST_READ:
+        if not 0 <= size <= _LARGEST_READ:  # a damaged container asks for anything
             raise Damaged
+        if not self._first and len(whole := self._read_source(size)) == size:
+            return whole
+        if not self._first:
+            self._first = whole
         parts, missing = [self._first[:size]], size - len(self._first[:size])
         self._first = self._first[size:]
         while missing > 0:
