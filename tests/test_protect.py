@@ -103,3 +103,34 @@ def test_split_lives_meet_in_one_bucket_whatever_the_level(ring: KeyRing) -> Non
     rows = [with_level("errors/pass/ghostText.failed", level) for level in ("all", "error")]
     buckets = {r["bucket"] for r in protected(ring, *rows)["errors"].batch.to_pylist()}
     assert len(buckets) == 1
+
+
+@pytest.mark.parametrize(
+    ("level", "consent", "code", "kept"),
+    [
+        ("all", True, True, True),
+        ("all", False, False, True),
+        ("all", False, True, False),
+        ("error", True, False, False),
+        ("crash", True, False, False),
+    ],
+)
+@pytest.mark.parametrize("wound", ["wrong type", "too large"])
+def test_refused_payload_keeps_its_bytes_only_where_all_of_it_is_permitted(
+    ring: KeyRing, level: str, consent: bool, code: bool, kept: bool, wound: str
+) -> None:
+    document = with_level("errors/pass/auth.new_token", level, consent)
+    base = document["data"]["baseData"]
+    base["measurements"]["expires_at"] = "soon" if wound == "wrong type" else 1e18
+    base["properties"] |= {"completionTextJson": "x"} if code else {}
+    rows = [
+        row
+        for batch in BlockDecoder(ring, 4).decode(Block(lines=[json.dumps(document).encode()]))
+        if batch.kind == "quarantine"
+        for row in batch.batch.to_pylist()
+    ]
+    if wound == "too large" and level == "crash":  # decoded, and then above the user's level
+        assert rows == []
+        return
+    assert [row["body"] is not None for row in rows] == [kept]
+    assert [row["body_key_id"] for row in rows] == ["standing" if kept else None]

@@ -23,7 +23,7 @@ from transforms.core.envelopes import (
     wire_name,
 )
 from transforms.core.keyring import KeyRing
-from transforms.core.quarantine import Payload, Quarantine
+from transforms.core.quarantine import Payload, Quarantine, may_keep_body
 from transforms.core.routing import outside_kind, targets
 from transforms.core.rows import Rows, consent_columns, event_ids, lacks_required
 from transforms.core.times import days_of, plausible_receive_times, salvage_receive_time
@@ -161,7 +161,7 @@ class BlockDecoder:
         if stamp is not None and PERMITTED.get(stamp.telemetry_level or "", 0) == 0:
             self._counted["withheld", "off"].append(text)
             return
-        keep_body = reason != Reason.PAYLOAD_TOO_LARGE
+        keep_body = reason != Reason.PAYLOAD_TOO_LARGE and may_keep_body(line, stamp)
         self._quarantine.add(Payload(line, request), reason, moment, keep_body=keep_body)
 
     def _batches(self) -> Iterator[EventBatch]:
@@ -200,8 +200,11 @@ class BlockDecoder:
     ) -> None:
         for row in np.flatnonzero(invalid):
             reason = MissingReceiveTime.reason if unreceived[row] else Reason.INVALID_VALUE
-            payload = Payload(rows.lines[row], rows.requests[row])
-            self._quarantine.add(payload, reason, times[row].as_py(), dataset=schema.name)
+            payload, keep_body = (
+                Payload(rows.lines[row], rows.requests[row]),
+                may_keep_body(rows.lines[row], rows.stamps[row]),
+            )
+            self._quarantine.add(payload, reason, times[row].as_py(), dataset=schema.name, keep_body=keep_body)
 
 
 def _days(stamps: Sequence[str | None]) -> np.ndarray:

@@ -14,8 +14,11 @@ from transforms.core.batches import QUARANTINE, EventBatch
 from transforms.core.blocks import RawRequest, Unreadable
 from transforms.core.keyring import STANDING, KeyRing, seal_for_role
 from transforms.core.protect import BUCKET, bucket_of
+from transforms.core.wire import Collector
 
 _OPERATORS = "operators"
+_GZIP = b"\x1f\x8b"
+_CODE_NAMES = [s.rpartition(".")[2].encode() for f in load("snippets").fields if f.role for s in f.sources]
 
 
 class Payload(NamedTuple):
@@ -33,6 +36,21 @@ class Payload(NamedTuple):
         out = io.BytesIO()
         fastavro.schemaless_writer(out, raw_schemas()["raw_request.1"], record)
         return "avro", out.getvalue()
+
+
+def may_keep_body(line: bytes, stamp: Collector | None) -> bool:
+    """Whether consent covers keeping the bytes of a refused payload, sealed.
+
+    Its fields cannot be told apart any more, so all of it must be permitted:
+    level `all`, and for code the account's consent; what is compressed could
+    hold code. Bytes that cannot be decoded so far as to find a stamp are kept:
+    sealed is the best that can be done with them.
+    """
+    if stamp is None:
+        return True
+    if stamp.telemetry_level != "all":
+        return False
+    return bool(stamp.snippet_consent) or not (line[:2] == _GZIP or any(name in line for name in _CODE_NAMES))
 
 
 class Quarantine:
