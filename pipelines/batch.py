@@ -99,6 +99,12 @@ def run(argv: Sequence[str]) -> Books:
         return _checked_books(options.output, digest)
 
 
+def collect_garbage_less() -> None:
+    """Modules are no garbage, and batches are few large objects: collecting less often saves 3 % of the CPU time."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+
+
 def ranges_of(files: Sequence[storage.SourceFile]) -> list[Range]:
     """Large plain files cut into ranges that workers share; a compressed file or a container is one."""
     ranges = []
@@ -112,8 +118,7 @@ def ranges_of(files: Sequence[storage.SourceFile]) -> list[Range]:
 
 
 def _run_pipeline(options: PipelineOptions, settings: IngestSettings, ranges: list[Range]) -> None:
-    gc.freeze()  # modules are no garbage; and batches are few large objects: collecting less saves 3 %
-    gc.set_threshold(50_000, 20, 50)
+    collect_garbage_less()
     pipeline = beam.Pipeline(options=options)
     _ = pipeline | "SourceRanges" >> beam.Create(ranges) | ReadPayloads() | Ingest(settings)
     try:
