@@ -16,8 +16,9 @@ from pipelines.options import duration, parse_pipeline_options, pipeline_error, 
 from pipelines.progress import shown
 from schemas.errors import InvalidOptions, UnbalancedBooks
 from transforms.core import keyring, storage
+from transforms.core.books import Books
 from transforms.core.claim import begin_output, check_output, claimed
-from transforms.core.ledger import Books, differences, imbalances, read_marks, total
+from transforms.core.ledger import differences, imbalances, read_marks, total
 from transforms.core.payloads import Range, is_plain
 from transforms.core.publish import days_left_by
 from transforms.read_payloads import ReadPayloads

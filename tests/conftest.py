@@ -11,7 +11,7 @@ from hypothesis import settings
 
 from pipelines import batch
 from transforms.core import keyring
-from transforms.core.ledger import Books
+from transforms.core.books import Books
 
 DATA = Path(__file__).parent / "data"
 KEY_RING = str(DATA / "key_ring")

@@ -11,7 +11,7 @@ from pipelines import batch, generate
 from schemas.errors import InvalidOptions, KeyUnavailable, OutputInUse, PipelineError, StorageUnavailable
 from tests.conftest import KEY_RING, all_rows, read_rows, run_batch, sample, write_lines
 from transforms.core import storage
-from transforms.core.ledger import Books
+from transforms.core.books import Books
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from schemas.registry import load
 from transforms.core.batches import COUNTS, QUARANTINE
+from transforms.core.books import Books
 from transforms.core.deduplicate import duplicates
 from transforms.core.layout import DATA_DATASETS
 from transforms.core.pseudonyms import hex_column
@@ -17,31 +18,6 @@ from transforms.core.published import PublishedKeys, days_around, key_column
 from transforms.core.times import date_of, days_of
 
 _SORT_KEYS = ("installation_id", "session_id", "occurred_at", "event_id", "payload_id", "received_at")
-_COUNTED = ("payloads", "events")
-
-
-@dataclass
-class LedgerCounts:
-    """The counts of one day in one bucket; see `ledger.1.avsc`."""
-
-    payloads: int = 0
-    events: int = 0
-    landed: int = 0
-    duplicate: int = 0
-    withheld: dict[str, int] = field(default_factory=dict)
-    outside_contract: dict[str, int] = field(default_factory=dict)
-    quarantined: dict[str, int] = field(default_factory=dict)
-    withheld_fields: dict[str, int] = field(default_factory=dict)
-    scrubbed: dict[str, int] = field(default_factory=dict)
-    rows: dict[str, int] = field(default_factory=dict)
-
-    def add(self, kind: str, key: str, count: int) -> None:
-        """Adds a count to a column, under the key where the column is a map."""
-        if kind in _COUNTED:
-            setattr(self, kind, getattr(self, kind) + count)
-        else:
-            column = getattr(self, kind)
-            column[key] = column.get(key, 0) + count
 
 
 @dataclass
@@ -54,14 +30,14 @@ class CuratedBucket:
 
     bucket: int
     tables: dict[tuple[str, date], pa.Table] = field(default_factory=dict)
-    counts: dict[date, LedgerCounts] = field(default_factory=dict)
+    counts: dict[date, Books] = field(default_factory=dict)
 
     def __reduce__(self) -> tuple[object, ...]:
         raise TypeError("curated rows are written where they are made")
 
-    def counts_of(self, day: date) -> LedgerCounts:
+    def counts_of(self, day: date) -> Books:
         """The counts of a day, made where there are none yet."""
-        return self.counts.setdefault(day, LedgerCounts())
+        return self.counts.setdefault(day, Books())
 
 
 def curate(bucket: int, tables: dict[str, pa.Table], published: PublishedKeys, lookback: timedelta) -> CuratedBucket:

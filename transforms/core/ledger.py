@@ -1,14 +1,15 @@
 """Reads the books of an output and says whether they balance."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 import pyarrow.parquet as pq
 
 from transforms.core import storage
+from transforms.core.books import Books
 from transforms.core.layout import (
     DATA_DATASETS,
     LEDGER,
@@ -18,38 +19,6 @@ from transforms.core.layout import (
     parse_name,
     partition,
 )
-
-_MAPS = ("withheld", "outside_contract", "quarantined", "withheld_fields", "scrubbed", "rows")
-_NUMBERS = ("payloads", "events", "landed", "duplicate")
-
-
-@dataclass
-class Books:
-    """Sums of ledger rows; `landed` to `quarantined` add up to `events`."""
-
-    payloads: int = 0
-    events: int = 0
-    landed: int = 0
-    duplicate: int = 0
-    withheld: Counter[str] = field(default_factory=Counter)
-    outside_contract: Counter[str] = field(default_factory=Counter)
-    quarantined: Counter[str] = field(default_factory=Counter)
-    withheld_fields: Counter[str] = field(default_factory=Counter)
-    scrubbed: Counter[str] = field(default_factory=Counter)
-    rows: Counter[str] = field(default_factory=Counter)
-
-    def add(self, row: dict[str, Any]) -> None:
-        """Adds a ledger row."""
-        for name in _NUMBERS:
-            setattr(self, name, getattr(self, name) + row[name])
-        for name in _MAPS:
-            getattr(self, name).update(dict(row[name] or ()))
-
-    @property
-    def accounted(self) -> int:
-        """Events whose fate is known."""
-        fates = (self.withheld, self.outside_contract, self.quarantined)
-        return self.landed + self.duplicate + sum(c.total() for c in fates)
 
 
 @dataclass(frozen=True)
@@ -78,7 +47,7 @@ def total(marks: Iterable[Mark]) -> Books:
     """The sum of ledger rows."""
     books = Books()
     for mark in marks:
-        books.add(mark.row)
+        books.add_row(mark.row)
     return books
 
 
@@ -86,7 +55,7 @@ def imbalances(marks: Iterable[Mark]) -> Iterator[str]:
     """One line for each day and input whose events are not all accounted for."""
     by_day: dict[tuple[date, str], Books] = defaultdict(Books)
     for mark in marks:
-        by_day[mark.day, mark.name.input].add(mark.row)
+        by_day[mark.day, mark.name.input].add_row(mark.row)
     for (day, source), books in sorted(by_day.items()):
         if books.events != books.accounted:
             yield (

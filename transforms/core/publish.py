@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Iterable
-from dataclasses import asdict
 from datetime import date
 
 import pyarrow as pa
@@ -10,7 +9,8 @@ import pyarrow.parquet as pq
 
 from schemas.registry import contract_digest, load
 from transforms.core import storage
-from transforms.core.curate import CuratedBucket, LedgerCounts
+from transforms.core.books import Books
+from transforms.core.curate import CuratedBucket
 from transforms.core.keyring import KeyRing
 from transforms.core.layout import DATA_DATASETS, LEDGER, FileName, Listing, days_with_files, partition
 from transforms.core.role_encryption import encryption_properties
@@ -84,10 +84,9 @@ class Publisher:
         elif name in self._listing.files(dataset, day):
             storage.remove(path)
 
-    def _ledger_table(self, counts: LedgerCounts, bucket: int) -> pa.Table:
+    def _ledger_table(self, counts: Books, bucket: int) -> pa.Table:
         facts = {"input": self._input, "bucket": bucket, "buckets": self._buckets, "contract": contract_digest()}
-        row = {k: sorted(v.items()) if isinstance(v, dict) else v for k, v in asdict(counts).items()}
-        return pa.Table.from_pylist([facts | row], schema=load(LEDGER).arrow)
+        return pa.Table.from_pylist([facts | counts.as_row()], schema=load(LEDGER).arrow)
 
 
 def days_left_by(output: str, input_digest: str, bucket_count: int) -> dict[int, list[date]]:

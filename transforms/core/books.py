@@ -1,0 +1,49 @@
+"""Counts of what came in and where every event went."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class Books:
+    """The counts of `ledger.1.avsc`, of one ledger row or summed over many.
+
+    `landed` to `quarantined` add up to `events`; `rows` are of files.
+    """
+
+    payloads: int = 0
+    events: int = 0
+    landed: int = 0
+    duplicate: int = 0
+    withheld: Counter[str] = field(default_factory=Counter)
+    outside_contract: Counter[str] = field(default_factory=Counter)
+    quarantined: Counter[str] = field(default_factory=Counter)
+    withheld_fields: Counter[str] = field(default_factory=Counter)
+    scrubbed: Counter[str] = field(default_factory=Counter)
+    rows: Counter[str] = field(default_factory=Counter)
+
+    def add(self, column: str, key: str, count: int) -> None:
+        """Adds to a column, under the key where the column is a map."""
+        found = getattr(self, column)
+        if isinstance(found, Counter):
+            found[key] += count
+        else:
+            setattr(self, column, found + count)
+
+    def add_row(self, row: dict[str, Any]) -> None:
+        """Adds a ledger row as pyarrow gives it: maps as lists of pairs."""
+        for column in vars(self):
+            counts = row[column]
+            for key, count in counts if isinstance(counts, list) else [("", counts)]:
+                self.add(column, key, count)
+
+    def as_row(self) -> dict[str, Any]:
+        """The columns of a ledger row, maps sorted by key, so that the same counts give the same bytes."""
+        return {name: sorted(v.items()) if isinstance(v, Counter) else v for name, v in vars(self).items()}
+
+    @property
+    def accounted(self) -> int:
+        """Events whose fate is known."""
+        fates = (self.withheld, self.outside_contract, self.quarantined)
+        return self.landed + self.duplicate + sum(c.total() for c in fates)
