@@ -39,7 +39,7 @@ def read_marks(output: str, input_digest: str | None = None) -> list[Mark]:
             if input_digest in (None, name.input):
                 path = storage.join(partition(output, LEDGER, day), str(name))
                 with storage.open_read(path) as file:
-                    marks.append(Mark(day, name, pq.read_table(file).to_pylist()[0]))
+                    marks.append(Mark(day, name, pq.ParquetFile(file).read().to_pylist()[0]))
     return marks
 
 

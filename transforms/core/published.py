@@ -55,4 +55,4 @@ class PublishedKeys:
     def _read_file(self, dataset: str, day: date, name: FileName) -> pa.Table:
         path = storage.join(partition(self._output, dataset, day), str(name))
         with storage.open_read(path) as file:
-            return pq.read_table(file, columns=[key_column(dataset), "received_at"])
+            return pq.ParquetFile(file).read(columns=[key_column(dataset), "received_at"])
