@@ -35,7 +35,7 @@ PERMITTED = {"off": 0, "crash": 1, "error": 2, "all": 3}
 
 _ATTRIBUTES = {
     "name", "type", "default", "doc", "sources", "classification", "purpose", "treatment", "level",
-    "unit", "parse", "one_of", "otherwise", "scrub", "length_of", "long",
+    "unit", "parse", "one_of", "otherwise", "scrub", "length_of",
 }  # fmt: skip
 _TREATMENTS = ("keep", "pseudonymize", "geolocate", "scrub", "encrypt", "drop", "seal")
 _ARROW = {

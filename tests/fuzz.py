@@ -145,6 +145,7 @@ def fuzz(mutations: int, seed: int, progress: Callable[[int, Counter[str]], None
         try:
             books.update(job.run(block_of(rng, mutated)))
         except Exception as error:
+            # whatever breaks is a finding: told with the body that does it, and raised
             rng.setstate(state)
             raise AssertionError(f"seed {seed}, mutations from {done}: {culprit(job, mutated, error)!r}") from error
         if progress is not None:

@@ -28,10 +28,9 @@ Source = tuple[str, str, str | None]
 class WireArrays:
     """The members that a dataset reads, of many events, as Arrow arrays.
 
-    Events are absorbed some hundreds at a time, while what decoding made of
-    them is still in the processor's cache: doing it for a whole block at the
-    end took twice as long. One attrgetter pass takes all members of a group,
-    `zip` turns rows to columns.
+    Events are absorbed some thousands at a time, so that a block's decoded
+    structs need not all be held at once. One attrgetter pass takes all members
+    of a group, `zip` turns rows to columns.
     """
 
     def __init__(self, dataset: str) -> None:

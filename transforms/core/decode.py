@@ -38,15 +38,13 @@ _code_values = attrgetter(*(attribute(s)[1] for f in event_schemas()[_SNIPPETS].
 _NO_CODE = _code_values(Properties())
 
 
-def _why_not(primary: str | None, name: str, rank: int, stamp: Collector) -> tuple[str, str] | None:
-    """Under which count an event stays out; None where it lands."""
-    if primary is None:
-        return "outside_contract", outside_kind(name)
+def _withheld_as(primary: str, rank: int, stamp: Collector) -> str | None:
+    """What withholds an event: its user's level, or the missing consent for code; None where it lands."""
     needed = _NEEDED[primary]
     if rank < min(needed, _SNIPPET_RANK - 1):
-        return "withheld", stamp.telemetry_level or ""
+        return stamp.telemetry_level
     if needed == _SNIPPET_RANK and not stamp.snippet_consent:
-        return "withheld", "snippet"
+        return "snippet"
     return None
 
 
@@ -118,9 +116,12 @@ class BlockDecoder:
                 self._counted["withheld", "off"].append(collector.received_at)
                 continue
             primary, attached = targets(name, event)
-            stays_out = _why_not(primary, name, rank, collector)
-            if primary is None or stays_out is not None:
-                self._counted[stays_out or ("outside_contract", "other")].append(collector.received_at)
+            if primary is None:
+                self._counted["outside_contract", outside_kind(name)].append(collector.received_at)
+                continue
+            withheld_as = _withheld_as(primary, rank, collector)
+            if withheld_as is not None:
+                self._counted["withheld", withheld_as].append(collector.received_at)
                 continue
             if primary != _SNIPPETS and self._has_permitted_code(event, collector, rank):
                 attached = (*attached, _SNIPPETS)

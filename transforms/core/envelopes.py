@@ -55,12 +55,7 @@ def decode_event(line: bytes) -> Envelope:
     """
     if len(line) > _SPLIT_AT_CHARS and _SECOND_PART in line:
         return _decode_joined(line)
-    try:
-        return _decode_envelope(line)
-    except msgspec.ValidationError:
-        raise InvalidEvent("JSON of another shape than an event") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise MalformedPayload("not JSON") from None
+    return _checked(_decode_envelope, line)
 
 
 def _decode_joined(line: bytes) -> Envelope:

@@ -118,8 +118,8 @@ class Protector:
 def month_column(times: pa.Array) -> pa.DictionaryArray:
     """YYYY-MM of each time, in UTC."""
     days, codes = np.unique(days_of(times), return_inverse=True)
-    months = pa.array([f"{date_of(day):%Y-%m}" for day in days])
-    return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32()), months).dictionary_decode().dictionary_encode()
+    months = pa.array([f"{date_of(day):%Y-%m}" for day in days], pa.string())
+    return months.take(pa.array(codes)).dictionary_encode()
 
 
 def bucket_of(digest: bytes, buckets: int) -> int:

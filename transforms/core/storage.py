@@ -22,6 +22,7 @@ def _explained(path: str, doing: str) -> Iterator[None]:
     try:
         yield
     except Exception as cause:
+        # clients of object stores raise classes of their own: gcsfs's HttpError is no OSError
         detail = getattr(cause, "strerror", None) or type(cause).__name__
         raise StorageUnavailable(f"cannot {doing} {path}: {detail}") from cause
 
