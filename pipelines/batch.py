@@ -54,7 +54,13 @@ class BatchOptions(PipelineOptions):
             help="Parts of an output by person; fixed at an output's first run. Default: 16.")  # fmt: skip
         add("--lookback", type=duration, default=duration("24h"), metavar="TIME",
             help="How far apart two copies of an event may be received and still be duplicates, also "
-            "against what earlier runs published, as in 90s, 30min, 24h, 7d. Default: 24h.")  # fmt: skip
+            "against what earlier runs published, as in 90s, 30min, 24h, 7d; and the longest that a suggestion "
+            "lives. Default: 24h.")  # fmt: skip
+        add("--suggestion_horizon", type=duration, default=duration("30min"), metavar="TIME",
+            help="A suggestion's life is over, and its row is written, when nothing about it was received for so "
+            "long; what comes later is counted late. Default: 30min.")  # fmt: skip
+        add("--close_open_suggestions", action="store_true", default=False,
+            help="Write suggestions whose life is not over, too: for a run after which no other comes.")  # fmt: skip
 
 
 def check_geo_database(path: str) -> None:
@@ -92,6 +98,8 @@ def run(argv: Sequence[str]) -> Books:
             geo_database=options.geo_database,
             city_min_population=options.city_min_population,
             lookback=options.lookback,
+            suggestion_horizon=options.suggestion_horizon,
+            close_open_suggestions=options.close_open_suggestions,
             earlier_days=days_left_by(options.output, digest, options.buckets),
         )
         with shown(sum(f["size_bytes"] for f in files), options.buckets):
@@ -146,6 +154,8 @@ def describe(books: Books) -> str:
         detail = ", ".join(f"{key} {count}" for key, count in counts.most_common(6))
         lines.append(f"  {counts.total():>10} {name}{f' ({detail})' if detail else ''}")
     lines.append("rows: " + ", ".join(f"{name} {count}" for name, count in sorted(books.rows.items())))
+    if books.late:
+        lines.append(f"late for their suggestion: {books.late.total()}")
     lines.append("the books balance")
     return "\n".join(lines)
 

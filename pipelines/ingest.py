@@ -6,6 +6,7 @@
     SealBatches     split by bucket, Arrow IPC, zstd, AES-256-GCM
     GroupByBucket   the one shuffle: a bucket holds all of a person's events
     CurateEvents    duplicates dropped, rows sorted, counted
+    JoinSuggestions one row a suggestion, once its life is over
     WriteDatasets   Parquet by dataset and received_date, code under role keys, ledger last
 
 Everything before GroupByBucket is one fused stage; only sealed bytes leave it.
@@ -21,6 +22,7 @@ from transforms.core.blocks import Block
 from transforms.curate_events import CurateEvents
 from transforms.decode_events import DecodeEvents
 from transforms.group_by_bucket import GroupByBucket
+from transforms.join_suggestions import JoinSuggestions
 from transforms.protect_events import ProtectEvents
 from transforms.seal_batches import SealBatches
 from transforms.write_datasets import WriteDatasets
@@ -39,6 +41,8 @@ class IngestSettings:
     geo_database: str
     city_min_population: int
     lookback: timedelta
+    suggestion_horizon: timedelta
+    close_open_suggestions: bool
     earlier_days: dict[int, list[date]]
 
 
@@ -55,8 +59,9 @@ class Ingest(beam.PTransform):
             blocks
             | DecodeEvents(s.key_ring, s.buckets)
             | ProtectEvents(s.key_ring, s.buckets, s.geo_database, s.city_min_population)
-            | SealBatches(s.key_ring)
+            | SealBatches(s.key_ring, s.buckets)
             | GroupByBucket(s.buckets)
             | CurateEvents(s.key_ring, s.output, s.input_digest, s.lookback)
+            | JoinSuggestions(s.output, s.input_digest, s.suggestion_horizon, s.lookback, s.close_open_suggestions)
             | WriteDatasets(s.key_ring, s.output, s.input_digest, s.buckets, s.earlier_days)
         )

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from pipelines.synthetic_events import Event, Person
+from pipelines.synthetic_lives import TrueLives
 
 _PERMITS = {"all": ("usage", "error"), "error": ("error",)}
 
@@ -19,8 +20,8 @@ class Truth:
         self.quarantined: Counter[str] = Counter()
         self.rows: Counter[str] = Counter()
         self.received_dates: Counter[str] = Counter()
-        self.shown: set[str] = set()
-        self.accepted: set[str] = set()
+        self._lives = TrueLives()
+        self._clock: datetime | None = None
 
     def count(self, someone: Person, event: Event, received: datetime, is_copy: bool) -> None:
         """Counts one event as it arrives."""
@@ -38,21 +39,18 @@ class Truth:
             self.withheld[withheld] += 1
         elif event.dataset is None:
             self.outside_contract[event.name] += 1
-        elif is_copy:
-            self.duplicate += 1
         else:
-            self._land(someone, event)
+            self._clock = max(received, self._clock or received)
+            self.duplicate += is_copy
+            if not is_copy:
+                self._land(someone, event, received)
 
-    def _land(self, someone: Person, event: Event) -> None:
+    def _land(self, someone: Person, event: Event, received: datetime) -> None:
         self.landed += 1
         for dataset in (event.dataset, *event.mirrors):
             if dataset and (dataset != "snippets" or someone.snippet_consent):
                 self.rows[dataset] += 1
-        key = event.properties.get("clientCompletionId")
-        if key and event.name == "ghostText.shown":
-            self.shown.add(key)
-        if key and event.name == "ghostText.accepted":
-            self.accepted.add(key)
+        self._lives.land(event, received)
 
     def as_json(self) -> dict[str, Any]:
         """The content of truth.json."""
@@ -66,7 +64,7 @@ class Truth:
             "quarantined": dict(sorted(self.quarantined.items())),
             "rows": dict(sorted(self.rows.items())),
             "received_dates": dict(sorted(self.received_dates.items())),
-            "suggestions": {"shown": len(self.shown), "accepted": len(self.accepted)},
+            "lives": self._lives.as_json(self._clock),
         }
 
 

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from schemas.registry import EVENT_DATASETS, Field, Schema, load
+from schemas.registry import EVENT_DATASETS, SUGGESTIONS, Field, Schema, load
 
-DATASETS = (*EVENT_DATASETS, "extension_events", "quarantine", "ledger")
+DATASETS = (SUGGESTIONS, *EVENT_DATASETS, "extension_events", "quarantine", "ledger")
 
 
 def datasets_page() -> str:

@@ -27,6 +27,9 @@ EVENT_DATASETS = (
 )
 """Datasets whose rows are events, in the order in which routing rules apply."""
 
+SUGGESTIONS = "suggestions"
+"""The dataset that is joined from others; no event lands in it."""
+
 LEVELS = ("off", "crash", "error", "usage", "snippet")
 """Telemetry levels from nothing to everything; a field needs one of them."""
 

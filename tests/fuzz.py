@@ -30,7 +30,7 @@ from transforms.core.geo import GeoDatabase
 from transforms.core.layout import Listing
 from transforms.core.pieces import PieceBuilder, open_pieces
 from transforms.core.protect import Protector
-from transforms.core.published import PublishedKeys
+from transforms.core.published import PublishedRows
 
 BLOCK_BODIES = 100
 TOKENS = [
@@ -98,11 +98,11 @@ class Job:
         self._decoder = BlockDecoder(ring, 1)
         self._protector = Protector(ring, GeoDatabase(default_geo_database(), 15_000), 1)
         self._sealer = ring.sealer()
-        self._published = PublishedKeys("/nonexistent", "fuzz", Listing("/nonexistent"))
+        self._published = PublishedRows("/nonexistent", "fuzz", Listing("/nonexistent"))
 
     def run(self, block: Block) -> Counter[str]:
         """The books of a block; AssertionError where they do not balance."""
-        builder = PieceBuilder(self._sealer)
+        builder = PieceBuilder(self._sealer, 1)
         pieces = []
         for batch in self._decoder.decode(block):
             if batch.kind not in (COUNTS, QUARANTINE):

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from schemas.errors import InvalidOptions, KeyUnavailable, OutputInUse, Pipeline
 from tests.conftest import KEY_RING, all_rows, read_rows, run_batch, sample, write_lines
 from transforms.core import storage
 from transforms.core.books import Books
+
+CLOSE = "--close_open_suggestions"
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +37,7 @@ def split_lines(raw: Path) -> None:
 @pytest.fixture(scope="module")
 def landed(generated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("landed") / "datasets"
-    assert_is_truth(run_batch(generated / "raw", output), generated)
+    assert_is_truth(run_batch(generated / "raw", output, CLOSE), generated)
     return output
 
 
@@ -44,7 +47,10 @@ def assert_is_truth(books: Books, generated: Path) -> None:
         assert getattr(books, name) == truth[name], name
     for name in ("withheld", "outside_contract", "quarantined"):
         assert dict(getattr(books, name)) == truth[name], name
-    assert dict(books.rows) == {**truth["rows"], "quarantine": sum(truth["quarantined"].values())}
+    lives = truth["lives"]
+    assert books.late.total() == lives["late"]
+    made = {"quarantine": sum(truth["quarantined"].values()), "suggestions": lives["suggestions"]}
+    assert dict(books.rows) == {**truth["rows"], **made}
 
 
 def digests(output: Path) -> dict[str, str]:
@@ -57,11 +63,21 @@ def test_every_count_equals_the_truth_and_so_do_the_rows(generated: Path, landed
     truth = json.loads((generated / "truth.json").read_text())
     for dataset, count in truth["rows"].items():
         assert len(read_rows(landed, dataset)) == count, dataset
-    shown = {r["suggestion_id"] for r in read_rows(landed, "displays") if r["event_name"] == "ghostText.shown"}
-    accepted = {r["suggestion_id"] for r in read_rows(landed, "outcomes") if r["event_name"] == "ghostText.accepted"}
-    assert {"shown": len(shown), "accepted": len(accepted)} == truth["suggestions"]
     assert all(n > 0 for n in truth["rows"].values())
     assert len(truth["rows"]) == 7
+
+
+def test_every_suggestion_equals_the_truth(generated: Path, landed: Path) -> None:
+    truth = json.loads((generated / "truth.json").read_text())["lives"]
+    rows = read_rows(landed, "suggestions")
+    assert len({r["suggestion_id"] for r in rows}) == len(rows) == truth["suggestions"]
+    assert sum(r["display_count"] > 0 for r in rows) == truth["shown"]
+    assert sum(r["display_count"] for r in rows) == truth["displays"]
+    assert Counter(r["outcome"] for r in rows) == truth["outcomes"]
+    assert truth["late"] > 0
+    for check_s, expected in truth["persistence"].items():
+        found = Counter(r[f"persistence_{check_s}s"] or "not_due" for r in rows)
+        assert found == expected, check_s
 
 
 def test_no_event_lands_twice(landed: Path) -> None:
@@ -74,7 +90,7 @@ def test_the_same_run_again_changes_no_byte_but_ciphertext(generated: Path, land
     output = tmp_path / "datasets"
     shutil.copytree(landed, output)
     before, rows = digests(output), all_rows(output)
-    assert_is_truth(run_batch(generated / "raw", output), generated)
+    assert_is_truth(run_batch(generated / "raw", output, CLOSE), generated)
     after = digests(output)
     assert set(after) == set(before)
     changed = {name.partition("/")[0] for name in after if after[name] != before[name]}
@@ -111,7 +127,7 @@ def test_a_run_that_was_killed_is_made_whole(generated: Path, landed: Path, tmp_
     for path in sorted(output.rglob("*.parquet"))[::3]:
         path.rename(path.with_name(f".writing-{path.name}"))
     (output / "_claim.json").unlink()
-    assert_is_truth(run_batch(generated / "raw", output), generated)
+    assert_is_truth(run_batch(generated / "raw", output, CLOSE), generated)
     assert all_rows(output) == all_rows(landed)
     assert not list(output.rglob(".writing-*"))
 
@@ -225,7 +241,7 @@ def test_claim_of_a_dead_process_is_taken_over(tmp_path: Path) -> None:
 
 def test_multi_threading_gives_the_same_rows(generated: Path, landed: Path, tmp_path: Path) -> None:
     flags = ("--direct_num_workers=2", "--direct_running_mode=multi_threading")
-    assert_is_truth(run_batch(generated / "raw", tmp_path / "out", *flags), generated)
+    assert_is_truth(run_batch(generated / "raw", tmp_path / "out", CLOSE, *flags), generated)
     assert all_rows(tmp_path / "out") == all_rows(landed)
 
 
@@ -244,5 +260,5 @@ def test_a_large_plain_file_is_cut_into_ranges_and_lands_the_same(
     monkeypatch.setattr(batch, "RANGE_BYTES", 100_000)
     files = storage.expand_inputs([str(generated / "raw")])
     assert len(batch.ranges_of(files)) > len(files) + 10
-    assert_is_truth(run_batch(generated / "raw", tmp_path / "out"), generated)
+    assert_is_truth(run_batch(generated / "raw", tmp_path / "out", CLOSE), generated)
     assert all_rows(tmp_path / "out") == all_rows(landed)

@@ -178,7 +178,9 @@ def test_the_graph_of_the_pipeline_holds_no_key_and_no_payload(tmp_path: Path, r
     from transforms.read_payloads import ReadPayloads
 
     pipeline = beam.Pipeline()
-    settings = IngestSettings(KEY_RING, "out", "0" * 16, 4, default_geo_database(), 0, timedelta(1), {})
+    settings = IngestSettings(
+        KEY_RING, "out", "0" * 16, 4, default_geo_database(), 0, timedelta(1), timedelta(1), False, {}
+    )
     _ = pipeline | beam.Create([Range(str(tmp_path))]) | ReadPayloads() | Ingest(settings)
     graph = pipeline.to_runner_api().SerializeToString()
     for secret in (ring.correlation, ring.transport, *ring.epochs.values()):

@@ -13,7 +13,7 @@ from pipelines import generate
 from schemas.registry import EVENT_DATASETS, load
 from tests.conftest import plain_columns, run_batch
 
-DATASETS = (*EVENT_DATASETS, "quarantine", "ledger")
+DATASETS = (*EVENT_DATASETS, "suggestions", "quarantine", "ledger")
 
 
 @pytest.fixture(scope="module")

@@ -50,7 +50,7 @@ def test_block_of_the_readme_runs(block: str, place: Path) -> None:
 def test_make_run_ends_with_datasets_balanced_books_and_the_next_command(place: Path) -> None:
     printed = (place / "printed.txt").read_text()
     assert printed.count("the books balance") == 2
-    for dataset in (*EVENT_DATASETS, "ledger"):
+    for dataset in (*EVENT_DATASETS, "suggestions", "ledger"):
         assert re.search(rf"^  {dataset} +\d+ files", printed, re.MULTILINE)
     commands = printed.partition("try next:\n")[2].strip().splitlines()
     assert len(commands) == 2
@@ -79,7 +79,7 @@ def test_steps_bear_one_name() -> None:
         module = re.sub(r"(?<!^)([A-Z])", r"_\1", step).lower()
         assert f"class {step}(beam.PTransform)" in (ROOT / "transforms" / f"{module}.py").read_text()
         assert step in page
-    assert len(rows) == 7
+    assert len(rows) == 8
 
 
 @pytest.mark.parametrize("job", JOBS)

@@ -10,7 +10,7 @@ from transforms.core.curate import CuratedBucket, curate
 from transforms.core.guard import payload_free_errors
 from transforms.core.layout import Listing
 from transforms.core.pieces import open_pieces
-from transforms.core.published import PublishedKeys
+from transforms.core.published import PublishedRows
 
 
 class _Curate(beam.DoFn):
@@ -22,7 +22,7 @@ class _Curate(beam.DoFn):
 
     def setup(self) -> None:
         self._sealer = keyring.load(self._key_ring).sealer()
-        self._published = PublishedKeys(self._output, self._input_digest, Listing(self._output))
+        self._published = PublishedRows(self._output, self._input_digest, Listing(self._output))
 
     def process(self, grouped: tuple[int, Iterable[bytes]]) -> Iterator[CuratedBucket]:
         bucket, pieces = grouped

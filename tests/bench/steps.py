@@ -22,7 +22,7 @@ from transforms.core.payloads import read_blocks
 from transforms.core.pieces import PieceBuilder, open_pieces
 from transforms.core.protect import Protector
 from transforms.core.publish import Publisher
-from transforms.core.published import PublishedKeys
+from transforms.core.published import PublishedRows
 
 BUCKETS = 16
 CPU_S: dict[str, float] = defaultdict(float)
@@ -44,7 +44,7 @@ def main(raw: str, key_ring: str, output: str) -> None:
         decoder = BlockDecoder(ring, BUCKETS)
         protector = Protector(ring, GeoDatabase(default_geo_database(), 15_000), BUCKETS)
         sealer = ring.sealer()
-        builder = PieceBuilder(sealer)
+        builder = PieceBuilder(sealer, BUCKETS)
     pieces: dict[int, list[bytes]] = defaultdict(list)
     for file in storage.expand_inputs([raw]):
         blocks = read_blocks(lambda path=file.path: storage.open_read(path), file.path)
@@ -66,7 +66,7 @@ def main(raw: str, key_ring: str, output: str) -> None:
         for bucket, piece in builder.finish():
             pieces[bucket].append(piece)
     listing = Listing(output)
-    published = PublishedKeys(output, "bench", listing)
+    published = PublishedRows(output, "bench", listing)
     publisher = Publisher(output, "bench", BUCKETS, ring, listing)
     for bucket, sealed in sorted(pieces.items()):
         with clock("CurateEvents"):

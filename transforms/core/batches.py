@@ -19,6 +19,10 @@ COUNT_SCHEMA = pa.schema(
 )
 """Counts as rows: days since 1970 of the received_date, the ledger's column, its key where it is a map."""
 
+CLOCK = "clock"
+CLOCK_SCHEMA = pa.schema([("received_at", pa.timestamp("us", "UTC"))])
+"""The latest receive time that a bundle has seen; every bucket is told it."""
+
 COUNT_BUCKET = 0
 """Counts of what happened before the shuffle belong to no person; they all go to one bucket."""
 

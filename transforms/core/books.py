@@ -9,7 +9,8 @@ from typing import Any
 class Books:
     """The counts of `ledger.1.avsc`, of one ledger row or summed over many.
 
-    `landed` to `quarantined` add up to `events`; `rows` are of files.
+    `landed` to `quarantined` add up to `events`; `rows` are of files, `late` of
+    landed events.
     """
 
     payloads: int = 0
@@ -22,6 +23,7 @@ class Books:
     withheld_fields: Counter[str] = field(default_factory=Counter)
     scrubbed: Counter[str] = field(default_factory=Counter)
     rows: Counter[str] = field(default_factory=Counter)
+    late: Counter[str] = field(default_factory=Counter)
 
     def add(self, column: str, key: str, count: int) -> None:
         """Adds to a column, under the key where the column is a map."""
@@ -34,7 +36,7 @@ class Books:
     def add_row(self, row: dict[str, Any]) -> None:
         """Adds a ledger row as pyarrow gives it: maps as lists of pairs."""
         for column in vars(self):
-            counts = row[column]
+            counts = row.get(column) or []  # rows written before a column was there
             for key, count in counts if isinstance(counts, list) else [("", counts)]:
                 self.add(column, key, count)
 

@@ -1,7 +1,7 @@
 """All pieces of a bucket -> the rows that land, by day and dataset, and the ledger's counts."""
 
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -9,12 +9,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.registry import load
-from transforms.core.batches import COUNTS, QUARANTINE
+from transforms.core.batches import CLOCK, COUNTS, QUARANTINE
 from transforms.core.books import Books
 from transforms.core.deduplicate import duplicates
-from transforms.core.layout import DATA_DATASETS
+from transforms.core.layout import LANDING_DATASETS
 from transforms.core.pseudonyms import hex_column
-from transforms.core.published import PublishedKeys, days_around, key_column
+from transforms.core.published import PublishedRows, days_around, key_column
 from transforms.core.times import date_of, days_of
 
 _SORT_KEYS = ("installation_id", "session_id", "occurred_at", "event_id", "payload_id", "received_at")
@@ -24,13 +24,15 @@ _SORT_KEYS = ("installation_id", "session_id", "occurred_at", "event_id", "paylo
 class CuratedBucket:
     """What a bucket publishes: tables in the datasets' file schemas, sorted, and counts by day.
 
-    Code is still clear in it; it is written by the step it is fused with and
+    `clock` is the latest receive time of the whole input, None where it has no
+    event. Code is still clear in it; it is written by the step it is fused with and
     refuses to be pickled.
     """
 
     bucket: int
     tables: dict[tuple[str, date], pa.Table] = field(default_factory=dict)
     counts: dict[date, Books] = field(default_factory=dict)
+    clock: datetime | None = None
 
     def __reduce__(self) -> tuple[object, ...]:
         raise TypeError("curated rows are written where they are made")
@@ -40,19 +42,21 @@ class CuratedBucket:
         return self.counts.setdefault(day, Books())
 
 
-def curate(bucket: int, tables: dict[str, pa.Table], published: PublishedKeys, lookback: timedelta) -> CuratedBucket:
+def curate(bucket: int, tables: dict[str, pa.Table], published: PublishedRows, lookback: timedelta) -> CuratedBucket:
     """Drops duplicates, sorts, splits by day, counts. The order of the rows changes nothing."""
     curated = CuratedBucket(bucket)
     for row in tables.pop(COUNTS, pa.table({})).to_pylist():
         curated.counts_of(date_of(row["days"])).add(row["kind"], row["key"], row["count"])
-    for dataset in DATA_DATASETS:
+    if CLOCK in tables:
+        curated.clock = pc.max(tables.pop(CLOCK)["received_at"]).as_py()
+    for dataset in LANDING_DATASETS:
         if dataset in tables:
             _curate_dataset(curated, dataset, tables[dataset].combine_chunks(), published, lookback)
     return curated
 
 
 def _curate_dataset(
-    curated: CuratedBucket, dataset: str, table: pa.Table, published: PublishedKeys, lookback: timedelta
+    curated: CuratedBucket, dataset: str, table: pa.Table, published: PublishedRows, lookback: timedelta
 ) -> None:
     days = days_of(table["received_at"])
     dates = {int(d): date_of(d) for d in np.unique(days)}
@@ -90,10 +94,15 @@ def _duplicate_rows(
     dataset: str,
     table: pa.Table,
     days: list[date],
-    published: PublishedKeys,
+    published: PublishedRows,
     lookback: timedelta,
 ) -> np.ndarray:
-    keys, times = published.read(dataset, bucket, days_around(days, lookback))
+    key = key_column(dataset)
+    others = published.read(dataset, bucket, days_around(days, lookback), [key, "received_at"])
+    keys, times = pa.array([], pa.string()), np.array([], dtype=np.int64)
+    if others.num_rows:
+        keys = pa.concat_arrays(others[key].chunks)
+        times = others["received_at"].cast(pa.int64()).fill_null(0).to_numpy()
     own = table["received_at"].cast(pa.int64()).fill_null(0).to_numpy()
 
     def content_of(row: int) -> str:
@@ -101,7 +110,7 @@ def _duplicate_rows(
         return repr(columns)
 
     micros = lookback // timedelta(microseconds=1)
-    own_keys = pa.concat_arrays(table[key_column(dataset)].chunks)
+    own_keys = pa.concat_arrays(table[key].chunks)
     return duplicates(own_keys, own, keys, times, micros, content_of)
 
 

@@ -3,11 +3,14 @@
 from dataclasses import dataclass
 from datetime import date
 
-from schemas.registry import EVENT_DATASETS
+from schemas.registry import EVENT_DATASETS, SUGGESTIONS
 from transforms.core import storage
 
-DATA_DATASETS = (*EVENT_DATASETS, "quarantine")
-"""Datasets whose rows a run lands; `ledger` is written after them."""
+LANDING_DATASETS = (*EVENT_DATASETS, "quarantine")
+"""Datasets in which what came in lands."""
+
+DATA_DATASETS = (*LANDING_DATASETS, SUGGESTIONS)
+"""Every dataset whose rows a run writes; `ledger` is written after them."""
 
 LEDGER = "ledger"
 OUTPUT_FILE = "_output.json"
@@ -52,6 +55,13 @@ class Listing:
     def __init__(self, output: str) -> None:
         self._output = output
         self._known: dict[tuple[str, date], list[FileName]] = {}
+        self._days: dict[str, list[date]] = {}
+
+    def days(self, dataset: str) -> list[date]:
+        """The days for which a dataset has a folder, sorted."""
+        if dataset not in self._days:
+            self._days[dataset] = days_with_files(self._output, dataset)
+        return self._days[dataset]
 
     def files(self, dataset: str, day: date) -> list[FileName]:
         """The data files of a dataset's day, sorted."""

@@ -7,13 +7,15 @@ schemas need not travel with it.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from schemas.registry import contract_digest, load
-from transforms.core.batches import COUNT_SCHEMA, COUNTS, EventBatch
+from transforms.core.batches import CLOCK, CLOCK_SCHEMA, COUNT_SCHEMA, COUNTS, QUARANTINE, EventBatch
 from transforms.core.protect import BUCKET
 from transforms.core.seal import PieceSealer
 
@@ -28,6 +30,8 @@ _FRAMES = msgspec.msgpack.Decoder(list[tuple[str, bytes]])
 
 def sealed_schema(kind: str) -> pa.Schema:
     """The columns of a kind as they travel, without the bucket."""
+    if kind == CLOCK:
+        return CLOCK_SCHEMA
     if kind == COUNTS:
         return COUNT_SCHEMA.remove(COUNT_SCHEMA.get_field_index(BUCKET))
     return load(kind).sealed_arrow
@@ -52,13 +56,17 @@ def split_by_bucket(batch: pa.RecordBatch) -> Iterator[tuple[int, pa.RecordBatch
 class PieceBuilder:
     """Gathers batches by bucket and seals a bucket's piece when it is large enough."""
 
-    def __init__(self, sealer: PieceSealer) -> None:
+    def __init__(self, sealer: PieceSealer, buckets: int) -> None:
         self._sealer = sealer
+        self._buckets = buckets
+        self._clock: datetime | None = None
         self._waiting: dict[int, dict[str, list[pa.RecordBatch]]] = defaultdict(lambda: defaultdict(list))
         self._bytes: dict[int, int] = defaultdict(int)
 
     def add(self, batch: EventBatch) -> Iterator[Sealed]:
         """Takes a protected batch with a `bucket` column; gives the pieces that are full."""
+        if batch.kind not in (COUNTS, QUARANTINE):
+            self._advance(batch.batch.column("received_at"))
         row_bytes = batch.batch.nbytes / max(batch.batch.num_rows, 1)
         for bucket, rows in split_by_bucket(batch.batch):
             self._waiting[bucket][batch.kind].append(rows)
@@ -67,12 +75,23 @@ class PieceBuilder:
                 yield self._seal(bucket)
 
     def finish(self) -> Iterator[Sealed]:
-        """Seals what is left."""
+        """Seals what is left, and tells every bucket the latest receive time of all."""
+        if self._clock is not None:
+            clock = pa.RecordBatch.from_arrays(
+                [pa.array([self._clock], CLOCK_SCHEMA.field(0).type)], schema=CLOCK_SCHEMA
+            )
+            for bucket in range(self._buckets):
+                self._waiting[bucket][CLOCK].append(clock)
         for bucket in sorted(self._waiting):
             yield self._seal(bucket)
 
+    def _advance(self, received: pa.Array) -> None:
+        latest = pc.max(received).as_py()
+        if latest is not None and (self._clock is None or latest > self._clock):
+            self._clock = latest
+
     def _seal(self, bucket: int) -> Sealed:
-        del self._bytes[bucket]
+        self._bytes.pop(bucket, None)
         frames = [
             (kind, _one_batch(batches).serialize().to_pybytes()) for kind, batches in self._waiting.pop(bucket).items()
         ]

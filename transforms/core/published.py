@@ -1,9 +1,8 @@
-"""What other inputs published already: the warm start of duplicate detection."""
+"""What other inputs published already: the warm start of duplicate detection and of joining."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -19,9 +18,14 @@ def key_column(dataset: str) -> str:
     return _KEY_COLUMNS.get(dataset, "event_id")
 
 
+def whole_days(span: timedelta) -> int:
+    """How many days a span reaches, rounded up."""
+    return -(-span // timedelta(days=1))
+
+
 def days_around(days: Iterable[date], lookback: timedelta) -> list[date]:
     """Every day that holds rows at most the lookback away from rows of these days."""
-    reach = -(-lookback // timedelta(days=1))
+    reach = whole_days(lookback)
     near: set[date] = set()
     for day in days:
         offsets = range(-reach, reach + 1) if day != UNKNOWN_DATE else (0,)
@@ -29,30 +33,32 @@ def days_around(days: Iterable[date], lookback: timedelta) -> list[date]:
     return sorted(near)
 
 
-class PublishedKeys:
-    """Reads keys and receive times that other inputs than this one published."""
+class PublishedRows:
+    """Reads rows of a bucket that other inputs than this one published."""
 
     def __init__(self, output: str, input_digest: str, listing: Listing) -> None:
         self._output = output
         self._input = input_digest
         self._listing = listing
 
-    def read(self, dataset: str, bucket: int, days: Iterable[date]) -> tuple[pa.Array, np.ndarray]:
-        """Keys as they stand in the files (hex text), and times in microseconds."""
-        tables = [
-            self._read_file(dataset, day, name)
-            for day in days
-            for name in self._listing.files(dataset, day)
-            if name.bucket == bucket and name.input != self._input
-        ]
-        if not tables:
-            return pa.array([], pa.string()), np.array([], dtype=np.int64)
-        table = pa.concat_tables(tables).combine_chunks()
-        times = table["received_at"].cast(pa.int64()).fill_null(0)
-        keys = pa.concat_arrays(table[key_column(dataset)].chunks)
-        return keys, times.to_numpy()
+    def days(self, dataset: str, first: date, last: date) -> list[date]:
+        """The days from first to last for which the dataset has a folder."""
+        return [day for day in self._listing.days(dataset) if first <= day <= last]
 
-    def _read_file(self, dataset: str, day: date, name: FileName) -> pa.Table:
-        path = storage.join(partition(self._output, dataset, day), str(name))
+    def read(self, dataset: str, bucket: int, days: Iterable[date], columns: Sequence[str]) -> pa.Table:
+        """These columns, as they stand in the files; no rows where nobody else wrote any."""
+        found = [self._read_file(path, columns) for path in self._paths(dataset, bucket, days)]
+        return pa.concat_tables(found) if found else pa.table({})
+
+    def _paths(self, dataset: str, bucket: int, days: Iterable[date]) -> Iterator[str]:
+        for day in days:
+            for name in self._listing.files(dataset, day):
+                if self._is_others(name, bucket):
+                    yield storage.join(partition(self._output, dataset, day), str(name))
+
+    def _is_others(self, name: FileName, bucket: int) -> bool:
+        return name.bucket == bucket and name.input != self._input
+
+    def _read_file(self, path: str, columns: Sequence[str]) -> pa.Table:
         with storage.open_read(path) as file:
-            return pq.ParquetFile(file).read(columns=[key_column(dataset), "received_at"])
+            return pq.ParquetFile(file).read(columns=list(columns)).replace_schema_metadata(None)
