@@ -5,7 +5,8 @@ say() { printf '\n$ %s\n' "$*"; "$@"; }
 
 [ -d "$DEMO/keys" ] || say "$PY" -m pipelines.keys create --output "$DEMO/keys"
 [ -d "$DEMO/generated" ] || say "$PY" -m pipelines.generate --output "$DEMO/generated" --events "$EVENTS"
-say "$PY" -m pipelines.batch --input "$DEMO/generated/raw" --output "$DEMO/datasets" --key_ring "$DEMO/keys"
+say "$PY" -m pipelines.batch --input "$DEMO/generated/raw" --output "$DEMO/datasets" --key_ring "$DEMO/keys" \
+  --close_open_suggestions
 say "$PY" -m pipelines.verify --datasets "$DEMO/datasets"
 
 printf '\nmade, in %s:\n' "$DEMO/datasets"
@@ -16,6 +17,6 @@ done
 cat <<EOF
 
 try next:
-  $PY -c "import duckdb; duckdb.sql(\"select language, count(*) displays, count(distinct suggestion_id) suggestions from '$DEMO/datasets/displays/*/*.parquet' group by all order by displays desc\").show()"
+  $PY -c "import duckdb; duckdb.sql(\"select language, count(*) shown, count(*) filter (outcome in ('accepted', 'partially_accepted')) accepted from '$DEMO/datasets/suggestions/*/*.parquet' where display_count > 0 group by all order by shown desc\").show()"
   $PY -m pipelines.snippets --datasets $DEMO/datasets --private_key $DEMO/keys/private/completions.json --language python
 EOF

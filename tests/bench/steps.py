@@ -17,6 +17,7 @@ from transforms.core.batches import COUNTS, QUARANTINE, EventBatch
 from transforms.core.curate import curate
 from transforms.core.decode import BlockDecoder
 from transforms.core.geo import GeoDatabase
+from transforms.core.join import join_suggestions
 from transforms.core.layout import Listing
 from transforms.core.payloads import read_blocks
 from transforms.core.pieces import PieceBuilder, open_pieces
@@ -71,6 +72,8 @@ def main(raw: str, key_ring: str, output: str) -> None:
     for bucket, sealed in sorted(pieces.items()):
         with clock("CurateEvents"):
             curated = curate(bucket, open_pieces(sealer, bucket, sealed), published, timedelta(days=1))
+        with clock("JoinSuggestions"):
+            join_suggestions(curated, published, timedelta(minutes=30), timedelta(days=1), close_open=False)
         with clock("WriteDatasets"):
             publisher.publish(curated, [])
     sealed_bytes = sum(len(p) for found in pieces.values() for p in found)

@@ -53,7 +53,7 @@ def _usable(checks: Facts) -> Facts:
     )
     distance = pc.coalesce(by_tokens, _ratio(rows["edit_distance_chars"], rows["completion_chars"]))
     is_gone = pc.equal(rows["is_still_in_code"], False).fill_null(False)
-    kept = np.flatnonzero(_flags(pc.or_(pc.greater_equal(distance, 0), is_gone)))
+    kept = np.flatnonzero(_flags(pc.or_kleene(pc.greater_equal(distance, 0), is_gone)))
     columns = {name: rows[name] for name in ("check_s", "completion_type", "occurred_at", "received_at", "event_id")}
     columns |= {"distance": distance, "by_tokens": by_tokens.is_valid(), "is_gone": is_gone}
     return Facts(pa.RecordBatch.from_pydict(columns).take(pa.array(kept)), checks.life[kept])
