@@ -3,7 +3,7 @@
     make fuzz                                   200,000 mutations, some minutes
     python -m tests.fuzz --mutations 5000 --seed 7
 
-Each mutated body goes through decoding, protection, sealing and curation, in
+Each mutated body goes through decoding, protection, sealing, curation and joining, in
 blocks of 100, as in the job. A block that breaks is cut down to the one body
 that breaks it, which is printed.
 """
@@ -27,6 +27,7 @@ from transforms.core.blocks import Block, RawRequest
 from transforms.core.curate import curate
 from transforms.core.decode import BlockDecoder
 from transforms.core.geo import GeoDatabase
+from transforms.core.join import join_suggestions
 from transforms.core.layout import Listing
 from transforms.core.pieces import PieceBuilder, open_pieces
 from transforms.core.protect import Protector
@@ -110,6 +111,7 @@ class Job:
             pieces += [piece for _, piece in builder.add(batch)]
         pieces += [piece for _, piece in builder.finish()]
         curated = curate(0, open_pieces(self._sealer, 0, pieces), self._published, timedelta(days=1))
+        join_suggestions(curated, self._published, timedelta(minutes=30), timedelta(days=1), close_open=True)
         books: Counter[str] = Counter()
         for counts in curated.counts.values():
             fates = {"landed": counts.landed, "duplicate": counts.duplicate}

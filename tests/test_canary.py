@@ -139,13 +139,20 @@ def test_no_secret_in_outputs_logs_or_temporary_files(tmp_path: Path, mode: list
     files = raw_files(tmp_path / "raw")
     assert leaks(Path(files[0]).read_bytes()) == set(SECRETS), "a secret is missing from the input"
     command = [sys.executable, "-X", "dev", "-W", "ignore", "-m", "pipelines.batch", f"--output={tmp_path}/out"]
-    command += [f"--key_ring={KEY_RING}", "--buckets=2", *(f"--input={f}" for f in files), *mode]
+    command += [
+        f"--key_ring={KEY_RING}",
+        "--buckets=2",
+        "--close_open_suggestions",
+        *(f"--input={f}" for f in files),
+        *mode,
+    ]
     environment = {**os.environ, "TMPDIR": str(tmp_path / "tmp")}
     for _ in range(2):  # the second time as a rerun
         done = subprocess.run(command, capture_output=True, check=False, env=environment)
         assert done.returncode == 0, done.stderr
         assert not leaks(done.stdout + done.stderr)
     assert assert_clean(tmp_path / "out") >= 20
+    assert list((tmp_path / "out" / "suggestions").rglob("*.parquet"))
     assert_clean(tmp_path / "tmp")
 
 
