@@ -234,3 +234,14 @@ def test_what_was_open_over_a_weekend_is_closed_by_the_next_run(tmp_path: Path) 
 def test_attached_columns_are_columns_of_their_datasets() -> None:
     for dataset, columns in ATTACHED.items():
         assert set(columns) <= set(load(dataset).arrow.names)
+
+
+def test_choices_of_one_request_are_suggestions_of_their_own() -> None:
+    second = [
+        fact("displays", 12, 5, suggestion_id="6" * 32, choice_index=1),
+        fact("redactions", 13, 6, suggestion_id="6" * 32, category="snippy"),
+    ]
+    first, other = sorted(joined([*LIFE, *second])[0], key=lambda r: r["suggestion_id"])
+    assert (first["outcome"], first["redactions"], first["prompt_chars"]) == ("accepted", 1, 900)
+    assert (other["outcome"], other["redactions"], other["prompt_chars"]) == ("none", 2, 900)
+    assert (other["redaction_category"], other["choice_index"]) == ("snippy", 1)
