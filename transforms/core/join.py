@@ -1,7 +1,7 @@
 """A bucket's curated rows, and what earlier runs left open -> its suggestions that are over."""
 
 from collections import defaultdict
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +14,7 @@ from transforms.core.facts import Facts, micros
 from transforms.core.lives import ClosingRule, Published, find_lives
 from transforms.core.published import PublishedRows, whole_days
 from transforms.core.suggestions import ATTACHED, FACTS, suggestion_rows
-from transforms.core.times import date_of, days_of
+from transforms.core.times import TIMESTAMP, date_of, days_of
 
 _MICROSECOND = timedelta(microseconds=1)
 _EPOCH_DAY = date(1970, 1, 1)
@@ -40,7 +40,12 @@ def join_suggestions(
     """
     if curated.clock is None:
         return
-    rule = ClosingRule(horizon // _MICROSECOND, lookback // _MICROSECOND, _micros(curated.clock), close_open)
+    rule = ClosingRule(
+        horizon // _MICROSECOND,
+        lookback // _MICROSECOND,
+        int(micros(pa.array([curated.clock], TIMESTAMP))[0]),
+        close_open,
+    )
     begin = _begin(curated, published, horizon + lookback)
     facts = {name: _gather(name, load(name).arrow.names, curated, published, begin) for name in FACTS}
     codes, ids = _codes(facts)
@@ -52,12 +57,13 @@ def join_suggestions(
     of_fact[visible], is_late[visible] = lives.of_fact, lives.is_late
     by_dataset = _count_late_and_split(curated, facts, of_fact, is_late)
     if len(lives.first):
-        attached = {name: _gather(name, columns, curated, published, begin).rows for name, columns in ATTACHED.items()}
+        attached = {
+            name: facts[name].rows.select(columns)
+            if name in facts
+            else _gather(name, columns, curated, published, begin).rows
+            for name, columns in ATTACHED.items()
+        }
         _publish(curated, suggestion_rows(by_dataset, attached, lives, rule.horizon))
-
-
-def _micros(moment: datetime) -> int:
-    return int(pa.scalar(moment, pa.timestamp("us", "UTC")).cast(pa.int64()).as_py())
 
 
 def _begin(curated: CuratedBucket, published: PublishedRows, reach: timedelta) -> date:

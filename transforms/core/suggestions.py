@@ -40,7 +40,7 @@ def suggestion_rows(
     `facts` are the lives' own rows of all of FACTS; `attached` rows that may
     belong to them, of ATTACHED.
     """
-    first = {name: firsts(in_order(f.rows, f.life), f.life, len(lives.first)) for name, f in facts.items()}
+    first = {name: first_of_each(f, len(lives.first)) for name, f in facts.items()}
     columns = _who_and_where(facts, first)
     columns |= _display(facts["displays"], first["displays"])
     columns |= _outcome(facts["outcomes"], columns["displayed_at"], lives, facts["persistence_checks"])
