@@ -125,7 +125,7 @@ def test_a_run_that_was_killed_is_made_whole(generated: Path, landed: Path, tmp_
     shutil.copytree(landed, output)
     (output / "_claim.json").write_text(json.dumps({"host": "", "pid": 1}))
     for path in sorted(output.rglob("*.parquet"))[::3]:
-        path.rename(path.with_name(f".writing-{path.name}"))
+        path.rename(path.with_name(f".writing-{path.name}.half"))
     (output / "_claim.json").unlink()
     assert_is_truth(run_batch(generated / "raw", output, CLOSE), generated)
     assert all_rows(output) == all_rows(landed)

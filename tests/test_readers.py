@@ -1,5 +1,7 @@
 """Analysts' readers open every file as it is."""
 
+import os
+import shutil
 from pathlib import Path
 
 import duckdb
@@ -52,6 +54,25 @@ def test_columns_carry_their_doc_and_the_dataset_its_version(output: Path, datas
     assert schema.names == [f.name for f in load(dataset).fields]
     assert all(field.metadata[b"doc"] for field in schema)
     assert schema.metadata[b"dataset"] == dataset.encode()
+
+
+def test_no_reader_sees_a_file_that_a_killed_writer_left_half_written(
+    output: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from schemas.errors import StorageUnavailable
+    from transforms.core import storage
+
+    (day,) = {p.parent.name for p in output.glob("requests/*/*.parquet")} & {"received_date=2026-03-31"}
+    folder = shutil.copytree(output / "requests" / day, tmp_path / "requests" / day)
+    pattern = f"{tmp_path}/requests/*/*.parquet"
+    rows = duckdb.sql(f"select count(*) from '{pattern}'").fetchall()
+    with monkeypatch.context() as patch, pytest.raises(StorageUnavailable):
+        patch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError("killed here")))
+        storage.write_atomic(f"{folder}/new-0000.parquet", next(folder.glob("*.parquet")).read_bytes())
+    assert len(list(folder.glob(".writing-*"))) == 1
+    assert duckdb.sql(f"select count(*) from '{pattern}'").fetchall() == rows
+    assert [(pl.scan_parquet(pattern).select(pl.len()).collect().item(),)] == rows
+    assert [(len(pd.read_parquet(tmp_path / "requests", columns=["event_id"])),)] == rows
 
 
 def test_partition_is_the_day_of_received_at(output: Path) -> None:

@@ -15,6 +15,9 @@ from fsspec.core import url_to_fs
 from schemas.errors import StorageUnavailable
 
 _HIDDEN = ".writing-"
+_HALF = (
+    ".half"  # DuckDB's and Polars' globs match hidden names, too: what is not whole must not end as a data file does
+)
 
 
 @contextmanager
@@ -83,7 +86,7 @@ def write_atomic(path: str, data: bytes) -> None:
             return
         folder, name = os.path.split(inner)
         os.makedirs(folder, exist_ok=True)
-        hidden = os.path.join(folder, f"{_HIDDEN}{name}")
+        hidden = os.path.join(folder, f"{_HIDDEN}{name}{_HALF}")
         with open(hidden, "wb") as file:
             file.write(data)
             file.flush()
