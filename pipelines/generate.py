@@ -3,7 +3,9 @@
     python -m pipelines.generate --output demo/generated --events 20000 --seed 7
 
 Writes `<output>/raw/` (what collectors write: NDJSON plain, gzipped, zstd, and
-Avro) and `<output>/truth.json` (what a correct job must find in it).
+Avro), `<output>/truth.json` (what a correct job must find in it) and
+`<output>/truth_acceptance.jsonl` (the rates that follow, a cell a line, with
+the packaged geo database).
 """
 
 import json
@@ -54,6 +56,8 @@ def generate(
     collectors.close()
     text = json.dumps({"seed": seed, "date": day.isoformat(), **truth.as_json()}, indent=1)
     storage.write_atomic(storage.join(output, "truth.json"), f"{text}\n".encode())
+    cells = "".join(f"{json.dumps(cell)}\n" for cell in truth.acceptance())
+    storage.write_atomic(storage.join(output, "truth_acceptance.jsonl"), cells.encode())
     return truth
 
 
@@ -65,7 +69,7 @@ def _is_wanted(event: Event, with_code: bool, with_rubbish: bool) -> bool:
 def main(argv: Sequence[str]) -> None:
     """The command."""
     parser = job_parser("generate", "Make a day of realistic raw data and the exact truth about it.")
-    parser.add_argument("--output", required=True, metavar="PATH", help="New folder for raw/ and truth.json.")
+    parser.add_argument("--output", required=True, metavar="PATH", help="New folder for raw/ and the truth.")
     parser.add_argument(
         "--events", type=whole_number(1, 10**9), default=20_000, help="At least so many. Default: 20000."
     )

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any, NoReturn, TypeVar
 
 from apache_beam.options.pipeline_options import PipelineOptions, _BeamArgumentParser
@@ -82,6 +82,19 @@ def whole_number(low: int, high: int) -> Callable[[str], int]:
         return int(text)
 
     return parse
+
+
+def add_date(parser: JobParser) -> None:
+    """The flag of jobs that can do with some of the days."""
+    parser.add_argument("--date", type=_date, action="append", metavar="YYYY-MM-DD",
+                        help="Only this received_date; repeatable. Default: all.")  # fmt: skip
+
+
+def _date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise InvalidOptions(f"--date {text!r}: allowed is YYYY-MM-DD") from None
 
 
 def run_job(main: Callable[[Sequence[str]], None]) -> NoReturn:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipelines.options import JobParser, job_parser, run_job
+from pipelines.options import JobParser, add_date, job_parser, run_job
 from schemas.errors import InvalidOptions, KeyUnavailable
 from schemas.registry import load
 from transforms.core import storage
@@ -28,19 +28,11 @@ def _parser() -> JobParser:
     parser = job_parser("snippets", "Read code with a role's private key: the plain columns and the role's own.")
     parser.add_argument("--datasets", required=True, metavar="PATH", help="The output of the batch job.")
     parser.add_argument("--private_key", required=True, metavar="FILE", help="A role's key file made by keys create.")
-    parser.add_argument("--date", type=_date, action="append", metavar="YYYY-MM-DD",
-                        help="Only this received_date; repeatable. Default: all.")  # fmt: skip
+    add_date(parser)
     parser.add_argument("--language", action="append", metavar="ID", help="Only this language; repeatable.")
     parser.add_argument("--to", default="-", metavar="FILE",
                         help=".parquet or .jsonl; - is JSON lines on the screen. Code is in clear there.")  # fmt: skip
     return parser
-
-
-def _date(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise InvalidOptions(f"--date {text!r}: allowed is YYYY-MM-DD") from None
 
 
 def readable_columns(role: str) -> list[str]:

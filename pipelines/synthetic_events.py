@@ -13,7 +13,10 @@ from uuid import UUID
 LANGUAGES = ("python", "typescript", "javascript", "java", "go", "rust", "csharp", "cpp", "markdown", "sql")
 ENGINES = ("gpt-41-copilot", "gpt-4o-copilot", "o4-mini-copilot")
 SYSTEMS = (("linux", "6.8.0"), ("darwin", "25.1.0"), ("win32", "10.0.26100"))
-PREFIXES = ("81.2.69", "91.198.174", "133.11.0", "200.147.35", "41.86.140", "8.8.8", "194.25.0", "2001:4860:4860:")
+PREFIXES = {  # and the country that the packaged geo database gives for all of it
+    "81.2.69": "GB", "91.198.174": "NL", "133.11.0": "JP", "200.147.35": "BR", "41.86.140": "NG",
+    "8.8.8": "US", "194.25.0": "DE", "2001:4860:4860:": "CA",
+}  # fmt: skip
 LEVELS = ("all",) * 86 + ("error",) * 6 + ("off",) * 4 + ("crash",) * 1 + (None,) * 1 + ("full",) * 2
 CLIENTS = ("applicationinsights",) * 5 + ("extension-appinsights",) * 3 + ("extension-1ds",) * 2
 CONTAINERS = ("ndjson", "ndjson.gz", "ndjson.zst", "avro")
@@ -36,6 +39,7 @@ class Person:
     level: str | None
     snippet_consent: bool
     address: str
+    country: str
     system: tuple[str, str]
     has_event_ids: bool
     extension_version: str
@@ -58,7 +62,7 @@ class Event:
 
 def person(rng: random.Random, containers: Sequence[str] = CONTAINERS) -> Person:
     """A person, drawn."""
-    prefix = rng.choice(PREFIXES)
+    prefix = rng.choice(tuple(PREFIXES))
     address = f"{prefix}:{rng.randrange(1, 65535):x}" if ":" in prefix else f"{prefix}.{rng.randrange(1, 255)}"
     if rng.random() < 0.1:
         address = f"198.51.100.{rng.randrange(1, 255)}, {address}"
@@ -73,6 +77,7 @@ def person(rng: random.Random, containers: Sequence[str] = CONTAINERS) -> Person
         level=rng.choice(LEVELS),
         snippet_consent=rng.random() < 0.4,
         address=address,
+        country=PREFIXES[prefix],
         system=rng.choice(SYSTEMS),
         has_event_ids=client == "applicationinsights" or rng.random() < 0.9,
         extension_version=f"0.{rng.randrange(38, 43)}.0",
@@ -140,21 +145,28 @@ def _life(rng: random.Random, at_ms: int, ids: dict[str, str]) -> Iterator[Event
 
 
 def _acceptance(rng: random.Random, at_ms: int, ids: dict[str, str], size: dict[str, int]) -> Iterator[Event]:
-    full = {**ids, "compType": "full"}
+    full, partial = {**ids, "compType": "full"}, {**ids, "compType": "partial"}
     if rng.random() < 0.15:
         part = {**size, "compCharLen": max(1, size["compCharLen"] // 3)}
-        yield Event("ghostText.accepted", "outcomes", {**ids, "compType": "partial"}, part, at_ms - 50)
+        yield Event("ghostText.accepted", "outcomes", partial, part, at_ms - 50)
+        if rng.random() < 0.3:
+            yield from _checks(rng, at_ms - 50, partial, part)
+            return
     text = {"completionTextJson": _json_text(_CODE)} if rng.random() < 0.3 else {}
     numbers = {**size, "timeSinceDisplayedMs": rng.random() * 4000}
     yield Event("ghostText.accepted", "outcomes", {**full, **text}, numbers,
                 at_ms, mirrors=("snippets",) if text else ())  # fmt: skip
+    yield from _checks(rng, at_ms, full, size)
+
+
+def _checks(rng: random.Random, at_ms: int, ids: dict[str, str], size: dict[str, int]) -> Iterator[Event]:
     tokens = max(1, size["compCharLen"] // 4)
     edits = 0 if rng.random() < 0.5 else rng.randrange(0, tokens + 1)
     for check_s in CHECKS_S:
         if rng.random() < 0.12:
             continue
         edits = min(tokens, edits + (rng.random() < 0.2))
-        yield Event("ghostText.stillInCode", "persistence_checks", dict(full),
+        yield Event("ghostText.stillInCode", "persistence_checks", dict(ids),
                     {"timeout": check_s, "relativeLexEditDistance": edits / tokens, "lexEditDistance": edits,
                      "completionLexLength": tokens, "charEditDistance": edits * 4, "insertionOffset": 1204,
                      "trackedOffset": 1204, "foundOffset": 1204, "stillInCodeHeuristic": int(edits / tokens <= 0.5),

@@ -1,19 +1,42 @@
 """The lives of made-up suggestions, joined the slow and obvious way: a second opinion on JoinSuggestions."""
 
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from pipelines.synthetic_events import CHECKS_S, Event
+from pipelines.synthetic_events import CHECKS_S, Event, Person
 
 HORIZON = timedelta(minutes=30)
 _OUTCOMES = {"ghostText.accepted": "accepted", "ghostText.rejected": "rejected", "ghostText.dismissed": "dismissed"}
 _PRECEDENCE = ("accepted", "partially_accepted", "dismissed", "rejected")
 
 
-class _Fact(NamedTuple):
+class Fact(NamedTuple):
+    """An event of a suggestion as it landed."""
+
     received: datetime
     event: Event
+    someone: Person
+
+
+class Life(NamedTuple):
+    """A suggestion whose life is over: its facts by receive time, and what became of it."""
+
+    facts: list[Fact]
+    late: list[Fact]
+    outcome: str
+    decided: Fact | None
+    closed_at: datetime
+
+    @property
+    def displays(self) -> list[Event]:
+        """Its displays, by the client's clock."""
+        return sorted((f.event for f in self.facts if is_display(f.event)), key=lambda e: e.at_ms)
+
+    def state(self, check_s: int) -> str:
+        """Its state at a check; not_due where it closed before."""
+        return _state(self.facts, check_s, self.outcome, self.decided, self.closed_at)
 
 
 class TrueLives:
@@ -24,42 +47,37 @@ class TrueLives:
     """
 
     def __init__(self) -> None:
-        self._facts: dict[str, list[_Fact]] = defaultdict(list)
+        self._facts: dict[str, list[Fact]] = defaultdict(list)
 
-    def land(self, event: Event, received: datetime) -> None:
+    def land(self, someone: Person, event: Event, received: datetime) -> None:
         """Takes an event that landed, of any kind."""
         next_edit = event.name == "provideInlineEdit"
         key = event.properties.get("headerRequestId" if next_edit else "clientCompletionId")
         if key and {event.dataset, *event.mirrors} & {"displays", "outcomes", "persistence_checks"}:
-            self._facts[key].append(_Fact(received, event))
+            self._facts[key].append(Fact(received, event, someone))
 
-    def as_json(self, clock: datetime | None) -> dict[str, Any]:
-        """Counts over all suggestions, those still open at the clock closed there."""
-        outcomes, late = Counter[str](), 0
-        persistence: dict[int, Counter[str]] = {check_s: Counter() for check_s in CHECKS_S}
-        shown = displays = 0
+    def lives(self, clock: datetime | None) -> Iterator[Life]:
+        """All suggestions, those still open at the clock closed there."""
         for facts in self._facts.values():
             life = _life(facts)
-            for fact in facts[len(life) :]:
-                late += 1 + ("displays" in fact.event.mirrors)
-            outcome, decided = _outcome(life)
-            outcomes[outcome] += 1
-            count = sum(_is_display(f.event) for f in life)
-            shown, displays = shown + (count > 0), displays + count
-            closed_at = min(life[-1].received + HORIZON, clock or life[-1].received)
-            for check_s in CHECKS_S:
-                persistence[check_s][_state(life, check_s, outcome, decided, closed_at)] += 1
+            end = life[-1].received
+            yield Life(life, facts[len(life) :], *_outcome(life), min(end + HORIZON, clock or end))
+
+    def as_json(self, clock: datetime | None) -> dict[str, Any]:
+        """Counts over all suggestions."""
+        lives = list(self.lives(clock))
+        states = {str(s): Counter(life.state(s) for life in lives) for s in CHECKS_S}
         return {
-            "suggestions": len(self._facts),
-            "shown": shown,
-            "displays": displays,
-            "outcomes": dict(sorted(outcomes.items())),
-            "persistence": {str(s): dict(sorted(c.items())) for s, c in persistence.items()},
-            "late": late,
+            "suggestions": len(lives),
+            "shown": sum(bool(life.displays) for life in lives),
+            "displays": sum(len(life.displays) for life in lives),
+            "outcomes": dict(sorted(Counter(life.outcome for life in lives).items())),
+            "persistence": {s: dict(sorted(c.items())) for s, c in states.items()},
+            "late": sum(1 + ("displays" in f.event.mirrors) for life in lives for f in life.late),
         }
 
 
-def _life(facts: list[_Fact]) -> list[_Fact]:
+def _life(facts: list[Fact]) -> list[Fact]:
     facts.sort(key=lambda f: f.received)
     life = facts[:1]
     for fact in facts[1:]:
@@ -69,12 +87,13 @@ def _life(facts: list[_Fact]) -> list[_Fact]:
     return life
 
 
-def _is_display(event: Event) -> bool:
+def is_display(event: Event) -> bool:
+    """Whether the event tells that something was shown."""
     return "displays" in (event.dataset, *event.mirrors)
 
 
-def _outcome(life: list[_Fact]) -> tuple[str, _Fact | None]:
-    found: dict[str, _Fact] = {}
+def _outcome(life: list[Fact]) -> tuple[str, Fact | None]:
+    found: dict[str, Fact] = {}
     for fact in sorted(life, key=lambda f: f.event.at_ms):
         found.setdefault(_kind(fact.event), fact)
     return next(((kind, found[kind]) for kind in _PRECEDENCE if kind in found), ("none", None))
@@ -86,7 +105,7 @@ def _kind(event: Event) -> str:
     return _OUTCOMES.get(event.name) or event.properties.get("acceptance", "")
 
 
-def _state(life: list[_Fact], check_s: int, outcome: str, decided: _Fact | None, closed_at: datetime) -> str:
+def _state(life: list[Fact], check_s: int, outcome: str, decided: Fact | None, closed_at: datetime) -> str:
     if decided is None or outcome not in ("accepted", "partially_accepted"):
         return "not_applicable"
     for fact in life:

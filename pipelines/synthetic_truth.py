@@ -6,6 +6,7 @@ from typing import Any
 
 from pipelines.synthetic_events import Event, Person
 from pipelines.synthetic_lives import TrueLives
+from pipelines.synthetic_rates import TrueRates
 
 _PERMITS = {"all": ("usage", "error"), "error": ("error",)}
 
@@ -21,6 +22,7 @@ class Truth:
         self.rows: Counter[str] = Counter()
         self.received_dates: Counter[str] = Counter()
         self._lives = TrueLives()
+        self._rates = TrueRates()
         self._clock: datetime | None = None
 
     def count(self, someone: Person, event: Event, received: datetime, is_copy: bool) -> None:
@@ -50,7 +52,8 @@ class Truth:
         for dataset in (event.dataset, *event.mirrors):
             if dataset and (dataset != "snippets" or someone.snippet_consent):
                 self.rows[dataset] += 1
-        self._lives.land(event, received)
+        self._lives.land(someone, event, received)
+        self._rates.land(someone, event, received)
 
     def as_json(self) -> dict[str, Any]:
         """The content of truth.json."""
@@ -66,6 +69,10 @@ class Truth:
             "received_dates": dict(sorted(self.received_dates.items())),
             "lives": self._lives.as_json(self._clock),
         }
+
+    def acceptance(self) -> list[dict[str, Any]]:
+        """The cells of `acceptance`, none merged, in their order."""
+        return self._rates.cells(self._lives.lives(self._clock))
 
 
 def _withheld(someone: Person, event: Event) -> str | None:

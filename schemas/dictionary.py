@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from schemas.registry import EVENT_DATASETS, SUGGESTIONS, Field, Schema, load
+from schemas.registry import ACCEPTANCE, EVENT_DATASETS, SUGGESTIONS, Field, Schema, load
 
-DATASETS = (SUGGESTIONS, *EVENT_DATASETS, "extension_events", "quarantine", "ledger")
+DATASETS = (SUGGESTIONS, ACCEPTANCE, *EVENT_DATASETS, "extension_events", "quarantine", "ledger")
 
 
 def datasets_page() -> str:

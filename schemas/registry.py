@@ -30,6 +30,9 @@ EVENT_DATASETS = (
 SUGGESTIONS = "suggestions"
 """The dataset that is joined from others; no event lands in it."""
 
+ACCEPTANCE = "acceptance"
+"""The dataset of rates that the metrics job makes from the others."""
+
 LEVELS = ("off", "crash", "error", "usage", "snippet")
 """Telemetry levels from nothing to everything; a field needs one of them."""
 

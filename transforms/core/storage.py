@@ -41,6 +41,11 @@ def is_local(path: str) -> bool:
     return "://" not in path or path.startswith("file://")
 
 
+def file_system(path: str) -> Any:
+    """The fsspec file system of a URL, for a library that reads through one itself."""
+    return _open_fs(path)[0]
+
+
 def join(folder: str, *names: str) -> str:
     """Path of something in a folder; works for URLs and local paths."""
     return "/".join([folder.rstrip("/"), *names])

@@ -1,0 +1,95 @@
+"""Acceptance, persistence and trouble as rates, from the datasets that the batch job wrote.
+
+python -m pipelines.metrics --datasets datasets/
+"""
+
+import io
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipelines.acceptance import DIMENSIONS, gather_facts, rates
+from pipelines.options import JobParser, add_date, job_parser, run_job, whole_number
+from pipelines.tables import existing_days, opened
+from schemas.errors import InvalidOptions
+from schemas.registry import ACCEPTANCE, load
+from transforms.core import storage
+from transforms.core.claim import claimed
+from transforms.core.layout import partition
+
+FILE = "acceptance.parquet"
+MIN_INSTALLATIONS = 10
+
+
+def add_min_installations(parser: JobParser) -> None:
+    """The flag of jobs whose figures are about several people at least."""
+    parser.add_argument("--min_installations", type=whole_number(1, 10**6), default=MIN_INSTALLATIONS, metavar="K",
+                        help="Figures of fewer installations are put together with others until there are so many; "
+                        "where there is nothing to put them with, they are left out. Default: 10.")  # fmt: skip
+
+
+def compute_acceptance(output: str, days: Sequence[date], min_installations: int) -> pa.Table:
+    """The rows of `acceptance` for these days, with `received_date`; a day of too few installations has none."""
+    reach = {day - timedelta(days=n) for day in days for n in (0, 1)}
+    with opened(output, sorted(reach)) as connection:
+        gather_facts(connection)
+        made = rates(connection, ("received_date",), DIMENSIONS, min_installations)
+    return made.filter(pc.is_in(made["received_date"], pa.array(days, pa.date32())))
+
+
+def write_acceptance(output: str, days: Sequence[date], rows: pa.Table) -> None:
+    """Replaces these days' files of `acceptance`; a day without rows loses its file."""
+    schema = load(ACCEPTANCE).arrow
+    for day in days:
+        path = storage.join(partition(output, ACCEPTANCE, day), FILE)
+        of_day = rows.filter(pc.equal(rows["received_date"], pa.scalar(day))).select(schema.names).cast(schema)
+        if of_day.num_rows:
+            out = io.BytesIO()
+            pq.write_table(of_day, out, compression="zstd")
+            storage.write_atomic(path, out.getvalue())
+        else:
+            storage.remove(path)
+
+
+def describe(rows: pa.Table, days: Sequence[date]) -> str:
+    """What was made, as a few lines for people."""
+    shown = pc.sum(rows["shown"]).as_py() or 0
+    accepted = pc.sum(pc.add(rows["accepted_full"], rows["accepted_partial"])).as_py() or 0
+    merged = pc.sum(rows.filter(pc.greater(rows["merged_dimensions"], 0))["shown"]).as_py() or 0
+    empty = len({*days} - {*rows["received_date"].to_pylist()})
+    lines = [f"{rows.num_rows} cells of {len(days) - empty} days: {shown} shown, {accepted} accepted"]
+    if shown:
+        lines[0] += f" ({accepted / shown:.1%})"
+        lines.append(f"in merged cells: {merged / shown:.1%} of what was shown")
+    if empty:
+        lines.append(f"days without a row, as nothing or too few installations were seen: {empty}")
+    return "\n".join(lines)
+
+
+def main(argv: Sequence[str]) -> None:
+    """The command."""
+    parser = job_parser(
+        "metrics",
+        "Write the dataset acceptance: counts and rates by received_date, language, extension version, engine and "
+        "country. Run it after the batch job; running it again replaces its files. Definitions: docs/metrics.md.",
+    )
+    parser.add_argument("--datasets", required=True, metavar="PATH", help="The output of the batch job.")
+    add_date(parser)
+    add_min_installations(parser)
+    args = parser.parse_args(list(argv))
+    existing = existing_days(args.datasets)
+    strange = [day for day in args.date or () if day not in existing]
+    if strange:
+        raise InvalidOptions(f"--date {strange[0]}: {args.datasets} holds {existing[0]} to {existing[-1]}")
+    days = args.date or existing
+    with claimed(args.datasets):
+        rows = compute_acceptance(args.datasets, days, args.min_installations)
+        write_acceptance(args.datasets, days, rows)
+    print(describe(rows, days))
+
+
+if __name__ == "__main__":
+    run_job(main)
