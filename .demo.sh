@@ -8,6 +8,8 @@ say() { printf '\n$ %s\n' "$*"; "$@"; }
 say "$PY" -m pipelines.batch --input "$DEMO/generated/raw" --output "$DEMO/datasets" --key_ring "$DEMO/keys" \
   --close_open_suggestions
 say "$PY" -m pipelines.verify --datasets "$DEMO/datasets"
+say "$PY" -m pipelines.metrics --datasets "$DEMO/datasets"
+say "$PY" -m pipelines.report --datasets "$DEMO/datasets" --to "$DEMO/report.html"
 
 printf '\nmade, in %s:\n' "$DEMO/datasets"
 for dataset in "$DEMO/datasets"/*/; do
@@ -15,6 +17,8 @@ for dataset in "$DEMO/datasets"/*/; do
     "$(find "$dataset" -name '*.parquet' | wc -l)" "$(du -sh "$dataset" | cut -f1)"
 done
 cat <<EOF
+
+look at the page: $DEMO/report.html
 
 try next:
   $PY -c "import duckdb; duckdb.sql(\"select language, count(*) shown, count(*) filter (outcome in ('accepted', 'partially_accepted')) accepted from '$DEMO/datasets/suggestions/*/*.parquet' where display_count > 0 group by all order by shown desc\").show()"

@@ -21,7 +21,7 @@ $(VENV)/.done: .requirements.lock pyproject.toml
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
-run: setup ## Keys, a generated day, the batch job, and what to do next
+run: setup ## Keys, a generated day, the batch job, its rates, a page to look at
 	@DEMO=$(DEMO) EVENTS=$(EVENTS) PY=$(PY) sh .demo.sh
 
 test: setup ## All tests

@@ -13,7 +13,7 @@ from schemas.registry import EVENT_DATASETS
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```(sh|python)\n(.*?)```", README, re.DOTALL)
-JOBS = ("batch", "verify", "snippets", "keys", "generate")
+JOBS = ("batch", "verify", "metrics", "report", "snippets", "keys", "generate")
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,8 @@ def test_block_of_the_readme_runs(block: str, place: Path) -> None:
 def test_make_run_ends_with_datasets_balanced_books_and_the_next_command(place: Path) -> None:
     printed = (place / "printed.txt").read_text()
     assert printed.count("the books balance") == 2
-    for dataset in (*EVENT_DATASETS, "suggestions", "ledger"):
+    assert (place / "demo" / "report.html").read_text().startswith("<!doctype html>")
+    for dataset in (*EVENT_DATASETS, "suggestions", "acceptance", "ledger"):
         assert re.search(rf"^  {dataset} +\d+ files", printed, re.MULTILINE)
     commands = printed.partition("try next:\n")[2].strip().splitlines()
     assert len(commands) == 2
