@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-from pipelines.batch import collect_garbage_less, default_geo_database
+from pipelines.batch import default_geo_database, tune_memory
 from transforms.core import keyring, storage
 from transforms.core.batches import COUNTS, QUARANTINE, EventBatch
 from transforms.core.curate import curate
@@ -39,7 +39,7 @@ def clock(step: str) -> Iterator[None]:
 
 def main(raw: str, key_ring: str, output: str) -> None:
     """Prints CPU seconds by step, and sealed bytes, as JSON."""
-    collect_garbage_less()
+    tune_memory()
     with clock("set up"):
         ring = keyring.load(key_ring)
         decoder = BlockDecoder(ring, BUCKETS)

@@ -6,12 +6,12 @@ Column by column, never row by row.
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import cache
-from operator import attrgetter
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from msgspec.structs import astuple
 
 from schemas.registry import Field, Schema, event_schemas
 from transforms.core.convert import convert
@@ -29,31 +29,41 @@ class WireArrays:
     """The members that a dataset reads, of many events, as Arrow arrays.
 
     Events are absorbed some thousands at a time, so that a block's decoded
-    structs need not all be held at once. One attrgetter pass takes all members
-    of a group, `zip` turns rows to columns.
+    structs need not all be held at once. `astuple` takes all members of a
+    struct, `zip` turns rows to columns: with an attrgetter of the wanted ones
+    the same takes 1.7 us an event longer.
     """
 
     def __init__(self, dataset: str) -> None:
         self._members = members_of(dataset)
-        self._parts: dict[tuple[str, str], list[pa.Array]] = defaultdict(list)
+        self._parts: dict[tuple[str, str], list[pa.Array | int]] = defaultdict(list)  # a number: so many nulls
         self._arrays: dict[tuple[str, str], pa.Array] = {}
 
     def absorb(self, events: Sequence[Envelope]) -> None:
         """Takes over what is wanted of the events; they may be forgotten after it."""
+        nothing = (None,) * len(events)
         for group, names in self._members.items():
-            rows: Any = map(attrgetter(*names), _structs(group, events))
-            columns = [list(rows)] if len(names) == 1 else zip(*rows, strict=True)
+            structs = _structs(group, events)
+            order = type(structs[0]).__struct_fields__
+            columns = list(zip(*map(astuple, structs), strict=True))
             kind = _FLOATS if group == "measurements" else _STRINGS
-            for name, values in zip(names, columns, strict=True):
-                self._parts[group, name].append(pa.array(values, kind))
+            for name in names:
+                values = columns[order.index(name)]
+                self._parts[group, name].append(len(events) if values == nothing else pa.array(values, kind))
 
     def get(self, group: str, name: str) -> pa.Array:
         """The values of one member, text without empty ones or float64; null where an event has none."""
         key = (group, name)
         if key not in self._arrays:
-            values = pa.concat_arrays(self._parts.pop(key))
+            values = _joined(self._parts.pop(key), _FLOATS if group == "measurements" else _STRINGS)
             self._arrays[key] = values if group == "measurements" else _without_empty(values)
         return self._arrays[key]
+
+
+def _joined(parts: Sequence[pa.Array | int], kind: pa.DataType) -> pa.Array:
+    if all(isinstance(part, int) for part in parts):
+        return pa.nulls(sum(parts), kind)
+    return pa.concat_arrays([pa.nulls(part, kind) if isinstance(part, int) else part for part in parts])
 
 
 def _structs(group: str, events: Sequence[Envelope]) -> Sequence[Any]:

@@ -33,7 +33,7 @@ _SNIPPETS = "snippets"
 _SNIPPET_RANK = LEVELS.index("snippet")
 _NEEDED = {name: LEVELS.index(schema.level) for name, schema in event_schemas().items()}
 _UNSTAMPED = Collector()
-_SETTLE_EVENTS = 2048
+_SETTLE_EVENTS = 4096
 _code_values = attrgetter(*(attribute(s)[1] for f in event_schemas()[_SNIPPETS].fields if f.role for s in f.sources))
 _NO_CODE = _code_values(Properties())
 
