@@ -1,67 +1,94 @@
 """The whole way of an event, top to bottom.
 
     ReadPayloads    files -> blocks of payloads                                (outside: batch)
+    ReadLog         Kafka topic or watched folder -> blocks of payloads        (outside: streaming)
     DecodeEvents    payloads -> one RecordBatch a dataset, known fields only
     ProtectEvents   consent, geolocation, scrubbing, pseudonyms: address and ids are gone
     SealBatches     split by bucket, Arrow IPC, zstd, AES-256-GCM
-    GroupByBucket   the one shuffle: a bucket holds all of a person's events
+    GroupByBucket   the one shuffle: a bucket holds all of a person's events   (batch)
+    GroupByWindow   the same for each window of an endless log, in order       (streaming)
     CurateEvents    duplicates dropped, rows sorted, counted
     JoinSuggestions one row a suggestion, once its life is over
     WriteDatasets   Parquet by dataset and received_date, code under role keys, ledger last
 
-Everything before GroupByBucket is one fused stage; only sealed bytes leave it.
+Everything before the shuffle is one fused stage; only sealed bytes leave it.
 """
 
-from dataclasses import dataclass
-from datetime import date, timedelta
+from dataclasses import dataclass, field
+from datetime import timedelta
 
 import apache_beam as beam
 
 from transforms import refusing_coder
 from transforms.core.blocks import Block
+from transforms.core.pieces import Sealed
 from transforms.curate_events import CurateEvents
 from transforms.decode_events import DecodeEvents
 from transforms.group_by_bucket import GroupByBucket
+from transforms.group_by_window import GroupByWindow
 from transforms.join_suggestions import JoinSuggestions
 from transforms.protect_events import ProtectEvents
 from transforms.seal_batches import SealBatches
-from transforms.write_datasets import WriteDatasets
+from transforms.write_datasets import EarlierDays, WriteDatasets
 
 refusing_coder.register()
 
 
 @dataclass(frozen=True)
+class StreamSettings:
+    """What the endless job adds: its log, and where its windows begin."""
+
+    stream: str
+    interval_s: int
+    start_s: int
+    lateness: timedelta
+    until_s: int | None = None
+
+
+@dataclass(frozen=True)
 class IngestSettings:
-    """What the steps need to know; holds paths, never keys."""
+    """What the steps need to know; holds paths, never keys. `input_digest` is of a batch input, `stream` of a log."""
 
     key_ring: str
     output: str
-    input_digest: str
     buckets: int
     geo_database: str
     city_min_population: int
     lookback: timedelta
     suggestion_horizon: timedelta
-    close_open_suggestions: bool
-    earlier_days: dict[int, list[date]]
+    close_open_suggestions: bool = False
+    input_digest: str = ""
+    earlier_days: EarlierDays = field(default_factory=dict)
+    stream: StreamSettings | None = None
 
 
 class Ingest(beam.PTransform):
-    """Blocks of payloads -> the buckets whose files are whole; see the page above."""
+    """Blocks of payloads -> the buckets whose files are whole; see the page above.
 
-    def __init__(self, settings: IngestSettings) -> None:
+    `quiet`, of an endless log, tells the buckets of spans in which nothing came.
+    """
+
+    def __init__(self, settings: IngestSettings, quiet: beam.PCollection[Sealed] | None = None) -> None:
         super().__init__()
         self._settings = settings
+        self._quiet = quiet
 
     def expand(self, blocks: beam.PCollection[Block]) -> beam.PCollection[int]:
         s = self._settings
+        lateness = s.stream.lateness if s.stream else timedelta(0)
         return (
             blocks
             | DecodeEvents(s.key_ring, s.buckets)
             | ProtectEvents(s.key_ring, s.buckets, s.geo_database, s.city_min_population)
-            | SealBatches(s.key_ring, s.buckets)
-            | GroupByBucket(s.buckets)
-            | CurateEvents(s.key_ring, s.output, s.input_digest, s.lookback)
-            | JoinSuggestions(s.output, s.input_digest, s.suggestion_horizon, s.lookback, s.close_open_suggestions)
-            | WriteDatasets(s.key_ring, s.output, s.input_digest, s.buckets, s.earlier_days)
+            | SealBatches(s.key_ring, s.buckets, s.stream.interval_s if s.stream else None)
+            | self._group()
+            | CurateEvents(s.key_ring, s.output, s.lookback, lateness)
+            | JoinSuggestions(s.suggestion_horizon, s.lookback, s.close_open_suggestions)
+            | WriteDatasets(s.key_ring, s.output, s.buckets, s.earlier_days, s.lookback)
         )
+
+    def _group(self) -> beam.PTransform:
+        s, stream = self._settings, self._settings.stream
+        if stream is None:
+            return GroupByBucket(s.input_digest, s.buckets)
+        return GroupByWindow(stream.stream, stream.interval_s, s.buckets, stream.start_s, stream.until_s, self._quiet)

@@ -52,7 +52,9 @@ def parse_pipeline_options(job: str, kind: type[Options], required: Sequence[str
     """
     usage = f"python -m pipelines.{job} {' '.join(f'--{name} ...' for name in required)} [flags]"
     parser = _PipelineParser(prog=f"pipelines.{job}", usage=usage, description=kind.__doc__, allow_abbrev=False)
-    kind._add_argparse_args(parser.add_argument_group(f"flags of pipelines.{job}"))
+    own = parser.add_argument_group(f"flags of pipelines.{job}")
+    for part in kind.__mro__[: kind.__mro__.index(PipelineOptions)]:  # as Beam itself asks a class and its bases
+        part._add_argparse_args(own)  # type: ignore[attr-defined]
     beam = parser.add_argument_group("Beam's own flags")
     beam.add_value_provider_argument = parser.add_value_provider_argument
     for options in {str(o): o for o in PipelineOptions.__subclasses__()}.values():

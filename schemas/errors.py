@@ -81,6 +81,14 @@ class StorageUnavailable(PipelineError):
     """A path that cannot be read or written."""
 
 
+class SourceUnavailable(PipelineError):
+    """An endless source that refuses, or no longer holds what has not been read."""
+
+
+class RunnerUnavailable(PipelineError):
+    """A runner that does not start, or ends by itself."""
+
+
 class OutputInUse(PipelineError):
     """Another run holds the output's claim."""
 

@@ -10,8 +10,11 @@ import pytest
 from hypothesis import settings
 
 from pipelines import batch
-from transforms.core import keyring
+from transforms.core import keyring, recent
 from transforms.core.books import Books
+from transforms.core.layout import Listing
+from transforms.core.published import PublishedRows
+from transforms.core.windows import Portion
 
 DATA = Path(__file__).parent / "data"
 KEY_RING = str(DATA / "key_ring")
@@ -30,6 +33,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session")
 def ring() -> keyring.KeyRing:
     return keyring.load(KEY_RING)
+
+
+def nothing_recent() -> recent.Recent:
+    """What a bucket of an empty output knows of what was published before: nothing."""
+    return recent.Recent(PublishedRows("/nonexistent", Portion("x", 0), Listing("/nonexistent")), is_kept=False)
 
 
 def run_batch(source: Path | str | list[str], output: Path | str, *more: str) -> Books:

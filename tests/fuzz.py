@@ -19,8 +19,8 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 
-from pipelines.batch import default_geo_database
-from tests.conftest import DATA, KEY_RING
+from pipelines.ingest_options import default_geo_database
+from tests.conftest import DATA, KEY_RING, nothing_recent
 from transforms.core import keyring
 from transforms.core.batches import COUNTS, QUARANTINE, EventBatch
 from transforms.core.blocks import Block, RawRequest
@@ -28,10 +28,9 @@ from transforms.core.curate import curate
 from transforms.core.decode import BlockDecoder
 from transforms.core.geo import GeoDatabase
 from transforms.core.join import join_suggestions
-from transforms.core.layout import Listing
 from transforms.core.pieces import PieceBuilder, open_pieces
 from transforms.core.protect import Protector
-from transforms.core.published import PublishedRows
+from transforms.core.windows import Portion
 
 BLOCK_BODIES = 100
 TOKENS = [
@@ -99,7 +98,6 @@ class Job:
         self._decoder = BlockDecoder(ring, 1)
         self._protector = Protector(ring, GeoDatabase(default_geo_database(), 15_000), 1)
         self._sealer = ring.sealer()
-        self._published = PublishedRows("/nonexistent", "fuzz", Listing("/nonexistent"))
 
     def run(self, block: Block) -> Counter[str]:
         """The books of a block; AssertionError where they do not balance."""
@@ -110,8 +108,9 @@ class Job:
                 batch = EventBatch(batch.kind, self._protector.protect(batch.kind, batch.batch).batch)  # noqa: PLW2901
             pieces += [piece for _, piece in builder.add(batch)]
         pieces += [piece for _, piece in builder.finish()]
-        curated = curate(0, open_pieces(self._sealer, 0, pieces), self._published, timedelta(days=1))
-        join_suggestions(curated, self._published, timedelta(minutes=30), timedelta(days=1), close_open=True)
+        tables = open_pieces(self._sealer, 0, pieces)
+        curated = curate(Portion("fuzz", 0), tables, nothing_recent(), timedelta(days=1), timedelta(0))
+        join_suggestions(curated, timedelta(minutes=30), timedelta(days=1), close_open=True)
         books: Counter[str] = Counter()
         for counts in curated.counts.values():
             fates = {"landed": counts.landed, "duplicate": counts.duplicate}

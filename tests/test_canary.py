@@ -186,8 +186,8 @@ def test_the_graph_of_the_pipeline_holds_no_key_and_no_payload(tmp_path: Path, r
 
     import apache_beam as beam
 
-    from pipelines.batch import default_geo_database
     from pipelines.ingest import Ingest, IngestSettings
+    from pipelines.ingest_options import default_geo_database
     from transforms.core.payloads import Range
     from transforms.read_payloads import ReadPayloads
 

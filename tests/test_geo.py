@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.batch import default_geo_database
+from pipelines.ingest_options import default_geo_database
 from schemas.errors import InvalidOptions
 from transforms.core.geo import NOWHERE, GeoDatabase, city_names, trusted_address
 

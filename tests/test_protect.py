@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.batch import default_geo_database
+from pipelines.ingest_options import default_geo_database
 from schemas.errors import KeyUnavailable
 from tests.conftest import sample
 from transforms.core.blocks import Block

@@ -8,11 +8,17 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines import ingest  # noqa: F401 - registers the coder
+from tests.conftest import nothing_recent
 from transforms.core.batches import EventBatch
 from transforms.core.blocks import Block
 from transforms.core.curate import CuratedBucket
+from transforms.core.windows import Portion
 
-CLEAR = (Block(lines=[b"x"]), EventBatch("displays", pa.record_batch({"a": [1]})), CuratedBucket(0))
+CLEAR = (
+    Block(lines=[b"x"]),
+    EventBatch("displays", pa.record_batch({"a": [1]})),
+    CuratedBucket(Portion("x", 0), nothing_recent()),
+)
 
 
 def make(index: int) -> object:

@@ -14,12 +14,11 @@ from hypothesis import strategies as st
 
 from pipelines import generate
 from schemas.registry import load
-from tests.conftest import read_rows, run_batch, sample, write_lines
+from tests.conftest import nothing_recent, read_rows, run_batch, sample, write_lines
 from transforms.core.curate import CuratedBucket
 from transforms.core.join import join_suggestions
-from transforms.core.layout import Listing
-from transforms.core.published import PublishedRows
 from transforms.core.suggestions import ATTACHED
+from transforms.core.windows import Portion
 
 NOON = datetime(2026, 3, 29, 12, tzinfo=UTC)
 COMMON = {
@@ -54,15 +53,16 @@ LIFE = [
 
 def joined(facts: Sequence[tuple[str, dict[str, Any]]], **options: Any) -> tuple[list[dict[str, Any]], dict[str, int]]:
     """The rows and late counts of a bucket that holds these facts."""
-    curated = CuratedBucket(0, clock=max((f["received_at"] for _, f in facts), default=NOON))
+    curated = CuratedBucket(
+        Portion("x", 0), nothing_recent(), clock=max((f["received_at"] for _, f in facts), default=NOON)
+    )
     for dataset in ("displays", "outcomes", "persistence_checks", "redactions", "requests"):
         for day in {f["received_at"].date() for d, f in facts if d == dataset}:
             rows = [f for d, f in facts if d == dataset and f["received_at"].date() == day]
             schema = pa.schema([pa.field(f.name, f.type) for f in load(dataset).arrow])
             curated.tables[dataset, day] = pa.Table.from_pylist(rows, schema=schema)
-    published = PublishedRows("/nonexistent", "x", Listing("/nonexistent"))
     settings = {"horizon": timedelta(minutes=30), "lookback": timedelta(days=1), "close_open": True, **options}
-    join_suggestions(curated, published, **settings)
+    join_suggestions(curated, **settings)
     made = [t for (dataset, _), t in sorted(curated.tables.items()) if dataset == "suggestions"]
     late: dict[str, int] = {}
     for books in curated.counts.values():

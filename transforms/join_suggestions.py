@@ -1,4 +1,4 @@
-"""JoinSuggestions: a bucket's curated rows -> the same, with the suggestions that are over."""
+"""JoinSuggestions: a portion's curated rows -> the same, with the suggestions that are over."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -8,26 +8,17 @@ import apache_beam as beam
 from transforms.core.curate import CuratedBucket
 from transforms.core.guard import payload_free_errors
 from transforms.core.join import join_suggestions
-from transforms.core.layout import Listing
-from transforms.core.published import PublishedRows
 
 
 class _Join(beam.DoFn):
-    def __init__(
-        self, output: str, input_digest: str, horizon: timedelta, lookback: timedelta, close_open: bool
-    ) -> None:
-        self._output = output
-        self._input_digest = input_digest
+    def __init__(self, horizon: timedelta, lookback: timedelta, close_open: bool) -> None:
         self._horizon = horizon
         self._lookback = lookback
         self._close_open = close_open
 
-    def setup(self) -> None:
-        self._published = PublishedRows(self._output, self._input_digest, Listing(self._output))
-
     def process(self, curated: CuratedBucket) -> Iterator[CuratedBucket]:
         with payload_free_errors():
-            join_suggestions(curated, self._published, self._horizon, self._lookback, self._close_open)
+            join_suggestions(curated, self._horizon, self._lookback, self._close_open)
         yield curated
 
 
@@ -36,15 +27,13 @@ class JoinSuggestions(beam.PTransform):
 
     A suggestion is written once its life is over, by the rule in
     `transforms.core.lives`; what is open stays with its facts and is taken up
-    by the next run. Raises StorageUnavailable where published rows cannot be
-    read.
+    by the next run or window. Raises StorageUnavailable where published rows
+    cannot be read.
     """
 
-    def __init__(
-        self, output: str, input_digest: str, horizon: timedelta, lookback: timedelta, close_open: bool
-    ) -> None:
+    def __init__(self, horizon: timedelta, lookback: timedelta, close_open: bool) -> None:
         super().__init__()
-        self._do_fn = _Join(output, input_digest, horizon, lookback, close_open)
+        self._do_fn = _Join(horizon, lookback, close_open)
 
     def expand(self, curated: beam.PCollection[CuratedBucket]) -> beam.PCollection[CuratedBucket]:
         return curated | "Join" >> beam.ParDo(self._do_fn).with_output_types(CuratedBucket)

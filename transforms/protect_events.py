@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from transforms.core import keyring
-from transforms.core.batches import COUNTS, QUARANTINE, EventBatch, Tally
+from transforms.core.batches import PASSING, EventBatch, Tally
 from transforms.core.geo import GeoDatabase
 from transforms.core.guard import payload_free_errors
 from transforms.core.protect import Protector
@@ -27,7 +27,7 @@ class _Protect(beam.DoFn):
 
     def process(self, events: EventBatch) -> Iterator[EventBatch]:
         with payload_free_errors():
-            if events.kind in (COUNTS, QUARANTINE):
+            if events.kind in PASSING:
                 yield events
             else:
                 yield from self._protect(events)
@@ -51,7 +51,7 @@ class _Protect(beam.DoFn):
 class ProtectEvents(beam.PTransform):
     """Unprotected batches -> batches in `Schema.sealed_arrow` with a leading `bucket` column.
 
-    Quarantine rows and counts pass through. Raises KeyUnavailable where the
+    What holds nothing to be protected passes through. Raises KeyUnavailable where the
     ring has no key for a month in which an event was received, InvalidOptions
     in setup where the geo database cannot be read.
     """

@@ -1,52 +1,69 @@
-"""WriteDatasets: curated buckets -> Parquet files, the ledger row last."""
+"""WriteDatasets: curated portions -> Parquet files, the ledger row last."""
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 
 import apache_beam as beam
 
-from transforms.core import keyring
+from transforms.core import keyring, recent
 from transforms.core.curate import CuratedBucket
 from transforms.core.guard import payload_free_errors
 from transforms.core.layout import Listing
 from transforms.core.progress import PROGRESS
 from transforms.core.publish import Publisher
+from transforms.core.times import micros_of
+
+EarlierDays = dict[tuple[str, int], list[date]]
+"""(Input, bucket) -> days for which an earlier run left files."""
 
 
 class _Write(beam.DoFn):
     def __init__(
-        self, key_ring: str, output: str, input_digest: str, buckets: int, earlier_days: dict[int, list[date]]
+        self, key_ring: str, output: str, buckets: int, earlier_days: EarlierDays, lookback: timedelta
     ) -> None:
         self._key_ring = key_ring
         self._output = output
-        self._input_digest = input_digest
         self._buckets = buckets
         self._earlier_days = earlier_days
+        self._lookback = lookback
 
     def setup(self) -> None:
         ring, listing = keyring.load(self._key_ring), Listing(self._output)
-        self._publisher = Publisher(self._output, self._input_digest, self._buckets, ring, listing)
+        self._publisher = Publisher(self._output, self._buckets, ring, listing)
 
     def process(self, curated: CuratedBucket) -> Iterator[int]:
+        portion = curated.portion
         with payload_free_errors():
-            self._publisher.publish(curated, self._earlier_days.get(curated.bucket, []))
+            self._publisher.publish(curated, self._earlier_days.get((portion.input, portion.bucket), []))
+            if portion.window is not None:
+                keep_recent(curated, self._output, self._lookback)
         PROGRESS.add(buckets=1)
-        yield curated.bucket
+        yield portion.bucket
+
+
+def keep_recent(curated: CuratedBucket, output: str, lookback: timedelta) -> None:
+    """Keeps what the next window needs, now that every file of this one is written."""
+    kept = curated.recent
+    kept.quiet_since_s = curated.mark_begin_s if curated.is_quiet else None
+    kept.remember(curated.tables)
+    if curated.clock is not None:
+        kept.forget_before(micros_of(curated.clock - lookback))
+    recent.keep(output, curated.portion, kept)
 
 
 class WriteDatasets(beam.PTransform):
     """CuratedBuckets -> the buckets whose files are whole.
 
-    A file is a pure function of dataset, day, input and bucket; a bundle that
-    is tried again replaces its files with the same bytes. Raises
+    A file is a pure function of dataset, day, input or window, and bucket; a
+    bundle that is tried again replaces its files with the same bytes. Raises
     StorageUnavailable where a file cannot be written.
     """
 
     def __init__(
-        self, key_ring: str, output: str, input_digest: str, buckets: int, earlier_days: dict[int, list[date]]
+        self, key_ring: str, output: str, buckets: int, earlier_days: EarlierDays, lookback: timedelta
     ) -> None:
         super().__init__()
-        self._do_fn = _Write(key_ring, output, input_digest, buckets, earlier_days)
+        self._do_fn = _Write(key_ring, output, buckets, earlier_days, lookback)
 
     def expand(self, curated: beam.PCollection[CuratedBucket]) -> beam.PCollection[int]:
         return curated | "Write" >> beam.ParDo(self._do_fn).with_output_types(int)

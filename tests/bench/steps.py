@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-from pipelines.batch import default_geo_database, tune_memory
-from transforms.core import keyring, storage
+from pipelines.ingest_options import default_geo_database, tune_memory
+from transforms.core import keyring, recent, storage
 from transforms.core.batches import COUNTS, QUARANTINE, EventBatch
 from transforms.core.curate import curate
 from transforms.core.decode import BlockDecoder
@@ -24,6 +24,7 @@ from transforms.core.pieces import PieceBuilder, open_pieces
 from transforms.core.protect import Protector
 from transforms.core.publish import Publisher
 from transforms.core.published import PublishedRows
+from transforms.core.windows import Portion
 
 BUCKETS = 16
 CPU_S: dict[str, float] = defaultdict(float)
@@ -67,13 +68,14 @@ def main(raw: str, key_ring: str, output: str) -> None:
         for bucket, piece in builder.finish():
             pieces[bucket].append(piece)
     listing = Listing(output)
-    published = PublishedRows(output, "bench", listing)
-    publisher = Publisher(output, "bench", BUCKETS, ring, listing)
+    publisher = Publisher(output, BUCKETS, ring, listing)
     for bucket, sealed in sorted(pieces.items()):
         with clock("CurateEvents"):
-            curated = curate(bucket, open_pieces(sealer, bucket, sealed), published, timedelta(days=1))
+            portion = Portion("bench", bucket)
+            before = recent.take(output, portion, PublishedRows(output, portion, listing))
+            curated = curate(portion, open_pieces(sealer, bucket, sealed), before, timedelta(days=1), timedelta(0))
         with clock("JoinSuggestions"):
-            join_suggestions(curated, published, timedelta(minutes=30), timedelta(days=1), close_open=False)
+            join_suggestions(curated, timedelta(minutes=30), timedelta(days=1), close_open=False)
         with clock("WriteDatasets"):
             publisher.publish(curated, [])
     sealed_bytes = sum(len(p) for found in pieces.values() for p in found)

@@ -1,6 +1,7 @@
 """What passes from step to step inside the fused stage, and the guard around it."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -22,6 +23,13 @@ COUNT_SCHEMA = pa.schema(
 CLOCK = "clock"
 CLOCK_SCHEMA = pa.schema([("received_at", pa.timestamp("us", "UTC"))])
 """The latest receive time that a bundle has seen; every bucket is told it."""
+
+TAKEN = "taken"
+TAKEN_SCHEMA = pa.schema([("bucket", pa.int32()), ("part", pa.string()), ("begin", pa.int64()), ("end", pa.int64())])
+"""What the source of a stream read: of a partition or file, from one position up to another one, exclusive."""
+
+PASSING = (COUNTS, QUARANTINE, TAKEN)
+"""Kinds that hold nothing to be protected."""
 
 COUNT_BUCKET = 0
 """Counts of what happened before the shuffle belong to no person; they all go to one bucket."""
@@ -63,3 +71,11 @@ class Tally:
             for (day, kind, key), count in sorted(self._counts.items())
         ]
         return EventBatch(COUNTS, pa.RecordBatch.from_pylist(rows, schema=COUNT_SCHEMA))
+
+
+def taken_batch(taken: Sequence[tuple[str, int, int]]) -> EventBatch | None:
+    """What a block took, as rows of TAKEN_SCHEMA; None where it is of no stream."""
+    if not taken:
+        return None
+    rows = [dict(zip(TAKEN_SCHEMA.names, (COUNT_BUCKET, *part), strict=True)) for part in taken]
+    return EventBatch(TAKEN, pa.RecordBatch.from_pylist(rows, schema=TAKEN_SCHEMA))

@@ -34,6 +34,14 @@ class Unreadable(NamedTuple):
     identity: bytes
 
 
+class Taken(NamedTuple):
+    """What a stream's block took of a partition or file, from one position up to another one, exclusive."""
+
+    part: str
+    begin: int
+    end: int
+
+
 @dataclass
 class Block:
     """Payloads read together: raw NDJSON lines, requests of an Avro container, or what was unreadable.
@@ -44,6 +52,7 @@ class Block:
     lines: list[bytes] = field(default_factory=list)
     requests: list[RawRequest] = field(default_factory=list)
     unreadable: list[Unreadable] = field(default_factory=list)
+    taken: list[Taken] = field(default_factory=list)
 
     def __reduce__(self) -> tuple[object, ...]:
         raise TypeError("unprotected payloads must not leave the stage that reads them")

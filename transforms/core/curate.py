@@ -9,59 +9,103 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.registry import load
-from transforms.core.batches import CLOCK, COUNTS, QUARANTINE
+from transforms.core.batches import CLOCK, COUNTS, QUARANTINE, TAKEN
 from transforms.core.books import Books
 from transforms.core.deduplicate import duplicates
 from transforms.core.layout import LANDING_DATASETS
 from transforms.core.pseudonyms import hex_column
-from transforms.core.published import PublishedRows, days_around, key_column
-from transforms.core.times import date_of, days_of
+from transforms.core.published import key_column
+from transforms.core.recent import Recent
+from transforms.core.times import TIMESTAMP, date_of, days_of
+from transforms.core.windows import Portion, mark_day
 
 _SORT_KEYS = ("installation_id", "session_id", "occurred_at", "event_id", "payload_id", "received_at")
 
 
 @dataclass
 class CuratedBucket:
-    """What a bucket publishes: tables in the datasets' file schemas, sorted, and counts by day.
+    """What a portion publishes: tables in the datasets' file schemas, sorted, and counts by day.
 
-    `clock` is the latest receive time of the whole input, None where it has no
-    event. Code is still clear in it; it is written by the step it is fused with and
-    refuses to be pickled.
+    `clock` is the receive time that suggestions are closed by, None where there is no event yet;
+    facts published before are counted late if they were received after `counted_late_to`
+    (microseconds). `taken` is what the source read: partition or file -> begin and end. Code is
+    still clear in it; it is written by the step it is fused with and refuses to be pickled.
     """
 
-    bucket: int
+    portion: Portion
+    recent: Recent
     tables: dict[tuple[str, date], pa.Table] = field(default_factory=dict)
     counts: dict[date, Books] = field(default_factory=dict)
     clock: datetime | None = None
+    counted_late_to: int = np.iinfo(np.int64).max
+    taken: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def __reduce__(self) -> tuple[object, ...]:
         raise TypeError("curated rows are written where they are made")
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing came and nothing became of what was there."""
+        return not (self.counts or self.tables or self.taken)
+
+    @property
+    def mark_begin_s(self) -> int:
+        """Where the span begins that the window's mark stands for: quiet windows of a day are one span."""
+        window, since_s = self.portion.window, self.recent.quiet_since_s
+        assert window is not None
+        goes_on = since_s is not None and self.is_quiet and mark_day(window.begin_s) == window.mark_day
+        return since_s if goes_on and since_s is not None else window.begin_s
 
     def counts_of(self, day: date) -> Books:
         """The counts of a day, made where there are none yet."""
         return self.counts.setdefault(day, Books())
 
 
-def curate(bucket: int, tables: dict[str, pa.Table], published: PublishedRows, lookback: timedelta) -> CuratedBucket:
-    """Drops duplicates, sorts, splits by day, counts. The order of the rows changes nothing."""
-    curated = CuratedBucket(bucket)
+def curate(
+    portion: Portion, tables: dict[str, pa.Table], recent: Recent, lookback: timedelta, lateness: timedelta
+) -> CuratedBucket:
+    """Drops duplicates, sorts, splits by day, counts. The order of the rows changes nothing.
+
+    In a window the clock lags behind the latest receive time by the lateness, for receive times
+    out of order; a batch input has all its rows.
+    """
+    curated = CuratedBucket(portion, recent)
     for row in tables.pop(COUNTS, pa.table({})).to_pylist():
         curated.counts_of(date_of(row["days"])).add(row["kind"], row["key"], row["count"])
-    if CLOCK in tables:
-        curated.clock = pc.max(tables.pop(CLOCK)["received_at"]).as_py()
+    for row in tables.pop(TAKEN, pa.table({})).to_pylist():
+        begin, end = curated.taken.get(row["part"], (row["begin"], row["end"]))
+        curated.taken[row["part"]] = (min(begin, row["begin"]), max(end, row["end"]))
+    _set_clock(curated, tables.pop(CLOCK, None), lateness)
     for dataset in LANDING_DATASETS:
         if dataset in tables:
-            _curate_dataset(curated, dataset, tables[dataset].combine_chunks(), published, lookback)
+            _curate_dataset(curated, dataset, tables[dataset].combine_chunks(), lookback)
     return curated
 
 
-def _curate_dataset(
-    curated: CuratedBucket, dataset: str, table: pa.Table, published: PublishedRows, lookback: timedelta
-) -> None:
+def _set_clock(curated: CuratedBucket, clocks: pa.Table | None, lateness: timedelta) -> None:
+    seen = None if clocks is None else pc.max(clocks["received_at"].cast(pa.int64())).as_py()
+    window = curated.portion.window
+    if window is None:
+        curated.clock = _moment(seen)
+        return
+    recent, lag = curated.recent, lateness // timedelta(microseconds=1)
+    before = recent.latest
+    recent.latest = max((t for t in (before, seen) if t is not None), default=None)
+    # a collector's clock that is ahead must not close what is open: nothing was received after it was in the log
+    curated.clock = _moment(None if recent.latest is None else min(recent.latest, window.end_s * 1_000_000) - lag)
+    curated.counted_late_to = -1 if before is None else min(before, window.begin_s * 1_000_000) - lag
+
+
+def _moment(micros: int | None) -> datetime | None:
+    moment: datetime | None = pa.scalar(micros, TIMESTAMP).as_py()
+    return moment
+
+
+def _curate_dataset(curated: CuratedBucket, dataset: str, table: pa.Table, lookback: timedelta) -> None:
     days = days_of(table["received_at"])
     dates = {int(d): date_of(d) for d in np.unique(days)}
     table = _as_in_files(dataset, table)
-    is_duplicate = _duplicate_rows(curated.bucket, dataset, table, list(dates.values()), published, lookback)
+    is_duplicate = _duplicate_rows(dataset, table, curated.recent, lookback)
     is_primary = table["is_primary"].to_numpy()
     for number, day in dates.items():
         within = days == number
@@ -89,28 +133,16 @@ def _as_in_files(dataset: str, table: pa.Table) -> pa.Table:
     return table
 
 
-def _duplicate_rows(
-    bucket: int,
-    dataset: str,
-    table: pa.Table,
-    days: list[date],
-    published: PublishedRows,
-    lookback: timedelta,
-) -> np.ndarray:
-    key = key_column(dataset)
-    others = published.read(dataset, bucket, days_around(days, lookback), [key, "received_at"])
-    keys, times = pa.array([], pa.string()), np.array([], dtype=np.int64)
-    if others.num_rows:
-        keys = pa.concat_arrays(others[key].chunks)
-        times = others["received_at"].cast(pa.int64()).fill_null(0).to_numpy()
+def _duplicate_rows(dataset: str, table: pa.Table, recent: Recent, lookback: timedelta) -> np.ndarray:
+    own_keys = pa.concat_arrays(table[key_column(dataset)].chunks)
     own = table["received_at"].cast(pa.int64()).fill_null(0).to_numpy()
+    keys, times = recent.same_keys(dataset, own_keys, own, lookback)
 
     def content_of(row: int) -> str:
         columns: dict[str, Any] = table.drop_columns(_FRESH.get(dataset, [])).slice(row, 1).to_pylist()[0]
         return repr(columns)
 
     micros = lookback // timedelta(microseconds=1)
-    own_keys = pa.concat_arrays(table[key].chunks)
     return duplicates(own_keys, own, keys, times, micros, content_of)
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from schemas.errors import MissingReceiveTime, PayloadTooLarge, Reason, RejectedEvent
 from schemas.registry import LEVELS, PERMITTED, Schema, event_schemas
-from transforms.core.batches import EventBatch, Tally
+from transforms.core.batches import EventBatch, Tally, taken_batch
 from transforms.core.blocks import Block, RawRequest
 from transforms.core.columns import raw_columns
 from transforms.core.derived import derive
@@ -60,7 +60,7 @@ class BlockDecoder:
         self._buckets = buckets
 
     def decode(self, block: Block) -> Iterator[EventBatch]:
-        """The block's batches: datasets first, then quarantine, then counts."""
+        """The block's batches: datasets first, then quarantine, counts, and what was taken of a stream."""
         self._quarantine = Quarantine(self._ring, self._buckets)  # afresh: a block that is tried again starts clean
         self._tally = Tally()
         self._rows: dict[tuple[str, bool], Rows] = {}
@@ -78,7 +78,7 @@ class BlockDecoder:
         for (kind, key), stamps in self._counted.items():
             for day, count in zip(*np.unique(_days(stamps), return_counts=True), strict=True):
                 self._tally.add(int(day), kind, key, int(count))
-        for batch in (self._quarantine.take(), self._tally.batch()):
+        for batch in (self._quarantine.take(), self._tally.batch(), taken_batch(block.taken)):
             if batch is not None:
                 yield batch
 

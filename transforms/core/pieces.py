@@ -15,7 +15,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.registry import contract_digest, load
-from transforms.core.batches import CLOCK, CLOCK_SCHEMA, COUNT_SCHEMA, COUNTS, QUARANTINE, EventBatch
+from transforms.core.batches import (
+    CLOCK,
+    CLOCK_SCHEMA,
+    COUNT_SCHEMA,
+    COUNTS,
+    PASSING,
+    TAKEN,
+    TAKEN_SCHEMA,
+    EventBatch,
+)
 from transforms.core.protect import BUCKET
 from transforms.core.seal import PieceSealer
 
@@ -25,6 +34,9 @@ PIECE_BYTES = 1024 * 1024
 Sealed = tuple[int, bytes]
 """A bucket and one sealed piece for it."""
 
+QUIET = b""
+"""Instead of a piece: nothing older than the element's timestamp will come any more."""
+
 _FRAMES = msgspec.msgpack.Decoder(list[tuple[str, bytes]])
 
 
@@ -32,8 +44,9 @@ def sealed_schema(kind: str) -> pa.Schema:
     """The columns of a kind as they travel, without the bucket."""
     if kind == CLOCK:
         return CLOCK_SCHEMA
-    if kind == COUNTS:
-        return COUNT_SCHEMA.remove(COUNT_SCHEMA.get_field_index(BUCKET))
+    for passing, schema in ((COUNTS, COUNT_SCHEMA), (TAKEN, TAKEN_SCHEMA)):
+        if kind == passing:
+            return schema.remove(schema.get_field_index(BUCKET))
     return load(kind).sealed_arrow
 
 
@@ -65,7 +78,7 @@ class PieceBuilder:
 
     def add(self, batch: EventBatch) -> Iterator[Sealed]:
         """Takes a protected batch with a `bucket` column; gives the pieces that are full."""
-        if batch.kind not in (COUNTS, QUARANTINE):
+        if batch.kind not in PASSING:
             self._advance(batch.batch.column("received_at"))
         row_bytes = batch.batch.nbytes / max(batch.batch.num_rows, 1)
         for bucket, rows in split_by_bucket(batch.batch):

@@ -1,8 +1,10 @@
 """Writes a bucket's files; the ledger row comes last and marks the others as whole."""
 
 import io
-from collections.abc import Iterable
-from datetime import date
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from datetime import UTC, date, datetime
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,6 +16,7 @@ from transforms.core.curate import CuratedBucket
 from transforms.core.keyring import KeyRing
 from transforms.core.layout import DATA_DATASETS, LEDGER, FileName, Listing, days_with_files, partition
 from transforms.core.role_encryption import encryption_properties
+from transforms.core.windows import Portion, Window
 
 _ROW_GROUP_ROWS = 128 * 1024
 _ZSTD_LEVEL = 1  # smaller and faster than 3 on these columns: 19.6 and 20.7 MB, 2.9 and 3.4 us a row
@@ -51,11 +54,10 @@ def _words(dataset: str) -> list[str]:
 
 
 class Publisher:
-    """Publishes buckets of one input into one output; made in `setup`, because it holds public keys."""
+    """Publishes portions into one output; made in `setup`, because it holds public keys."""
 
-    def __init__(self, output: str, input_digest: str, buckets: int, ring: KeyRing, listing: Listing) -> None:
+    def __init__(self, output: str, buckets: int, ring: KeyRing, listing: Listing) -> None:
         self._output = output
-        self._input = input_digest
         self._buckets = buckets
         self._ring = ring
         self._listing = listing
@@ -64,38 +66,74 @@ class Publisher:
         raise TypeError("keys are opened in setup and never pickled")
 
     def publish(self, curated: CuratedBucket, earlier_days: Iterable[date]) -> None:
-        """Writes, replaces or removes every file of this input and bucket.
+        """Writes, replaces or removes every file of this portion; a window's mark comes last.
 
         `earlier_days` are days for which the same input left files before.
         Raises StorageUnavailable where a file cannot be written; what was
         written stays, and the same run again makes it whole.
         """
-        for day in sorted({*curated.counts, *earlier_days}):
+        window = curated.portion.window
+        days = {*curated.counts, *earlier_days, *({window.mark_day} if window else ())}
+        for day in sorted(days, key=lambda d: (window is not None and d == window.mark_day, d)):
             for dataset in DATA_DATASETS:
-                self._put(dataset, day, curated.bucket, curated.tables.get((dataset, day)))
+                self._put(dataset, day, curated.portion, curated.tables.get((dataset, day)))
             counts = curated.counts.get(day)
-            self._put(LEDGER, day, curated.bucket, counts and self._ledger_table(counts, curated.bucket))
+            if counts is not None or (window and day == window.mark_day):
+                self._put(LEDGER, day, curated.portion, self._ledger_table(curated, counts or Books(), day))
+            else:
+                self._put(LEDGER, day, curated.portion, None)
+        if window is not None and curated.mark_begin_s < window.begin_s:
+            swallowed = Window(window.stream, curated.mark_begin_s, window.begin_s)
+            name = FileName(swallowed.name, curated.portion.bucket)
+            storage.remove(self._path(LEDGER, swallowed.mark_day, name))
 
-    def _put(self, dataset: str, day: date, bucket: int, table: pa.Table | None) -> None:
-        name = FileName(self._input, bucket)
-        path = storage.join(partition(self._output, dataset, day), str(name))
+    def _path(self, dataset: str, day: date, name: FileName) -> str:
+        return storage.join(partition(self._output, dataset, day), str(name))
+
+    def _put(self, dataset: str, day: date, portion: Portion, table: pa.Table | None) -> None:
+        name = FileName(portion.input, portion.bucket)
         if table is not None:
-            storage.write_atomic(path, parquet_bytes(dataset, table, self._ring, f"{day:%Y-%m}"))
+            data = parquet_bytes(dataset, table, self._ring, f"{day:%Y-%m}")
+            storage.write_atomic(self._path(dataset, day, name), data)
         elif name in self._listing.files(dataset, day):
-            storage.remove(path)
+            storage.remove(self._path(dataset, day, name))
 
-    def _ledger_table(self, counts: Books, bucket: int) -> pa.Table:
-        facts = {"input": self._input, "bucket": bucket, "buckets": self._buckets, "contract": contract_digest()}
-        return pa.Table.from_pylist([facts | counts.as_row()], schema=load(LEDGER).arrow)
+    def _ledger_table(self, curated: CuratedBucket, counts: Books, day: date) -> pa.Table:
+        portion = curated.portion
+        facts = {"input": portion.input, "bucket": portion.bucket, "buckets": self._buckets}
+        row = {**facts, "contract": contract_digest(), **counts.as_row(), **window_facts(curated, day)}
+        return pa.Table.from_pylist([row], schema=load(LEDGER).arrow)
 
 
-def days_left_by(output: str, input_digest: str, bucket_count: int) -> dict[int, list[date]]:
-    """Bucket -> the days for which this input left files in an earlier run, whole or not."""
+def window_facts(curated: CuratedBucket, day: date) -> dict[str, Any]:
+    """The ledger's columns about a window; nothing for a batch input."""
+    window = curated.portion.window
+    if window is None:
+        return {}
+    facts: dict[str, Any] = {
+        "window_begin": curated.mark_begin_s * 1_000_000,
+        "window_end": window.end_s * 1_000_000,
+        "published_at": datetime.now(UTC),
+    }
+    if day == window.mark_day:
+        facts |= {
+            "window_events": sum(b.events for b in curated.counts.values()),
+            "window_accounted": sum(b.accounted for b in curated.counts.values()),
+            "window_rows": sum(b.rows.total() for b in curated.counts.values()),
+            "latest_received_at": curated.recent.latest,
+            "positions_begin": sorted((part, begin) for part, (begin, _) in curated.taken.items()),
+            "positions_end": sorted((part, end) for part, (_, end) in curated.taken.items()),
+        }
+    return facts
+
+
+def days_left_by(output: str, is_ours: Callable[[str], bool]) -> dict[tuple[str, int], list[date]]:
+    """(Input, bucket) -> the days for which an earlier run left files, whole or not, of inputs that are ours."""
     listing = Listing(output)
-    found: dict[int, set[date]] = {bucket: set() for bucket in range(bucket_count)}
+    found: dict[tuple[str, int], set[date]] = defaultdict(set)
     for dataset in (*DATA_DATASETS, LEDGER):
         for day in days_with_files(output, dataset):
             for name in listing.files(dataset, day):
-                if name.input == input_digest:
-                    found[name.bucket].add(day)
-    return {bucket: sorted(days) for bucket, days in found.items()}
+                if is_ours(name.input):
+                    found[name.input, name.bucket].add(day)
+    return {key: sorted(days) for key, days in found.items()}

@@ -2,13 +2,16 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from schemas.registry import load
 from transforms.core import storage
-from transforms.core.layout import FileName, Listing, partition
+from transforms.core.layout import LEDGER, FileName, Listing, partition
 from transforms.core.times import UNKNOWN_DATE
+from transforms.core.windows import Portion, Window
 
 _KEY_COLUMNS = {"quarantine": "payload_id"}
 
@@ -34,30 +37,36 @@ def days_around(days: Iterable[date], lookback: timedelta) -> list[date]:
 
 
 class PublishedRows:
-    """Reads rows of a bucket that other inputs than this one published."""
+    """Reads rows of a portion's bucket that were published before it, by other inputs or windows."""
 
-    def __init__(self, output: str, input_digest: str, listing: Listing) -> None:
+    def __init__(self, output: str, portion: Portion, listing: Listing) -> None:
         self._output = output
-        self._input = input_digest
+        self._portion = portion
         self._listing = listing
 
     def days(self, dataset: str, first: date, last: date) -> list[date]:
         """The days from first to last for which the dataset has a folder."""
         return [day for day in self._listing.days(dataset) if first <= day <= last]
 
-    def read(self, dataset: str, bucket: int, days: Iterable[date], columns: Sequence[str]) -> pa.Table:
+    def read(self, dataset: str, days: Iterable[date], columns: Sequence[str]) -> pa.Table:
         """These columns, as they stand in the files; no rows where nobody else wrote any."""
-        found = [self._read_file(path, columns) for path in self._paths(dataset, bucket, days)]
+        found = [self._read_file(path, columns) for path in self._paths(dataset, days)]
         return pa.concat_tables(found) if found else pa.table({})
 
-    def _paths(self, dataset: str, bucket: int, days: Iterable[date]) -> Iterator[str]:
+    def mark(self, window: Window) -> dict[str, Any] | None:
+        """The bucket's ledger row that marks a window as whole; None where there is none."""
+        name = FileName(window.name, self._portion.bucket)
+        if name not in self._listing.files(LEDGER, window.mark_day):
+            return None
+        path = storage.join(partition(self._output, LEDGER, window.mark_day), str(name))
+        row: dict[str, Any] = self._read_file(path, load(LEDGER).arrow.names).to_pylist()[0]
+        return row
+
+    def _paths(self, dataset: str, days: Iterable[date]) -> Iterator[str]:
         for day in days:
             for name in self._listing.files(dataset, day):
-                if self._is_others(name, bucket):
+                if name.bucket == self._portion.bucket and self._portion.comes_after(name.input):
                     yield storage.join(partition(self._output, dataset, day), str(name))
-
-    def _is_others(self, name: FileName, bucket: int) -> bool:
-        return name.bucket == bucket and name.input != self._input
 
     def _read_file(self, path: str, columns: Sequence[str]) -> pa.Table:
         with storage.open_read(path) as file:

@@ -192,6 +192,24 @@ def expand_inputs(patterns: list[str]) -> list[SourceFile]:
     return [found[path] for path in sorted(found)]
 
 
+def list_tree(folder: str) -> list[SourceFile]:
+    """Every file below a folder, sorted by path, none where it is not there; `modified_s` of local ones.
+
+    Names that begin with a dot or underscore, or end in `.tmp`, are being written and left out.
+    """
+    fs, inner = _open_fs(folder)
+    with _explained(folder, "list"):
+        infos = fs.find(inner, detail=True).values()
+    found = []
+    for info in infos:
+        name = info["name"].rsplit("/", 1)[-1]
+        if not name.startswith((".", "_")) and not name.endswith(".tmp"):
+            path = info["name"] if is_local(folder) else fs.unstrip_protocol(info["name"])
+            modified_s = info.get("mtime") if is_local(folder) else None
+            found.append(SourceFile(path=path, size_bytes=info["size"], version=_version(info), modified_s=modified_s))
+    return sorted(found, key=lambda file: file.path)
+
+
 def check_unchanged(files: list[SourceFile]) -> None:
     """Raises StorageUnavailable naming the first file that is no longer what it was when the run began."""
     for file in files:

@@ -36,7 +36,7 @@ def _micros(text: str | None) -> int | None:
         moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+    return micros_of(moment)
 
 
 def plausible_receive_times(texts: pa.Array) -> pa.Array:
@@ -66,3 +66,8 @@ def days_of(times: pa.Array) -> np.ndarray:
 def date_of(days: int) -> date:
     """The date that is so many days after 1970-01-01."""
     return UNKNOWN_DATE + timedelta(days=int(days))
+
+
+def micros_of(moment: datetime) -> int:
+    """Microseconds since 1970."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)

@@ -1,0 +1,54 @@
+"""Where the endless job begins: what its output says, else what its source holds."""
+
+import sys
+import time
+from typing import Any
+
+from schemas.errors import UnbalancedBooks
+from transforms.core import storage, stream_state
+from transforms.core.kafka_admin import TopicAdmin, load_config
+from transforms.core.open_log import kafka_parts, stream_digest
+from transforms.core.stream_state import StreamState
+
+
+def begin(options: Any) -> StreamState:
+    """The state to go on from, saved; files of windows that were not whole are gone.
+
+    Raises InvalidOptions where the topic is missing or not stamped by the broker.
+    """
+    admin = topic_admin(options)
+    if admin is not None:
+        admin.check_topic()
+    stream = stream_digest(options.input)
+    state = stream_state.load(options.output, stream) or stream_state.recover(options.output, stream)
+    if state is None:
+        state = _fresh(options, stream, admin)
+    else:
+        try:
+            stream_state.advance(state, options.buckets)
+        except UnbalancedBooks as found:
+            print(f"reading again what was not whole: {found}", file=sys.stderr)
+        stream_state.remove_unfinished(state)
+        if admin is None:
+            there = {f"{file.path}@{file['version']}" for file in storage.list_tree(options.input)}
+            state.positions = {part: size for part, size in state.positions.items() if part in there}
+    state.save()
+    return state
+
+
+def topic_admin(options: Any) -> TopicAdmin | None:
+    """For questions about the topic; None where the input is a folder."""
+    parts = kafka_parts(options.input)
+    return TopicAdmin(*parts, load_config(options.kafka_config)) if parts else None
+
+
+def _fresh(options: Any, stream: str, admin: TopicAdmin | None) -> StreamState:
+    """The boundary before the first message that will be read, or before now."""
+    interval_s = int(options.publish_interval.total_seconds())
+    offsets, first_ms = {}, None
+    if admin is not None:
+        offsets = admin.begin_offsets() if options.start == "earliest" else admin.end_offsets()
+        first_ms = admin.first_time_ms(offsets)
+    first_s = int(time.time()) if first_ms is None else first_ms // 1000
+    positions = {str(partition): offset for partition, offset in offsets.items()}
+    return StreamState(options.output, stream, first_s // interval_s * interval_s, positions)

@@ -1,0 +1,108 @@
+"""Watches an endless job from outside: which windows are whole, how fresh, and when to stop."""
+
+import os
+import signal
+import sys
+import threading
+import time
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any
+
+from apache_beam.runners.runner import PipelineState
+
+from pipelines.flink import cancel_flink_job
+from pipelines.options import pipeline_error
+from pipelines.stream_metrics import StreamMetrics
+from pipelines.stream_start import topic_admin
+from schemas.errors import RunnerUnavailable, SourceUnavailable
+from transforms.core import storage, stream_state
+from transforms.core.stream_state import StreamState
+from transforms.core.windows import boundary_after
+
+_LOOK_INTERVAL_S = 0.2
+_REMOTE_LOOK_INTERVAL_S = 2.0
+_FAILURE_INTERVAL_S = 1.0
+
+
+class Watch:
+    """Takes in whole windows one after another; holds the signals while it is entered."""
+
+    def __init__(self, options: Any, state: StreamState) -> None:
+        self._options = options
+        self._state = state
+        self._interval_s = int(options.publish_interval.total_seconds())
+        self._look_s = _LOOK_INTERVAL_S if storage.is_local(options.output) else _REMOTE_LOOK_INTERVAL_S
+        self._admin = topic_admin(options)
+        self._metrics = StreamMetrics(options.metrics_port, options.metrics_file)
+        self._stop_at_s: int | None = None
+        self._failure: Exception | None = None
+        self._handlers: dict[int, Any] = {}
+
+    def __enter__(self) -> "Watch":
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._handlers[number] = signal.signal(number, self._told_to_stop)
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+
+    def _told_to_stop(self, *_: Any) -> None:
+        if self._stop_at_s is not None:
+            os._exit(130)  # the claim of a dead holder is taken over, and the next start repairs
+        self._stop_at_s = boundary_after(int(time.time()), self._interval_s)
+        print(f"stopping once the window to {_clock(self._stop_at_s)} is whole; again to stop at once", file=sys.stderr)
+
+    def until_stopped(self, result: Any) -> None:
+        """Returns when the window in which a signal came is whole; raises what made the job fail."""
+        threading.Thread(target=self._wait_for_failure, args=(result,), daemon=True).start()
+        try:
+            while self._stop_at_s is None or self._state.whole_to_s < self._stop_at_s:
+                if self._failure is not None:
+                    raise pipeline_error(self._failure) from None
+                rows = stream_state.advance(self._state, self._options.buckets)
+                if rows:
+                    self._tell(rows)
+                else:
+                    time.sleep(self._look_s)
+        finally:
+            self._cancel(result)
+
+    def _wait_for_failure(self, result: Any) -> None:
+        """An endless job that ends by itself has failed; a runner tells why as an exception."""
+        try:
+            state = result.wait_until_finish()
+            self._failure = RunnerUnavailable(f"the runner ended the job: {state}")
+        except Exception as error:  # noqa: BLE001 - a runner raises anything; it is raised again as one of ours
+            self._failure = error
+
+    def _tell(self, rows: list[dict[str, Any]]) -> None:
+        lag = self._lag_messages()
+        facts = self._metrics.take(rows, self._state.whole_to_s, lag)
+        print(
+            f"window to {_clock(self._state.whole_to_s)}: {facts.events:,} events, {facts.rows:,} rows, "
+            f"readable {facts.freshness_s:.1f} s after its end" + ("" if lag is None else f", {lag:,} messages behind"),
+            file=sys.stderr,
+            flush=True,
+        )
+
+    def _lag_messages(self) -> int | None:
+        if self._admin is None:
+            return None
+        try:
+            ends = self._admin.end_offsets()
+        except SourceUnavailable:
+            return None
+        return sum(max(end - self._state.positions.get(str(p), 0), 0) for p, end in ends.items())
+
+    def _cancel(self, result: Any) -> None:
+        threading.excepthook = lambda *_: None  # Beam's threads for a job that is gone end with a KeyError
+        if self._options.flink_rest is not None:
+            cancel_flink_job(self._options.flink_rest, result)
+        elif result.state in (PipelineState.RUNNING, PipelineState.STARTING):
+            result.cancel()
+
+
+def _clock(moment_s: int) -> str:
+    return f"{datetime.fromtimestamp(moment_s, UTC):%H:%M:%SZ}"

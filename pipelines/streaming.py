@@ -1,0 +1,166 @@
+"""The endless job: events of a Kafka topic or a watched folder -> the same datasets, every few minutes.
+
+python -m pipelines.streaming --input kafka://localhost:9092/telemetry --output datasets/ --key_ring keys/
+"""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import DebugOptions, PipelineOptions, PortableOptions, StandardOptions
+
+from pipelines.ingest import Ingest, IngestSettings, StreamSettings
+from pipelines.ingest_options import add_ingest_flags, held_output, ingest_flags_of, tune_memory
+from pipelines.options import duration, parse_pipeline_options, run_job, whole_number
+from pipelines.prism import find_prism, prism
+from pipelines.stream_start import begin
+from pipelines.stream_watch import Watch
+from schemas.errors import InvalidOptions
+from transforms.core.log import LogPosition, LogSource
+from transforms.core.open_log import kafka_parts
+from transforms.core.stream_state import StreamState
+from transforms.read_log import LogSettings, ReadLog
+
+_PRISM_EXPERIMENT = "prism_disable_sdf_split"
+
+
+class FlinkJobOptions(PipelineOptions):
+    """Flags of Flink's job server that matter here; Beam learns the others from the server itself."""
+
+    @classmethod
+    def _add_argparse_args(cls, parser: Any) -> None:
+        add = parser.add_argument
+        add("--checkpointing_interval", type=int, metavar="MS", help="Flink: time between checkpoints.")
+        add("--finish_bundle_before_checkpointing", action="store_true", default=False,
+            help="Flink: needed; without it the first checkpoint may swallow the source.")  # fmt: skip
+        add("--max_bundle_time_mills", type=int, metavar="MS", help="Flink: how long a bundle may last.")
+        add("--number_of_execution_retries", type=int, help="Flink: restarts after a failure.")
+        add("--execution_retry_delay", type=int, metavar="MS", help="Flink: wait before a restart.")
+        add("--flink_rest", metavar="URL",
+            help="Flink: its REST address, as in http://localhost:8081; needed to end the job.")  # fmt: skip
+
+
+class StreamingJobOptions(FlinkJobOptions):
+    """Raw editor events of an endless source -> protected, partitioned Parquet datasets, published every few minutes.
+
+    What is published is the checkpoint: stop it, kill it, deploy it anew with the same --output, and it goes on where
+    every window was whole. SIGTERM or Ctrl-C finishes the current window; a second one ends at once.
+    """
+
+    @classmethod
+    def _add_argparse_args(cls, parser: Any) -> None:
+        add = parser.add_argument
+        add("--input", metavar="URI",
+            help="kafka://HOST:PORT[,HOST:PORT]/TOPIC, whose topic has message.timestamp.type=LogAppendTime; or with "
+            "--watch a folder, local or a gs:// or s3:// URL, into which collectors roll files.")  # fmt: skip
+        add("--watch", action="store_true", default=False, help="The input is a folder: take new files as they come.")
+        add("--kafka_config", metavar="FILE",
+            help="JSON object of client settings by librdkafka's names: SASL, TLS, timeouts.")  # fmt: skip
+        add_ingest_flags(add)
+        add("--publish_interval", type=duration, default=duration("5min"), metavar="TIME",
+            help="How much of the log's time a window holds. Default: 5min; from 1s on.")  # fmt: skip
+        add(
+            "--allowed_lateness",
+            type=duration,
+            default=duration("5min"),
+            metavar="TIME",
+            help="How far receive times may be out of order; suggestions are closed so much later. Default: 5min.",
+        )
+        add("--start", choices=("earliest", "latest"), default="earliest",
+            help="Where a new output begins in the topic. Default: earliest.")  # fmt: skip
+        add("--readers", type=whole_number(1, 256), default=1,
+            help="Kafka: how many readers share the partitions, for runners of many workers. Default: 1.")  # fmt: skip
+        add("--metrics_port", type=whole_number(1, 65535), metavar="PORT", help="Serve OpenMetrics on this port.")
+        add("--metrics_file", metavar="FILE", help="Write OpenMetrics to this file after each window.")
+
+
+def check(options: Any) -> None:
+    """Raises InvalidOptions on flags that contradict each other, or that are known to lose data."""
+    parts = kafka_parts(options.input)
+    if options.watch == (parts is not None):
+        raise InvalidOptions("--watch goes with a folder, and a folder with --watch; a kafka:// input has none")
+    if options.watch and (options.kafka_config or options.readers != 1):
+        raise InvalidOptions("--kafka_config and --readers go with a kafka:// input")
+    if options.publish_interval.total_seconds() < 1:
+        raise InvalidOptions("--publish_interval: allowed is 1s and more")
+    if options.lookback < options.suggestion_horizon:
+        raise InvalidOptions("--lookback must not be shorter than --suggestion_horizon")
+    check_runner(options)
+
+
+def check_runner(options: PipelineOptions) -> None:
+    """Raises InvalidOptions on a runner's settings with which rows were lost, silently, when they were tried."""
+    runner = options.view_as(StandardOptions).runner
+    if runner in (None, "PrismRunner"):
+        return
+    if runner not in ("FlinkRunner", "PortableRunner"):
+        raise InvalidOptions(
+            f"--runner={runner}: allowed are PrismRunner (the default), FlinkRunner and PortableRunner; "
+            "other runners do not run endless jobs of Python with timers"
+        )
+    flink = options.view_as(FlinkJobOptions)
+    is_prism = _PRISM_EXPERIMENT in (options.view_as(DebugOptions).experiments or [])
+    if runner == "PortableRunner" and is_prism:
+        return
+    if not (flink.finish_bundle_before_checkpointing and flink.checkpointing_interval):
+        prism_way = "" if runner == "FlinkRunner" else f"; on a Prism of your own, --experiments={_PRISM_EXPERIMENT}"
+        raise InvalidOptions(
+            "on Flink, --checkpointing_interval=MS and --finish_bundle_before_checkpointing are needed: without them "
+            f"the job may run for ever without data, or lose it{prism_way}"
+        )
+
+
+@contextmanager
+def chosen_runner(options: PipelineOptions) -> Iterator[None]:
+    """Starts Prism where no other runner is named, and tells Beam of it."""
+    standard = options.view_as(StandardOptions)
+    standard.streaming = True
+    if standard.runner not in (None, "PrismRunner"):
+        yield
+        return
+    with prism(find_prism(getattr(options, "prism_location", None))) as endpoint:
+        standard.runner = "PortableRunner"
+        portable = options.view_as(PortableOptions)
+        portable.job_endpoint, portable.environment_type = endpoint, "LOOPBACK"
+        options.view_as(DebugOptions).add_experiment(_PRISM_EXPERIMENT)
+        yield
+
+
+def build(options: Any, state: StreamState) -> beam.Pipeline:
+    """The job's graph, from where the output is whole."""
+    interval_s = int(options.publish_interval.total_seconds())
+    source = LogSource(options.input, options.kafka_config)
+    log = LogSettings(source, options.output, state.stream, interval_s, options.buckets, options.readers)
+    start = LogPosition(state.positions, state.whole_to_s * 1000)
+    stream = StreamSettings(state.stream, interval_s, state.whole_to_s, options.allowed_lateness)
+    pipeline = beam.Pipeline(options=options)
+    blocks, quiet = pipeline | ReadLog(log, start)
+    _ = blocks | Ingest(IngestSettings(**ingest_flags_of(options), stream=stream), quiet)
+    return pipeline
+
+
+def run(argv: Sequence[str]) -> None:
+    """Runs until it is told to stop, by signal.
+
+    Raises PipelineError where it cannot go on; UnbalancedBooks where a window's
+    books do not balance. The next start repairs what was not whole.
+    """
+    options: Any = parse_pipeline_options("streaming", StreamingJobOptions, ("input", "output", "key_ring"), argv)
+    check(options)
+    with held_output(options), chosen_runner(options):
+        state = begin(options)
+        tune_memory()
+        with Watch(options, state) as watch:
+            watch.until_stopped(build(options, state).run())
+
+
+def main(argv: Sequence[str]) -> None:
+    """The command."""
+    run(argv)
+    print("stopped; every window is whole", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    run_job(main)

@@ -1,0 +1,160 @@
+"""Questions about a Kafka topic, and clients for it; with `kafka_log` the only user of confluent_kafka."""
+
+import json
+import logging
+from typing import Any
+
+from confluent_kafka import (
+    Consumer,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AdminClient,
+    ConfigResource,
+    OffsetSpec,
+    ResourceType,
+)
+
+from schemas.errors import InvalidOptions, SourceUnavailable
+from transforms.core import storage
+
+_QUEUED_KB = 64 * 1024
+"""What the client fetches ahead, over all partitions: the bound of memory before a message is decoded."""
+
+_REQUEST_TIMEOUT_S = 10.0
+_FATAL = (
+    KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION,
+    KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError._AUTHENTICATION, KafkaError._AUTO_OFFSET_RESET,
+    KafkaError.OFFSET_OUT_OF_RANGE,
+)  # fmt: skip
+"""What trying again does not mend. Anything else the client gets over by itself, a broker that is gone above all."""
+
+
+def load_config(path: str | None) -> dict[str, Any]:
+    """Client settings (SASL, TLS, ...) from a JSON file, by librdkafka's names; raises InvalidOptions."""
+    if path is None:
+        return {}
+    try:
+        config = json.loads(storage.read_bytes(path))
+        if not isinstance(config, dict):
+            raise ValueError
+    except ValueError:
+        raise InvalidOptions(
+            f"--kafka_config {path}: allowed is a JSON object of client settings, as in "
+            '{"security.protocol": "SASL_SSL", "sasl.username": "..."}'
+        ) from None
+    return config
+
+
+def _client_config(servers: str, config: dict[str, Any]) -> dict[str, Any]:
+    return {**config, "bootstrap.servers": servers, "logger": _SILENT}
+
+
+_SILENT = logging.getLogger(f"{__name__}.client")  # what the client says of connections; the job tells it in its words
+_SILENT.addHandler(logging.NullHandler())
+_SILENT.propagate = False
+
+
+class TopicAdmin:
+    """Questions about a topic that are asked before and beside reading it."""
+
+    def __init__(self, servers: str, topic: str, config: dict[str, Any]) -> None:
+        self._topic = topic
+        self._servers = servers
+        self._config = config
+        try:
+            self._admin = AdminClient(_client_config(servers, config))
+        except KafkaException as cause:
+            raise InvalidOptions(f"--kafka_config: {cause.args[0].str()}") from None
+
+    def check_topic(self) -> None:
+        """Raises InvalidOptions where the topic is missing or not stamped by the broker, else SourceUnavailable."""
+        self.partitions()
+        resource = ConfigResource(ResourceType.TOPIC, self._topic)
+        entries = self._asked(self._admin.describe_configs([resource])[resource])
+        found = entries["message.timestamp.type"].value
+        if found != "LogAppendTime":
+            raise InvalidOptions(
+                f"topic {self._topic} has message.timestamp.type={found}: what a window holds would not be a function "
+                "of the log; set it to LogAppendTime (kafka-configs --alter --add-config "
+                "message.timestamp.type=LogAppendTime)"
+            )
+
+    def partitions(self) -> list[int]:
+        """The topic's partitions; raises InvalidOptions where there is no such topic."""
+        try:
+            topic = self._admin.list_topics(self._topic, timeout=_REQUEST_TIMEOUT_S).topics[self._topic]
+        except KafkaException as cause:
+            raise SourceUnavailable(f"kafka://{self._servers}: {cause.args[0].str()}") from None
+        if topic.error is not None:
+            raise InvalidOptions(f"--input kafka://{self._servers}/{self._topic}: {topic.error.str()}")
+        return sorted(topic.partitions)
+
+    def begin_offsets(self) -> dict[int, int]:
+        """The oldest offset that each partition still holds."""
+        return self._offsets(OffsetSpec.earliest())
+
+    def end_offsets(self) -> dict[int, int]:
+        """Where the next message of each partition will stand; transactions that are open are not counted."""
+        return self._offsets(OffsetSpec.latest())
+
+    def _offsets(self, where: OffsetSpec) -> dict[int, int]:
+        asked = self._admin.list_offsets(
+            {TopicPartition(self._topic, p): where for p in self.partitions()},
+            isolation_level=IsolationLevel.READ_COMMITTED,
+            request_timeout=_REQUEST_TIMEOUT_S,
+        )
+        return {tp.partition: self._asked(found).offset for tp, found in asked.items()}
+
+    def first_time_ms(self, offsets: dict[int, int]) -> int | None:
+        """The append time of the oldest message from these offsets on; None where there is none yet."""
+        ends = self.end_offsets()
+        waiting = [TopicPartition(self._topic, p, o) for p, o in offsets.items() if o < ends.get(p, 0)]
+        consumer = new_consumer(self._servers, self._config)
+        times = []
+        try:
+            for partition in waiting:
+                consumer.assign([partition])
+                for message in consumer.consume(1, _REQUEST_TIMEOUT_S):
+                    raise_if_fatal(message, self._topic)
+                    if message.error() is None:
+                        times.append(message.timestamp()[1])
+        finally:
+            consumer.close()
+        return min(times, default=None)
+
+    def _asked(self, future: Any) -> Any:
+        try:
+            return future.result(timeout=_REQUEST_TIMEOUT_S)
+        except KafkaException as cause:
+            raise SourceUnavailable(f"kafka://{self._servers}: {cause.args[0].str()}") from None
+
+
+def new_consumer(servers: str, config: dict[str, Any]) -> Consumer:
+    """A consumer that commits nothing and joins no group: positions stand in the ledger."""
+    return Consumer(
+        {
+            "fetch.wait.max.ms": 100,
+            **_client_config(servers, config),
+            "group.id": "suggestion-telemetry",
+            "enable.auto.commit": False,
+            "auto.offset.reset": "error",
+            "enable.partition.eof": True,
+            "queued.max.messages.kbytes": _QUEUED_KB,
+            "queued.min.messages": 20_000,
+        }
+    )
+
+
+def raise_if_fatal(message: Message, topic: str) -> None:
+    """Raises SourceUnavailable on an error that the client does not get over by itself."""
+    error = message.error()
+    if error is not None and (error.fatal() or error.code() in _FATAL):
+        raise SourceUnavailable(
+            f"topic {topic}, partition {message.partition()}: {error.name()}; "
+            "where retention took what had not been read, it is lost: start with --start earliest"
+        )

@@ -1,0 +1,165 @@
+"""A Kafka topic as a log."""
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import pyarrow as pa
+from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, KafkaError, Message, TopicPartition
+
+from schemas.errors import InvalidOptions, SourceUnavailable
+from transforms.core.blocks import Block, RawRequest, Taken
+from transforms.core.kafka_admin import TopicAdmin, new_consumer, raise_if_fatal
+from transforms.core.log import LogPosition
+from transforms.core.times import plausible_receive_times
+
+_POLL_MESSAGES = 5000
+_PROOF_INTERVAL_S = 0.2
+_DISCOVERY_INTERVAL_S = 10.0
+_STAMP_HEADERS = ("received_at", "client_ip", "telemetry_level", "snippet_consent")
+_TRUE = ("true", "1")
+
+
+class KafkaLog:
+    """Reads the partitions of one reader; see `Log` for what it promises.
+
+    A message's time is its append time, never less than what its partition has
+    reached: after a step back of the broker's clock it belongs to the open
+    window. A partition without messages moves on by proof only: all that was in
+    it when the time was asked is read.
+    """
+
+    def __init__(
+        self, servers: str, topic: str, config: dict[str, Any], start: LogPosition, reader: int, readers: int
+    ) -> None:
+        self._topic = topic
+        self._mine = (reader, readers)
+        self._admin = TopicAdmin(servers, topic, config)
+        self._consumer = new_consumer(servers, config)
+        self._accounted: dict[int, int] = {}
+        self._next: dict[int, int] = {}
+        self._reached_ms: dict[int, int] = {}
+        self._start_ms = start.watermark_ms
+        self._proved_at = self._discovered_at = 0.0
+        self._assign({int(part): offset for part, offset in start.positions.items()})
+
+    def _assign(self, offsets: dict[int, int]) -> None:
+        reader, readers = self._mine
+        offsets = {p: o for p, o in offsets.items() if p % readers == reader and p not in self._next}
+        if offsets:
+            self._consumer.incremental_assign([TopicPartition(self._topic, p, o) for p, o in offsets.items()])
+        self._next |= offsets
+        self._accounted |= offsets
+        self._reached_ms |= dict.fromkeys(offsets, self.position.watermark_ms)
+
+    @property
+    def position(self) -> LogPosition:
+        """Where reading goes on."""
+        reached = min(self._reached_ms.values(), default=self._start_ms)
+        return LogPosition({str(p): o for p, o in self._accounted.items()}, max(reached, self._start_ms))
+
+    def read(self, timeout_s: float, interval_s: int) -> Iterator[tuple[int, Block]]:
+        """See `Log.read`."""
+        self._discover()
+        messages = []
+        reached: dict[int, int] = {}
+        for message in self._consumer.consume(_POLL_MESSAGES, timeout_s):
+            error = message.error()
+            if error is None:
+                messages.append(message)
+            elif error.code() == KafkaError._PARTITION_EOF:
+                reached[_place(message)[0]] = _place(message)[1]  # past what is no message: transactions' marks
+            else:
+                raise_if_fatal(message, self._topic)
+        yield from self._blocks(messages, interval_s * 1000)
+        self._next |= {p: max(offset, self._next[p]) for p, offset in reached.items()}
+        self._prove_idle()
+
+    def _blocks(self, messages: list[Message], interval_ms: int) -> Iterator[tuple[int, Block]]:
+        """One block a window, with its earliest time."""
+        windows: dict[int, tuple[int, list[Message], dict[int, int]]] = {}
+        for message in messages:
+            partition, offset = _place(message)
+            kind, appended_ms = message.timestamp()
+            if kind != TIMESTAMP_LOG_APPEND_TIME:
+                raise InvalidOptions(f"topic {self._topic} stopped to stamp messages with LogAppendTime; set it again")
+            time_ms = self._reached_ms[partition] = max(appended_ms, self._reached_ms[partition])
+            earliest, found, ends = windows.setdefault(time_ms // interval_ms, (time_ms, [], {}))
+            if time_ms < earliest:
+                windows[time_ms // interval_ms] = (time_ms, found, ends)
+            found.append(message)
+            ends[partition] = offset + 1
+        for _, (earliest, found, ends) in sorted(windows.items()):
+            block = _block_of(found)
+            for partition, end in sorted(ends.items()):
+                block.taken.append(Taken(str(partition), self._accounted[partition], end))
+                self._accounted[partition] = self._next[partition] = end
+            yield earliest, block
+
+    def _prove_idle(self) -> None:
+        """Moves partitions on of which everything is read that was there when the time was asked."""
+        now_s = time.time()
+        behind = min(self._reached_ms.values(), default=0) < (now_s - _PROOF_INTERVAL_S) * 1000
+        if not behind or abs(now_s - self._proved_at) < _PROOF_INTERVAL_S:
+            return
+        self._proved_at = now_s
+        try:
+            ends = self._admin.end_offsets()
+        except SourceUnavailable:  # no proof while the broker is gone: the watermark stands still
+            return
+        for partition, next_offset in self._next.items():
+            if next_offset >= ends.get(partition, next_offset + 1):
+                self._reached_ms[partition] = max(int(now_s * 1000), self._reached_ms[partition])
+
+    def _discover(self) -> None:
+        """New partitions are read from their beginning."""
+        if abs(time.time() - self._discovered_at) < _DISCOVERY_INTERVAL_S:
+            return
+        first = not self._discovered_at
+        self._discovered_at = time.time()
+        try:
+            self._assign(self._admin.begin_offsets())
+        except SourceUnavailable:
+            if first:
+                raise
+
+    def close(self) -> None:
+        """Lets the broker go."""
+        self._consumer.close()
+
+
+def _place(message: Message) -> tuple[int, int]:
+    """Partition and offset; what was consumed has both."""
+    return cast(int, message.partition()), cast(int, message.offset())
+
+
+def _block_of(messages: list[Message]) -> Block:
+    """Messages with a stamp in their headers as requests, raw lines with a stamp of their own as lines."""
+    block, stamps = Block(), []
+    for message in messages:
+        headers = dict(message.headers() or ())
+        value = message.value() or b""
+        if not any(name in headers for name in _STAMP_HEADERS) and b'"collector"' in value:
+            block.lines.append(value)
+        else:
+            stamps.append((headers, message.timestamp()[1], value))
+    times = pa.array([_text(headers.get("received_at")) for headers, _, _ in stamps], pa.string())
+    is_time = plausible_receive_times(times).is_valid().to_pylist()
+    for (headers, appended_ms, value), received_at, is_given in zip(stamps, times.to_pylist(), is_time, strict=True):
+        block.requests.append(
+            RawRequest(
+                received_at if is_given else datetime.fromtimestamp(appended_ms / 1000, UTC).isoformat(),
+                _text(headers.get("client_ip")),
+                _text(headers.get("telemetry_level")),
+                (_text(headers.get("snippet_consent")) or "").lower() in _TRUE,
+                _text(headers.get("content_type")),
+                _text(headers.get("content_encoding")),
+                value,
+            )
+        )
+    return block
+
+
+def _text(header: bytes | str | None) -> str | None:
+    return header.decode(errors="replace") if isinstance(header, bytes) else header
