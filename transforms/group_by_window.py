@@ -10,7 +10,7 @@ from apache_beam.transforms.userstate import BagStateSpec, ReadModifyWriteStateS
 from apache_beam.transforms.window import TimestampedValue
 from apache_beam.utils.timestamp import Timestamp
 
-from transforms.core.pieces import QUIET, Sealed
+from transforms.core.pieces import Sealed, quiet_piece, quiet_until_s
 from transforms.core.windows import Portion, Window, boundary_after, of_window
 
 
@@ -34,18 +34,17 @@ class _Group(beam.DoFn):
         begin: Any = beam.DoFn.StateParam(BEGIN),
         publish: Any = beam.DoFn.TimerParam(PUBLISH),
     ) -> None:
-        if element[1] != QUIET:
+        until_s = quiet_until_s(element[1])
+        if until_s is None:
             pieces.add((timestamp.micros, element[1]))
-            return
-        at_s = timestamp.micros // 1_000_000
-        if begin.read() is None:
-            begin.write(at_s)
-            publish.set(Timestamp(boundary_after(at_s, self._interval_s)))
-            return
-        last_s = at_s // self._interval_s * self._interval_s
-        is_gap = last_s > boundary_after(begin.read(), self._interval_s)
-        if is_gap and all(micros >= last_s * 1_000_000 for micros, _ in pieces.read()):
-            publish.set(Timestamp(last_s))  # one long window instead of many empty ones
+        elif begin.read() is None:
+            begin.write(until_s)
+            publish.set(Timestamp(boundary_after(until_s, self._interval_s)))
+        else:
+            end_s = until_s // self._interval_s * self._interval_s
+            is_gap = end_s > boundary_after(begin.read(), self._interval_s)
+            if is_gap and all(micros >= end_s * 1_000_000 for micros, _ in pieces.read()):
+                publish.set(Timestamp(end_s))  # one long window instead of many empty ones
 
     @on_timer(PUBLISH)  # type: ignore[untyped-decorator]
     def publish(
@@ -101,4 +100,4 @@ class GroupByWindow(beam.PTransform):
 
 
 def _seed(bucket: int, start_s: int) -> TimestampedValue:
-    return TimestampedValue((bucket, QUIET), start_s)
+    return TimestampedValue((bucket, quiet_piece(start_s)), start_s)

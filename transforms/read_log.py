@@ -16,7 +16,7 @@ from transforms.core.blocks import Block
 from transforms.core.guard import payload_free_errors
 from transforms.core.log import Log, LogPosition, LogSource
 from transforms.core.open_log import open_log
-from transforms.core.pieces import QUIET, Sealed
+from transforms.core.pieces import Sealed, quiet_piece
 
 BUNDLE_S = 0.5
 """How long a bundle reads before it is committed: as much is added to freshness, and each costs some 10 ms."""
@@ -148,9 +148,10 @@ class _Read(beam.DoFn):
     def _quiet(self, before_ms: int, until_ms: int) -> Iterator[Any]:
         """Tells every bucket of a span of several windows in which nothing came; one of many readers cannot know."""
         if self._settings.readers == 1 and until_ms - before_ms > 2000 * self._interval_s:
-            at = Timestamp(micros=until_ms * 1000)
+            told = quiet_piece(until_ms // 1000)
+            at = Timestamp(micros=before_ms * 1000)  # before the span's timers: Prism keeps the order of time
             for bucket in range(self._settings.buckets):
-                yield beam.pvalue.TaggedOutput("quiet", TimestampedValue((bucket, QUIET), at))
+                yield beam.pvalue.TaggedOutput("quiet", TimestampedValue((bucket, told), at))
 
     def _log_at(self, reader: int, position: LogPosition) -> Log:
         """The open log where it stands at the position, else one that is opened there."""

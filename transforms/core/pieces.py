@@ -5,6 +5,7 @@ and sealed as a whole. Its context is the bucket and the contract, so the
 schemas need not travel with it.
 """
 
+import struct
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -34,10 +35,19 @@ PIECE_BYTES = 1024 * 1024
 Sealed = tuple[int, bytes]
 """A bucket and one sealed piece for it."""
 
-QUIET = b""
-"""Instead of a piece: nothing older than the element's timestamp will come any more."""
+_QUIET = struct.Struct(">q")  # shorter than any sealed piece
 
 _FRAMES = msgspec.msgpack.Decoder(list[tuple[str, bytes]])
+
+
+def quiet_piece(until_s: int) -> bytes:
+    """Instead of a sealed piece: from the element's timestamp up to this second nothing came."""
+    return _QUIET.pack(until_s)
+
+
+def quiet_until_s(piece: bytes) -> int | None:
+    """What `quiet_piece` says; None where it is a sealed piece."""
+    return _QUIET.unpack(piece)[0] if len(piece) == _QUIET.size else None
 
 
 def sealed_schema(kind: str) -> pa.Schema:
