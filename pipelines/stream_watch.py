@@ -17,6 +17,7 @@ from pipelines.stream_metrics import StreamMetrics
 from pipelines.stream_start import topic_admin
 from schemas.errors import RunnerUnavailable, SourceUnavailable
 from transforms.core import storage, stream_state
+from transforms.core.guard import FAILURES
 from transforms.core.stream_state import StreamState
 from transforms.core.windows import boundary_after
 
@@ -26,10 +27,14 @@ _FAILURE_INTERVAL_S = 1.0
 
 
 class Watch:
-    """Takes in whole windows one after another; holds the signals while it is entered."""
+    """Takes in whole windows one after another; holds the signals while it is entered.
 
-    def __init__(self, options: Any, state: StreamState) -> None:
+    Where the runner does not try again, what a step of this process raised ends the job.
+    """
+
+    def __init__(self, options: Any, state: StreamState, *, retries: bool) -> None:
         self._options = options
+        self._retries = retries
         self._state = state
         self._interval_s = int(options.publish_interval.total_seconds())
         self._look_s = _LOOK_INTERVAL_S if storage.is_local(options.output) else _REMOTE_LOOK_INTERVAL_S
@@ -61,6 +66,8 @@ class Watch:
             while self._stop_at_s is None or self._state.whole_to_s < self._stop_at_s:
                 if self._failure is not None:
                     raise pipeline_error(self._failure) from None
+                if FAILURES and not self._retries:
+                    raise FAILURES[0]
                 rows = stream_state.advance(self._state, self._options.buckets)
                 if rows:
                     self._tell(rows)

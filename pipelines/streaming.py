@@ -18,6 +18,7 @@ from pipelines.prism import find_prism, prism
 from pipelines.stream_start import begin
 from pipelines.stream_watch import Watch
 from schemas.errors import InvalidOptions
+from transforms.core.guard import FAILURES
 from transforms.core.log import LogPosition, LogSource
 from transforms.core.open_log import kafka_parts
 from transforms.core.stream_state import StreamState
@@ -113,19 +114,19 @@ def check_runner(options: PipelineOptions) -> None:
 
 
 @contextmanager
-def chosen_runner(options: PipelineOptions) -> Iterator[None]:
-    """Starts Prism where no other runner is named, and tells Beam of it."""
+def chosen_runner(options: PipelineOptions) -> Iterator[bool]:
+    """Starts Prism where no other runner is named, and tells Beam of it; gives whether the runner tries again."""
     standard = options.view_as(StandardOptions)
     standard.streaming = True
     if standard.runner not in (None, "PrismRunner"):
-        yield
+        yield True
         return
     with prism(find_prism(getattr(options, "prism_location", None))) as endpoint:
         standard.runner = "PortableRunner"
         portable = options.view_as(PortableOptions)
         portable.job_endpoint, portable.environment_type = endpoint, "LOOPBACK"
         options.view_as(DebugOptions).add_experiment(_PRISM_EXPERIMENT)
-        yield
+        yield False
 
 
 def build(options: Any, state: StreamState) -> beam.Pipeline:
@@ -149,10 +150,11 @@ def run(argv: Sequence[str]) -> None:
     """
     options: Any = parse_pipeline_options("streaming", StreamingJobOptions, ("input", "output", "key_ring"), argv)
     check(options)
-    with held_output(options), chosen_runner(options):
+    with held_output(options), chosen_runner(options) as retries:
+        FAILURES.clear()
         state = begin(options)
         tune_memory()
-        with Watch(options, state) as watch:
+        with Watch(options, state, retries=retries) as watch:
             watch.until_stopped(build(options, state).run())
 
 

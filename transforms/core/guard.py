@@ -7,6 +7,10 @@ from contextlib import contextmanager
 
 from schemas.errors import InternalError, TelemetryError
 
+FAILURES: list[TelemetryError] = []
+"""What made steps of this process fail, the first one first: Prism may hang where a timer's bundle fails, and
+never tell (2.77: two of four full disks)."""
+
 
 @contextmanager
 def payload_free_errors() -> Iterator[None]:
@@ -15,10 +19,13 @@ def payload_free_errors() -> Iterator[None]:
     """
     try:
         yield
-    except TelemetryError:
+    except TelemetryError as ours:
+        FAILURES.append(ours)
         raise
     except Exception as cause:  # noqa: BLE001 - whatever it is, its text must not pass
         frames = traceback.extract_tb(sys.exc_info()[2])
         own = [f for f in frames if "/transforms/" in f.filename or "/schemas/" in f.filename] or frames
         place = f"{own[-1].filename.rsplit('/', 1)[-1]}:{own[-1].lineno}"
-        raise InternalError(f"{type(cause).__name__} at {place}; this is a bug of the pipeline") from None
+        error = InternalError(f"{type(cause).__name__} at {place}; this is a bug of the pipeline")
+        FAILURES.append(error)
+        raise error from None
