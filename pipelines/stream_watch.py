@@ -47,6 +47,8 @@ class Watch:
     def __enter__(self) -> "Watch":
         for number in (signal.SIGTERM, signal.SIGINT):
             self._handlers[number] = signal.signal(number, self._told_to_stop)
+        day = datetime.fromtimestamp(self._state.whole_to_s, UTC)
+        print(f"going on from {day:%Y-%m-%dT%H:%M:%SZ}", file=sys.stderr, flush=True)
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -57,7 +59,11 @@ class Watch:
         if self._stop_at_s is not None:
             os._exit(130)  # the claim of a dead holder is taken over, and the next start repairs
         self._stop_at_s = boundary_after(int(time.time()), self._interval_s)
-        print(f"stopping once the window to {_clock(self._stop_at_s)} is whole; again to stop at once", file=sys.stderr)
+        print(
+            f"stopping once the window to {_clock(self._stop_at_s)} is whole; again to stop at once",
+            file=sys.stderr,
+            flush=True,
+        )
 
     def until_stopped(self, result: Any) -> None:
         """Returns when the window in which a signal came is whole; raises what made the job fail."""

@@ -28,6 +28,7 @@ class StreamJob:
     def __init__(self, uri: str, output: Path, *more: str, env: dict[str, str] | None = None) -> None:
         self.uri, self.output = uri, output
         self.log = output.with_name(f"{output.name}.log")
+        self._starts_before = self.text.count("going on from") if self.log.exists() else 0
         defaults = {"--publish_interval": "2s", "--buckets": "4", "--allowed_lateness": "0s", "--key_ring": KEY_RING}
         flags = [f"{name}={value}" for name, value in defaults.items() if not any(m.startswith(name) for m in more)]
         if not any(m.startswith("--runner") for m in more):
@@ -60,7 +61,8 @@ class StreamJob:
         self.wait_for(lambda: self.taken >= messages, timeout_s)
 
     def stop(self) -> int:
-        """Ends it gracefully; the exit code."""
+        """Ends it gracefully, once it listens to signals; the exit code."""
+        self.wait_for(lambda: self.text.count("going on from") > self._starts_before)
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(60)
 

@@ -126,8 +126,8 @@ def campaign(folder: Path, broker: Broker, kills: int, messages: int, seed: int,
             print(f"{number + 1} of {kills} kills, {producing.written} messages", end="\r", file=sys.stderr)
     producing.join()
     job.wait_taken(messages, 900)
-    if job.stop() != 0:
-        sys.exit(f"the last run did not end well: {job.text[-2000:]}")
+    if (code := job.stop()) != 0:
+        sys.exit(f"the last run ended with {code}: {job.text[-2000:]}")
     last = digests(output, stream, 2**40)
     compared = sum(len(found) for found in snapshots)
     changed = sorted({name for found in snapshots for name, digest in found.items() if last.get(name) != digest})

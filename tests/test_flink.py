@@ -1,0 +1,77 @@
+"""The endless job on Flink: a step that fails, a worker that is killed, a job server that is killed."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.brokers import Broker, kafka_broker, produce
+from tests.conftest import read_rows
+from tests.flink_servers import Flink, flink_cluster, needs_flink
+from tests.stream_jobs import needs_kafka, streaming
+from tests.test_streaming import events
+from tests.test_windows import books
+from transforms.core.layout import FileName, partition
+from transforms.core.windows import Window, mark_day
+
+pytestmark = [needs_kafka, needs_flink, pytest.mark.xdist_group("streaming")]
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    with kafka_broker(tmp_path_factory.mktemp("kafka") / "node") as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def flink(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flink]:
+    with flink_cluster(tmp_path_factory.mktemp("flink") / "node") as started:
+        yield started
+
+
+def test_failures_and_kills_change_nothing(tmp_path: Path, broker: Broker, flink: Flink) -> None:
+    uri, output = broker.create_topic("flink", 2), tmp_path / "out"
+    with streaming(uri, output, "--publish_interval=4s", *flink.flags) as job:
+        produce(broker.servers, "flink", events(40))
+        job.wait_taken(40, 120)
+
+        state = job.state
+        assert state is not None
+        blocked = []
+        for number in range(1, 12):  # a folder where bucket 0's file of the next windows has to be
+            end_s = state.whole_to_s + 4 * number
+            name = FileName(Window(state.stream, 0, end_s).name, 0)
+            blocked.append(Path(partition(str(output), "ledger", mark_day(end_s))) / str(name))
+            blocked[-1].mkdir(exist_ok=True)
+        produce(broker.servers, "flink", events(40, 40))
+        job.wait_for(lambda: any(list(path.parent.glob(f".writing-{path.name}*")) for path in blocked), 60)
+        time.sleep(2)
+        assert job.taken < 80
+        for path in blocked:
+            if path.is_dir():
+                path.rmdir()
+        job.wait_taken(80, 120)
+
+        workers = flink.workers()
+        assert workers
+        produce(broker.servers, "flink", events(40, 80))
+        for worker in workers:
+            os.kill(worker, signal.SIGKILL)
+        job.wait_taken(120, 150)
+        assert set(flink.workers()) != set(workers)
+
+        flink.kill()
+        produce(broker.servers, "flink", events(40, 120))
+        assert job.process.wait(60) == 1
+        assert "error: " in job.text.splitlines()[-1]
+    flink.start()
+    with streaming(uri, output, "--publish_interval=4s", *flink.flags) as job:
+        job.wait_taken(160, 150)
+        assert job.stop() == 0
+    assert books(output)[:3] == (160, 160, 0)
+    assert len(read_rows(output, "displays")) == 160
+    running = [j for j in flink.asked("/jobs/overview")["jobs"] if j["state"] == "RUNNING"]
+    assert not running
