@@ -52,6 +52,7 @@ class Producing(threading.Thread):
         value, headers = as_message(event(0, datetime.now(UTC), 0))
         template = value.decode().replace(_ID.format(0), "{id}", 1).replace(f"{0:064x}", "{person}")
         template = template.replace(_COMPLETION.format(0), "{completion}")
+        headers.pop("client_ip")  # no key: all partitions are written to
         headers.pop("received_at")  # the broker's append time is the receive time, so that rows tell their window
         begun = time.monotonic()
 

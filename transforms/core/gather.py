@@ -1,6 +1,7 @@
 """Everything that may belong to a portion's suggestions: its own rows and what was published before them."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from datetime import date, timedelta
 from functools import cached_property
 from typing import NamedTuple, Protocol
@@ -9,14 +10,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.registry import SUGGESTIONS, load
+from schemas.registry import SUGGESTIONS
 from transforms.core.curate import CuratedBucket
 from transforms.core.facts import micros
-from transforms.core.key_index import KeyIndex
 from transforms.core.lives import Published
-from transforms.core.open_facts import OpenFacts
+from transforms.core.open_facts import OpenFacts, plain_schema
 from transforms.core.published import PublishedRows, whole_days
 from transforms.core.suggestions import ATTACHED, FACTS
+from transforms.core.times import TIMESTAMP
 
 _EPOCH_DAY = date(1970, 1, 1)
 LIFE_COLUMNS = ("suggestion_id", "first_received_at", "closed_at")
@@ -37,11 +38,11 @@ class Material(Protocol):
     def published(self, ids: pa.Array) -> Published:
         """Lives of these suggestions that were published before."""
 
-    def attached(self) -> dict[str, pa.RecordBatch]:
-        """Own and earlier rows of ATTACHED."""
+    def attached(self, facts: Mapping[str, pa.RecordBatch]) -> dict[str, pa.RecordBatch]:
+        """Own and earlier rows of ATTACHED; at least all that belong to these facts."""
 
-    def lives(self) -> KeyIndex:
-        """All lives that were published before: first fact, end, and until when they are remembered."""
+    def kept(self) -> OpenFacts:
+        """What goes on to the next window, less the facts of this one that are open."""
 
 
 class FromFiles:
@@ -51,7 +52,7 @@ class FromFiles:
         self._curated = curated
         self._lookback = lookback
         self._begin = _begin(curated, curated.recent.published, horizon + lookback)
-        self.facts = {name: self._gather(name, tuple(load(name).arrow.names)) for name in FACTS}
+        self.facts = {name: self._gather(name, tuple(plain_schema(name).names)) for name in FACTS}
 
     @cached_property
     def _lives(self) -> tuple[pa.Array, list[np.ndarray]]:
@@ -67,21 +68,26 @@ class FromFiles:
         """Lives of these suggestions."""
         return by_place(*self._lives, ids)
 
-    def lives(self) -> KeyIndex:
-        """All of them."""
-        index, (ids, spans) = KeyIndex(), self._lives
-        index.add(ids, *spans, spans[1] + self._lookback // timedelta(microseconds=1))
-        return index
-
-    def attached(self) -> dict[str, pa.RecordBatch]:
+    def attached(self, facts: Mapping[str, pa.RecordBatch]) -> dict[str, pa.RecordBatch]:  # noqa: ARG002
         """Of datasets that are facts too, the rows that are read already."""
+        return self._attached
+
+    @cached_property
+    def _attached(self) -> dict[str, pa.RecordBatch]:
         return {
             name: (self.facts[name] if name in self.facts else self._gather(name, columns)).rows.select(columns)
             for name, columns in ATTACHED.items()
         }
 
+    def kept(self) -> OpenFacts:
+        """All that was read."""
+        fresh, (ids, spans) = OpenFacts(), self._lives
+        fresh.lives.add(ids, *spans, spans[1] + self._lookback // timedelta(microseconds=1))
+        fresh.attach(self._attached)
+        return fresh
+
     def _gather(self, dataset: str, columns: tuple[str, ...]) -> Gathered:
-        curated, schema = self._curated, _plain_schema(dataset, columns)
+        curated, schema = self._curated, plain_schema(dataset, columns)
         assert curated.clock is not None
         published = curated.recent.published
         last = date.max if curated.recent.is_kept else curated.clock.date()  # kept rows serve later clocks, too
@@ -90,31 +96,31 @@ class FromFiles:
 
 
 class FromMemory:
-    """Kept from the window before."""
+    """Kept from the window before: only suggestions that are heard of again, or due."""
 
     def __init__(self, curated: CuratedBucket, kept: OpenFacts) -> None:
-        self._curated = curated
         self._kept = kept
-        self.facts = {
-            name: _one_batch(curated, name, rows.schema, [pa.Table.from_batches([rows])])
-            for name, rows in kept.facts.items()
-        }
+        self._own = {name: _one_batch(curated, name, plain_schema(name, c), []).rows for name, c in ATTACHED.items()}
+        own = {name: _one_batch(curated, name, plain_schema(name), []) for name in FACTS}
+        own_ids = pa.concat_arrays([rows["suggestion_id"] for rows, _ in own.values()])
+        clock = int(micros(pa.array([curated.clock], TIMESTAMP))[0])
+        found = kept.come_up(own_ids, clock)
+        self.facts = {name: Gathered(_joined(rows, found[name]), count) for name, (rows, count) in own.items()}
 
     def published(self, ids: pa.Array) -> Published:
         """Lives that are remembered."""
         keys, values = self._kept.lives.find(ids)
         return by_place(keys, values or [np.array([], dtype=np.int64)] * 2, ids)
 
-    def lives(self) -> KeyIndex:
-        """All that are remembered."""
-        return self._kept.lives
+    def attached(self, facts: Mapping[str, pa.RecordBatch]) -> dict[str, pa.RecordBatch]:
+        """Own rows, and kept ones that belong to the facts."""
+        found = self._kept.of_owners(facts)
+        return {name: _joined(rows, found[name]) for name, rows in self._own.items()}
 
-    def attached(self) -> dict[str, pa.RecordBatch]:
-        """Kept rows and own ones."""
-        return {
-            name: _one_batch(self._curated, name, rows.schema, [pa.Table.from_batches([rows])]).rows
-            for name, rows in self._kept.attached.items()
-        }
+    def kept(self) -> OpenFacts:
+        """What was kept, and own rows."""
+        self._kept.attach(self._own)
+        return self._kept
 
 
 def gather(curated: CuratedBucket, horizon: timedelta, lookback: timedelta) -> Material:
@@ -158,13 +164,14 @@ def _begin(curated: CuratedBucket, published: PublishedRows, reach: timedelta) -
     return max(before, default=start) - whole_days(reach) * timedelta(days=1)
 
 
-def _plain_schema(dataset: str, columns: tuple[str, ...]) -> pa.Schema:
-    return pa.schema([pa.field(name, load(dataset).field(name).type) for name in columns])
-
-
 def _one_batch(curated: CuratedBucket, dataset: str, schema: pa.Schema, others: list[pa.Table]) -> Gathered:
     own = [t.select(schema.names).cast(schema) for key, t in sorted(curated.tables.items(), key=lambda found: found[0])
            if key[0] == dataset]  # fmt: skip
     table = pa.concat_tables([schema.empty_table(), *own, *others])
     arrays = [pa.concat_arrays(c.chunks) if c.num_chunks else pa.array([], c.type) for c in table.columns]
     return Gathered(pa.RecordBatch.from_arrays(arrays, schema=schema), sum(t.num_rows for t in own))
+
+
+def _joined(first: pa.RecordBatch, second: pa.RecordBatch) -> pa.RecordBatch:
+    columns = [pa.concat_arrays([a, b]) for a, b in zip(first.columns, second.columns, strict=True)]
+    return pa.RecordBatch.from_arrays(columns, schema=first.schema)

@@ -10,7 +10,6 @@ from transforms.core.curate import CuratedBucket
 from transforms.core.facts import Facts, micros
 from transforms.core.gather import Gathered, Material, gather, life_spans
 from transforms.core.lives import ClosingRule, find_lives
-from transforms.core.open_facts import OpenFacts, still_wanted
 from transforms.core.suggestions import suggestion_rows
 from transforms.core.times import TIMESTAMP, date_of, days_of
 
@@ -34,11 +33,13 @@ def join_suggestions(curated: CuratedBucket, horizon: timedelta, lookback: timed
     of_fact, is_late = np.full(len(codes), -1), np.zeros(len(codes), dtype=bool)
     of_fact[visible], is_late[visible] = lives.of_fact, lives.is_late
     by_dataset = _count_late_and_split(curated, material.facts, of_fact, is_late)
-    attached = material.attached() if len(lives.first) or curated.recent.is_kept else {}
     if len(lives.first):
+        attached = material.attached({name: facts.rows for name, facts in by_dataset.items()})
         _publish(curated, suggestion_rows(by_dataset, attached, lives, rule.horizon))
     if curated.recent.is_kept:
-        _keep_open(curated, material, (of_fact < 0) & ~is_late & (codes >= 0), attached, rule)
+        due = np.where(codes >= 0, received - 1, -1)  # what is not visible yet comes up when the clock reaches it
+        due[visible] = lives.open_until
+        _keep_open(curated, material, due, rule)
 
 
 def _codes(facts: dict[str, Gathered]) -> tuple[np.ndarray, pa.Array]:
@@ -77,21 +78,17 @@ def _publish(curated: CuratedBucket, rows: pa.Table) -> None:
         curated.counts_of(day).add("rows", SUGGESTIONS, int(np.count_nonzero(days == number)))
 
 
-def _keep_open(
-    curated: CuratedBucket,
-    material: Material,
-    is_open: np.ndarray,
-    attached: dict[str, pa.RecordBatch],
-    rule: ClosingRule,
-) -> None:
+def _keep_open(curated: CuratedBucket, material: Material, due: np.ndarray, rule: ClosingRule) -> None:
     """Keeps for the next window what may yet become part of a suggestion, and the lives that are just over."""
-    floor, facts, start = rule.clock - rule.horizon, {}, 0
+    kept, start = material.kept(), 0
+    kept.floor = rule.clock - rule.horizon
     for name, (rows, _) in material.facts.items():
-        facts[name] = rows.filter(pa.array(is_open[start : start + rows.num_rows]))
+        mine = due[start : start + rows.num_rows]
+        kept.facts[name].add(rows.filter(pa.array(mine >= 0)), mine[mine >= 0])
         start += rows.num_rows
-    lives = material.lives()
     for table in (t for (name, _), t in curated.tables.items() if name == SUGGESTIONS):
         ids, spans = life_spans(table)
-        lives.add(ids, *spans, spans[1] + rule.lookback)
-    lives.forget_before(floor)
-    curated.recent.open_facts = OpenFacts(floor, facts, still_wanted(attached, facts, floor - rule.horizon), lives)
+        kept.lives.add(ids, *spans, spans[1] + rule.lookback)
+    kept.lives.forget_before(kept.floor)
+    kept.let_go(kept.floor - rule.horizon, rule.clock + rule.horizon)
+    curated.recent.open_facts = kept

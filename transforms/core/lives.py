@@ -36,11 +36,12 @@ class Lives(NamedTuple):
     """Lives to be published, and what became of each fact. Times are microseconds since 1970.
 
     `of_fact` is a fact's life, -1 where it is in none of these: still open,
-    late, or of a life that was published before. `is_late` is of facts of any
-    input.
+    late, or of a life that was published before. `open_until` is the end of its
+    life where that is still open, else -1. `is_late` is of facts of any input.
     """
 
     of_fact: np.ndarray
+    open_until: np.ndarray
     is_late: np.ndarray
     suggestion: np.ndarray
     first: np.ndarray
@@ -60,6 +61,7 @@ def find_lives(suggestions: np.ndarray, times: np.ndarray, published: Published,
     """The lives of facts, each of a suggestion (a small number) and received at a time, in any order."""
     order = np.lexsort((times, suggestions))
     of_fact = np.full(len(order), -1, dtype=np.int64)
+    open_until = np.full(len(order), -1, dtype=np.int64)
     is_late = np.zeros(len(order), dtype=bool)
     found: list[tuple[int, int, int, int]] = []
     for life in _all_lives(suggestions[order], times[order], order, published, rule, is_late):
@@ -67,11 +69,13 @@ def find_lives(suggestions: np.ndarray, times: np.ndarray, published: Published,
         if over_at < rule.clock or rule.close_open:
             of_fact[life.facts] = len(found)
             found.append((life.suggestion, life.first, life.last, over_at))
+        else:
+            open_until[life.facts] = over_at
     suggestion, first, last, end = np.array(found, dtype=np.int64).reshape(-1, 4).T
     open_still = end >= rule.clock
     lookback = end < last + rule.horizon
     closed_by = np.where(open_still, END_OF_INPUT, np.where(lookback, LOOKBACK, HORIZON))
-    return Lives(of_fact, is_late, suggestion, first, last, np.minimum(end, rule.clock), closed_by.tolist())
+    return Lives(of_fact, open_until, is_late, suggestion, first, last, np.minimum(end, rule.clock), closed_by.tolist())
 
 
 def _all_lives(
