@@ -6,10 +6,11 @@ DEMO ?= demo
 EVENTS ?= 20000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench fuzz kills docs lock clean
+.PHONY: help setup tools run stream test check bench fuzz kills stream_kills docs lock clean
+TOOLS := .tools
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z_]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 setup: $(VENV)/.done ## Make .venv from the lock
 
@@ -20,6 +21,19 @@ $(VENV)/.done: .requirements.lock pyproject.toml
 	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r .requirements.lock
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
+
+tools: $(TOOLS)/.done ## Prism (needs Go), Kafka and Flink (need Java 17 and Maven), for the streaming job and its tests
+
+$(TOOLS)/.done: tests/tools/kafka-pom.xml tests/tools/flink-pom.xml
+	@echo "fetching Prism, Kafka and Flink, some minutes"
+	@mkdir -p $(TOOLS)/bin
+	@GOBIN=$(CURDIR)/$(TOOLS)/bin go install github.com/apache/beam/sdks/v2/go/cmd/prism@v2.77.0
+	@for part in kafka flink; do rm -rf $(TOOLS)/$$part && mvn -q -B -f tests/tools/$$part-pom.xml \
+	  dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=$(CURDIR)/$(TOOLS)/$$part || exit 1; done
+	@touch $@
+
+stream: setup tools ## A Kafka broker, a producer and the streaming job, live; Ctrl-C ends it
+	@$(PY) -m tests.stream_demo
 
 run: setup ## Keys, a generated day, the batch job, its rates, a page to look at
 	@DEMO=$(DEMO) EVENTS=$(EVENTS) PY=$(PY) sh .demo.sh
@@ -40,6 +54,9 @@ fuzz: setup ## 200,000 mutations of real client bodies, books balanced each time
 
 kills: setup ## 50 SIGKILLs on a local folder and 50 on a GCS server, the same datasets after each (10 minutes)
 	@$(PY) -m tests.kills
+
+stream_kills: setup tools ## 30 SIGKILLs of the streaming job while a million messages come (15 minutes)
+	@$(PY) -m tests.stream_kills
 
 docs: setup ## Write docs/datasets.md and docs/telemetry.json from the contract
 	@$(PY) -m schemas.dictionary docs

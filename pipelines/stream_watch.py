@@ -21,9 +21,9 @@ from transforms.core.guard import FAILURES
 from transforms.core.stream_state import StreamState
 from transforms.core.windows import boundary_after
 
-_LOOK_INTERVAL_S = 0.2
-_REMOTE_LOOK_INTERVAL_S = 2.0
-_FAILURE_INTERVAL_S = 1.0
+_LOOKS_A_WINDOW = 25
+_SHORTEST_LOOK_S, _LONGEST_LOOK_S = 0.2, 5.0
+_REMOTE_LOOK_S = 2.0
 
 
 class Watch:
@@ -37,7 +37,8 @@ class Watch:
         self._retries = retries
         self._state = state
         self._interval_s = int(options.publish_interval.total_seconds())
-        self._look_s = _LOOK_INTERVAL_S if storage.is_local(options.output) else _REMOTE_LOOK_INTERVAL_S
+        shortest_s = _SHORTEST_LOOK_S if storage.is_local(options.output) else _REMOTE_LOOK_S
+        self._look_s = min(max(self._interval_s / _LOOKS_A_WINDOW, shortest_s), _LONGEST_LOOK_S)
         self._admin = topic_admin(options)
         self._metrics = StreamMetrics(options.metrics_port, options.metrics_file)
         self._stop_at_s: int | None = None

@@ -25,7 +25,9 @@ needs_kafka = pytest.mark.skipif(
 class StreamJob:
     """`python -m pipelines.streaming` on an input and output; its log in a file beside the output."""
 
-    def __init__(self, uri: str, output: Path, *more: str, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, uri: str, output: Path, *more: str, env: dict[str, str] | None = None, own_session: bool = False
+    ) -> None:
         self.uri, self.output = uri, output
         self.log = output.with_name(f"{output.name}.log")
         self._starts_before = self.text.count("going on from") if self.log.exists() else 0
@@ -36,8 +38,9 @@ class StreamJob:
         command = [sys.executable, "-W", "ignore", "-m", "pipelines.streaming", f"--input={uri}", f"--output={output}"]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*command, *flags, *more], stdout=log, stderr=log, env={**os.environ, **(env or {})}
-            )
+                [*command, *flags, *more], stdout=log, stderr=log, env={**os.environ, **(env or {})},
+                start_new_session=own_session,
+            )  # fmt: skip
 
     @property
     def state(self) -> stream_state.StreamState | None:

@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 
 from schemas.registry import EVENT_DATASETS
+from tests.brokers import PRISM, kafka_broker, produce
+from tests.stream_jobs import needs_kafka, needs_prism
+from tests.test_streaming import events
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```(sh|python)\n(.*?)```", README, re.DOTALL)
-JOBS = ("batch", "verify", "metrics", "report", "snippets", "keys", "generate")
+JOBS = ("batch", "streaming", "verify", "metrics", "report", "snippets", "keys", "generate")
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +39,11 @@ def sh(command: str, place: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("block", [b for _, b in BLOCKS if "make run" not in b], ids=lambda b: b.strip()[:40])
+@pytest.mark.parametrize(
+    "block",
+    [b for _, b in BLOCKS if "make run" not in b and "pipelines.streaming" not in b],
+    ids=lambda b: b.strip()[:40],
+)
 def test_block_of_the_readme_runs(block: str, place: Path) -> None:
     if block.startswith("import"):
         command = f"python - <<'END'\n{block}END\n"
@@ -45,6 +52,25 @@ def test_block_of_the_readme_runs(block: str, place: Path) -> None:
     done = sh(command, place)
     assert done.returncode == 0, done.stderr
     assert done.stdout or done.stderr
+
+
+@needs_kafka
+@needs_prism
+def test_the_streaming_command_of_the_readme_runs(place: Path, tmp_path: Path) -> None:
+    (block,) = (b for _, b in BLOCKS if "pipelines.streaming" in b)
+    with kafka_broker(tmp_path / "kafka") as broker:
+        broker.create_topic("telemetry")
+        produce(broker.servers, "telemetry", events(10))
+        command = block.strip().replace("localhost:9092", broker.servers).split()
+        keys = next(b for _, b in BLOCKS if "keys create" in b).splitlines()[1]
+        assert sh(f"test -d demo/my-keys || {keys}", place).returncode == 0
+        path = f"{Path(sys.executable).parent}:{PRISM.parent}:{os.environ['PATH']}"
+        job = subprocess.Popen(command, cwd=place, env={**os.environ, "PATH": path}, stderr=subprocess.PIPE, text=True)
+        assert job.stderr is not None
+        assert any("going on from" in line for line in job.stderr)
+        job.kill()
+        job.wait()
+    assert list((place / "demo" / "streamed").glob("_stream-*.json"))
 
 
 def test_make_run_ends_with_datasets_balanced_books_and_the_next_command(place: Path) -> None:
@@ -63,7 +89,7 @@ def test_make_run_ends_with_datasets_balanced_books_and_the_next_command(place: 
 
 def test_make_targets_named_in_the_readme_exist() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    for target in set(re.findall(r"make ([a-z]+)", README)):
+    for target in set(re.findall(r"make ([a-z_]+)", README)):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 
@@ -80,7 +106,7 @@ def test_steps_bear_one_name() -> None:
         module = re.sub(r"(?<!^)([A-Z])", r"_\1", step).lower()
         assert f"class {step}(beam.PTransform)" in (ROOT / "transforms" / f"{module}.py").read_text()
         assert step in page
-    assert len(rows) == 8
+    assert len(rows) == 10
 
 
 @pytest.mark.parametrize("job", JOBS)

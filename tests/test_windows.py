@@ -23,6 +23,7 @@ from transforms.core import recent, storage, stream_state
 from transforms.core.key_index import KeyIndex
 from transforms.core.ledger import differences, imbalances, read_marks, total
 from transforms.core.windows import Portion, Window, boundary_after, window_end_s
+from transforms.write_datasets import is_whole
 
 RUN_COLUMNS = {"published_at"}
 
@@ -190,6 +191,16 @@ def test_what_does_not_balance_or_follow_on_stops(tmp_path: Path) -> None:
     with pytest.raises(UnbalancedBooks, match=r"the source read .* events, 20 are accounted for"):
         stream_state.advance(state, 2)
     assert not storage.exists(f"{tmp_path}/_stream-{STREAM}.json"), "the state stays before that window"
+
+
+def test_a_whole_window_is_not_written_again(tmp_path: Path) -> None:
+    windows = whole(tmp_path)
+    state = stream_state.recover(str(tmp_path), STREAM)
+    assert state is not None
+    assert not is_whole(str(tmp_path), windows[0])
+    state.whole_to_s = windows[1].end_s
+    state.save()
+    assert [is_whole(str(tmp_path), w) for w in windows[:4]] == [True, True, False, False]
 
 
 KEYS = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 30)), max_size=30)

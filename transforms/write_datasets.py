@@ -5,13 +5,14 @@ from datetime import date, timedelta
 
 import apache_beam as beam
 
-from transforms.core import keyring, recent
+from transforms.core import keyring, recent, stream_state
 from transforms.core.curate import CuratedBucket
 from transforms.core.guard import payload_free_errors
 from transforms.core.layout import Listing
 from transforms.core.progress import PROGRESS
 from transforms.core.publish import Publisher
 from transforms.core.times import micros_of
+from transforms.core.windows import Window
 
 EarlierDays = dict[tuple[str, int], list[date]]
 """(Input, bucket) -> days for which an earlier run left files."""
@@ -34,11 +35,20 @@ class _Write(beam.DoFn):
     def process(self, curated: CuratedBucket) -> Iterator[int]:
         portion = curated.portion
         with payload_free_errors():
-            self._publisher.publish(curated, self._earlier_days.get((portion.input, portion.bucket), []))
-            if portion.window is not None:
-                keep_recent(curated, self._output, self._lookback)
+            if portion.window is None or not is_whole(self._output, portion.window):
+                self._publisher.publish(curated, self._earlier_days.get((portion.input, portion.bucket), []))
+                if portion.window is not None:
+                    keep_recent(curated, self._output, self._lookback)
         PROGRESS.add(buckets=1)
         yield portion.bucket
+
+
+def is_whole(output: str, window: Window) -> bool:
+    """Whether the window was whole already: a runner went back to a checkpoint of before, and a window of a folder
+    may then come with other files in it.
+    """
+    state = stream_state.load(output, window.stream)
+    return state is not None and window.end_s <= state.whole_to_s
 
 
 def keep_recent(curated: CuratedBucket, output: str, lookback: timedelta) -> None:

@@ -143,6 +143,8 @@ def _entries(folder: str) -> list[tuple[str, str]]:
     fs, inner = _open_fs(folder)
     with _explained(folder, "list"):
         try:
+            if is_local(folder):  # names alone: fsspec asks for the size and times of each, 10 us a file
+                return sorted((e.name, "directory" if e.is_dir() else "file") for e in os.scandir(inner))
             found = fs.ls(inner, detail=True)
         except FileNotFoundError:
             return []
