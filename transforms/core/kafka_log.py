@@ -17,8 +17,8 @@ from transforms.core.times import plausible_receive_times
 _POLL_MESSAGES = 5000
 _PROOF_INTERVAL_S = 0.2
 _DISCOVERY_INTERVAL_S = 10.0
-_STAMP_HEADERS = ("received_at", "client_ip", "telemetry_level", "snippet_consent")
-_TRUE = ("true", "1")
+_STAMP_HEADERS = frozenset(("received_at", "client_ip", "telemetry_level", "snippet_consent"))
+_TRUE = (b"true", b"True", b"1", "true", "1")
 
 
 class KafkaLog:
@@ -136,29 +136,42 @@ def _place(message: Message) -> tuple[int, int]:
 
 def _block_of(messages: list[Message]) -> Block:
     """Messages with a stamp in their headers as requests, raw lines with a stamp of their own as lines."""
-    block, stamps = Block(), []
+    block = Block()
+    stamped: list[tuple[dict[str, Any], int, bytes]] = []
     for message in messages:
         headers = dict(message.headers() or ())
         value = message.value() or b""
-        if not any(name in headers for name in _STAMP_HEADERS) and b'"collector"' in value:
+        if _STAMP_HEADERS.isdisjoint(headers) and b'"collector"' in value:
             block.lines.append(value)
         else:
-            stamps.append((headers, message.timestamp()[1], value))
-    times = pa.array([_text(headers.get("received_at")) for headers, _, _ in stamps], pa.string())
-    is_time = plausible_receive_times(times).is_valid().to_pylist()
-    for (headers, appended_ms, value), received_at, is_given in zip(stamps, times.to_pylist(), is_time, strict=True):
+            stamped.append((headers, message.timestamp()[1], value))
+    received = _receive_times([(headers.get("received_at"), appended_ms) for headers, appended_ms, _ in stamped])
+    for (headers, _, value), received_at in zip(stamped, received, strict=True):
+        get = headers.get
         block.requests.append(
             RawRequest(
-                received_at if is_given else datetime.fromtimestamp(appended_ms / 1000, UTC).isoformat(),
-                _text(headers.get("client_ip")),
-                _text(headers.get("telemetry_level")),
-                (_text(headers.get("snippet_consent")) or "").lower() in _TRUE,
-                _text(headers.get("content_type")),
-                _text(headers.get("content_encoding")),
+                received_at,
+                _text(get("client_ip")),
+                _text(get("telemetry_level")),
+                get("snippet_consent") in _TRUE,
+                _text(get("content_type")),
+                _text(get("content_encoding")),
                 value,
             )
         )
     return block
+
+
+def _receive_times(stamps: list[tuple[Any, int]]) -> list[str]:
+    """The header's time, the broker's append time where there is none that is a time."""
+    given = pa.array([_text(header) for header, _ in stamps], pa.string())
+    is_time = plausible_receive_times(given).is_valid()
+    if is_time.true_count == len(stamps):
+        return cast(list[str], given.to_pylist())
+    return [
+        text if is_given else datetime.fromtimestamp(appended_ms / 1000, UTC).isoformat()
+        for text, is_given, (_, appended_ms) in zip(given.to_pylist(), is_time.to_pylist(), stamps, strict=True)
+    ]
 
 
 def _text(header: bytes | str | None) -> str | None:
