@@ -46,8 +46,9 @@ check: setup ## Style, types, direction of imports
 	@$(VENV)/bin/mypy --no-error-summary
 	@$(VENV)/bin/lint-imports --no-cache | tail -1
 
-bench: setup ## Events per CPU second, memory, cost of each step, beside two rivals (2 minutes)
+bench: setup ## Events per CPU second, memory, cost of each step, beside two rivals; then the streaming job (30 minutes)
 	@$(PY) -m tests.bench
+	@$(PY) -m tests.bench.stream
 
 fuzz: setup ## 200,000 mutations of real client bodies, books balanced each time (some minutes)
 	@$(PY) -m tests.fuzz
@@ -55,8 +56,9 @@ fuzz: setup ## 200,000 mutations of real client bodies, books balanced each time
 kills: setup ## 50 SIGKILLs on a local folder and 50 on a GCS server, the same datasets after each (10 minutes)
 	@$(PY) -m tests.kills
 
-stream_kills: setup tools ## 30 SIGKILLs of the streaming job while a million messages come (15 minutes)
+stream_kills: setup tools ## 30 SIGKILLs of the streaming job on Prism and 10 on Flink, while messages come (15 minutes)
 	@$(PY) -m tests.stream_kills
+	@$(PY) -m tests.stream_kills --runner flink --kills 10 --messages 200000
 
 docs: setup ## Write docs/datasets.md and docs/telemetry.json from the contract
 	@$(PY) -m schemas.dictionary docs

@@ -23,6 +23,9 @@ from transforms.core.layout import partition
 FILE = "acceptance.parquet"
 MIN_INSTALLATIONS = 10
 
+_CLAIM_FILE = f"_claim-{ACCEPTANCE}.json"
+"""Not the output's own: rates are made while the streaming job writes, into files of their own."""
+
 
 def add_min_installations(parser: JobParser) -> None:
     """The flag of jobs whose figures are about several people at least."""
@@ -85,7 +88,7 @@ def main(argv: Sequence[str]) -> None:
     if strange:
         raise InvalidOptions(f"--date {strange[0]}: {args.datasets} holds {existing[0]} to {existing[-1]}")
     days = args.date or existing
-    with claimed(args.datasets):
+    with claimed(args.datasets, _CLAIM_FILE):
         rows = compute_acceptance(args.datasets, days, args.min_installations)
         write_acceptance(args.datasets, days, rows)
     print(describe(rows, days))

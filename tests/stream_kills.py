@@ -1,7 +1,11 @@
 """kill -9 of the endless job at random moments while a producer never stops: nothing lost, twice, or misplaced.
 
-    make stream_kills                       30 kills over a million messages, on Prism
+    make stream_kills                       30 kills over a million messages, on Prism; 10 on Flink
     python -m tests.stream_kills --kills 3 --messages 20000
+    python -m tests.stream_kills --kills 4 --messages 40000 --runner flink
+
+On Prism the whole job is killed. On Flink, by turns, its Python workers, which Flink
+starts again, and the job server with its cluster, after which all is started anew.
 
 After the last message every row is looked at: each event that was produced has
 one row, in the file of the window in which the broker appended it. Every file
@@ -12,12 +16,14 @@ published; marks of quiet spans grow).
 
 import argparse
 import hashlib
-import json
+import os
 import random
+import signal
 import sys
 import tempfile
 import threading
 import time
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -27,6 +33,7 @@ import pyarrow.parquet as pq
 
 from tests.brokers import Broker, as_message, kafka_broker, produce
 from tests.conftest import KEY_RING
+from tests.flink_servers import Flink, flink_cluster
 from tests.stream_jobs import StreamJob
 from tests.test_windows import event
 from transforms.core import keyring, stream_state
@@ -106,10 +113,26 @@ def check_rows(output: Path, stream: str, messages: int) -> str:
     return f"{messages} rows in {files} files: 0 lost, 0 twice, 0 in a wrong window"
 
 
-def campaign(folder: Path, broker: Broker, kills: int, messages: int, seed: int, *flags: str) -> str:
+def strike(number: int, job: StreamJob, flink: Flink | None, flags: list[str]) -> StreamJob:
+    """Kills; gives the job that goes on."""
+    if flink is not None and number % 2 == 0:
+        for worker in flink.workers():
+            os.kill(worker, signal.SIGKILL)
+        return job
+    if flink is None:
+        job.kill()
+    else:
+        flink.kill()
+        job.process.wait(120)
+        flink.start()
+    return StreamJob(job.uri, job.output, *flags)
+
+
+def campaign(folder: Path, broker: Broker, kills: int, messages: int, seed: int, flink: Flink | None = None) -> str:
     """Runs it; returns the figures."""
     rng, output, uri = random.Random(seed), folder / "out", broker.create_topic(TOPIC, 4)
-    stream, gap_s = stream_digest(uri), (8.0, 20.0)
+    stream, gap_s = stream_digest(uri), (8.0, 20.0) if flink is None else (20.0, 35.0)
+    flags = [] if flink is None else flink.flags
     producing = Producing(broker, messages, messages / max(kills * sum(gap_s) / 2, 10.0))
     producing.start()
     snapshots: list[dict[str, str]] = []
@@ -119,10 +142,9 @@ def campaign(folder: Path, broker: Broker, kills: int, messages: int, seed: int,
         time.sleep(rng.uniform(*gap_s))
         if job.process.poll() is not None:
             sys.exit(f"before kill {number} the job ended with {job.process.returncode}: {job.text[-2000:]}")
-        job.kill()
         state = stream_state.load(str(output), stream)
         snapshots.append(digests(output, stream, state.whole_to_s if state else 0))
-        job = StreamJob(uri, output, *flags)
+        job = strike(number, job, flink, flags)
         if sys.stderr.isatty():
             print(f"{number + 1} of {kills} kills, {producing.written} messages", end="\r", file=sys.stderr)
     producing.join()
@@ -151,10 +173,13 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--messages", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--runner", choices=("prism", "flink"), default="prism")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="stream-kills-") as folder, kafka_broker(Path(folder) / "kafka") as broker:
-        print(campaign(Path(folder), broker, args.kills, args.messages, args.seed))
-        print(json.dumps({"kills": args.kills, "messages": args.messages, "seed": args.seed}), file=sys.stderr)
+    with tempfile.TemporaryDirectory(prefix="stream-kills-") as name, kafka_broker(Path(name) / "kafka") as broker:
+        folder = Path(name)
+        with flink_cluster(folder / "flink") if args.runner == "flink" else nullcontext() as flink:
+            figures = campaign(folder, broker, args.kills, args.messages, args.seed, flink)
+            print(f"{args.runner}, seed {args.seed}: {figures}")
 
 
 if __name__ == "__main__":

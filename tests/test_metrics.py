@@ -193,7 +193,9 @@ def test_refusals(place: Path, tmp_path: Path) -> None:
         metrics.main([f"--datasets={place}/out", "--date=2031-01-01"])
     with pytest.raises(InvalidOptions, match="whole number from 1"):
         metrics.main([f"--datasets={place}/out", "--min_installations=0"])
-    with claimed(str(place / "out")), pytest.raises(OutputInUse):
+    with claimed(str(place / "out"), "_claim-acceptance.json"), pytest.raises(OutputInUse):
+        metrics.main([f"--datasets={place}/out"])
+    with claimed(str(place / "out")):  # as while the streaming job runs
         metrics.main([f"--datasets={place}/out"])
 
 

@@ -38,13 +38,13 @@ def begin_output(output: str, buckets: int, ring_check: str) -> None:
 
 
 @contextmanager
-def claimed(output: str) -> Iterator[None]:
-    """Holds the output while the block runs.
+def claimed(output: str, name: str = CLAIM_FILE) -> Iterator[None]:
+    """Holds the output, or what the claim of another name stands for, while the block runs.
 
     Raises OutputInUse, naming the holder, where another run that may be alive
     holds it. The claim of a process of this machine that is dead is taken over.
     """
-    path = storage.join(output, CLAIM_FILE)
+    path = storage.join(output, name)
     mine = _holder()
     if not storage.create_exclusive(path, json.dumps(mine).encode()):
         held = json.loads(storage.read_bytes(path) or b"{}")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from schemas.errors import StorageUnavailable
 from transforms.core import storage
 from transforms.core.books import Books
 from transforms.core.layout import (
@@ -38,9 +39,21 @@ def read_marks(output: str, input_digest: str | None = None) -> list[Mark]:
         for name in listing.files(LEDGER, day):
             if input_digest in (None, name.input):
                 path = storage.join(partition(output, LEDGER, day), str(name))
-                with storage.open_read(path) as file:
-                    marks.append(Mark(day, name, pq.ParquetFile(file).read().to_pylist()[0]))
+                if (row := read_row(path)) is not None:
+                    marks.append(Mark(day, name, row))
     return marks
+
+
+def read_row(path: str) -> dict[str, Any] | None:
+    """A ledger row; None where it is gone since it was listed: a quiet span of the endless job has grown."""
+    try:
+        with storage.open_read(path) as file:
+            row: dict[str, Any] = pq.ParquetFile(file).read().to_pylist()[0]
+            return row
+    except StorageUnavailable:
+        if storage.exists(path):
+            raise
+        return None
 
 
 def total(marks: Iterable[Mark]) -> Books:

@@ -12,11 +12,10 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from schemas.errors import UnbalancedBooks
 from transforms.core import storage
 from transforms.core.layout import DATA_DATASETS, LEDGER, FileName, Listing, days_with_files, partition
+from transforms.core.ledger import read_row
 from transforms.core.windows import mark_day, window_end_s
 
 
@@ -129,9 +128,8 @@ def _marks(
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     for day, name, end_s in _mark_names(stream, listing, days, after_s):
         path = storage.join(partition(output, LEDGER, day), str(name))
-        if storage.exists(path):  # a quiet span's mark may have been taken in by a longer one since
-            with storage.open_read(path) as file:
-                yield end_s, pq.ParquetFile(file).read().to_pylist()[0]
+        if (row := read_row(path)) is not None:
+            yield end_s, row
 
 
 def freshness_s(row: dict[str, Any]) -> float:
