@@ -193,7 +193,14 @@ def test_the_graph_of_the_pipeline_holds_no_key_and_no_payload(tmp_path: Path, r
 
     pipeline = beam.Pipeline()
     settings = IngestSettings(
-        KEY_RING, "out", "0" * 16, 4, default_geo_database(), 0, timedelta(1), timedelta(1), False, {}
+        key_ring=KEY_RING,
+        output="out",
+        buckets=4,
+        geo_database=default_geo_database(),
+        city_min_population=0,
+        lookback=timedelta(1),
+        suggestion_horizon=timedelta(1),
+        input_digest="0" * 16,
     )
     _ = pipeline | beam.Create([Range(str(tmp_path))]) | ReadPayloads() | Ingest(settings)
     graph = pipeline.to_runner_api().SerializeToString()
