@@ -28,7 +28,7 @@ def run(rows: list, published: list, lookback: int) -> list:
         pa.array([p[0] for p in published], pa.string()),
         np.array([p[1] for p in published], dtype=np.int64),
         lookback,
-        lambda row: rows[row][2],
+        lambda tied: [rows[row][2] for row in tied],
     )
     return sorted(r for r, is_duplicate in zip(rows, mask, strict=True) if not is_duplicate)
 

@@ -1,6 +1,6 @@
 """Exact duplicates: the same event received again within the lookback."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pyarrow as pa
@@ -15,14 +15,14 @@ def duplicates(
     published_keys: pa.Array,
     published_times: Times,
     lookback_micros: int,
-    content_of: Callable[[int], str],
+    contents_of: Callable[[np.ndarray], list[str]],
 ) -> np.ndarray:
     """Which rows are duplicates, as a mask.
 
     Rows are taken in order of receive time. One is a duplicate if a row with
     its key landed, in this input or in what others published, at most the
     lookback away. Of rows with one key and one time the one with the smallest
-    `content_of(row)` lands, so the order of the input changes nothing.
+    content lands, so the order of the input changes nothing.
     """
     count = len(keys)
     mask = np.zeros(count, dtype=bool)
@@ -35,7 +35,7 @@ def duplicates(
     landed: dict[int, list[int]] = {}
     for index in np.flatnonzero(repeated[count:]):
         landed.setdefault(int(codes[count + index]), []).append(int(published_times[index]))
-    for row in _in_order(suspects, codes, times, content_of):
+    for row in _in_order(suspects, codes, times, contents_of):
         near = landed.setdefault(int(codes[row]), [])
         moment = int(times[row])
         if any(abs(moment - other) <= lookback_micros for other in near):
@@ -45,14 +45,14 @@ def duplicates(
     return mask
 
 
-def _in_order(suspects: np.ndarray, codes: np.ndarray, times: Times, content_of: Callable[[int], str]) -> Iterator[int]:
+def _in_order(
+    suspects: np.ndarray, codes: np.ndarray, times: Times, contents_of: Callable[[np.ndarray], list[str]]
+) -> np.ndarray:
     order = suspects[np.lexsort((times[suspects], codes[suspects]))]
-    start = 0
-    while start < len(order):
-        end = start + 1
-        first = order[start]
-        while end < len(order) and codes[order[end]] == codes[first] and times[order[end]] == times[first]:
-            end += 1
-        tied = [int(row) for row in order[start:end]]
-        yield from tied if len(tied) == 1 else sorted(tied, key=content_of)
-        start = end
+    as_next = np.flatnonzero((np.diff(codes[order]) == 0) & (np.diff(times[order]) == 0))
+    tied = order[np.union1d(as_next, as_next + 1)]
+    if not len(tied):
+        return order
+    ranks = np.zeros(len(times), dtype=np.int64)
+    ranks[tied] = np.unique(contents_of(tied), return_inverse=True)[1]  # all at once: a row by itself took 1 ms
+    return suspects[np.lexsort((ranks[suspects], times[suspects], codes[suspects]))]
