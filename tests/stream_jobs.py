@@ -51,11 +51,14 @@ class StreamJob:
         """Messages in whole windows; of a folder, bytes."""
         return sum(self.state.positions.values()) if self.state else 0
 
+    def check_alive(self) -> None:
+        if self.process.poll() is not None:
+            raise AssertionError(f"the job ended with {self.process.returncode}: {self.text[-3000:]}")
+
     def wait_for(self, condition: Callable[[], bool], timeout_s: float = 90) -> None:
         until = time.monotonic() + timeout_s
         while not condition():
-            if self.process.poll() is not None:
-                raise AssertionError(f"the job ended with {self.process.returncode}: {self.text[-3000:]}")
+            self.check_alive()
             if time.monotonic() > until:
                 raise AssertionError(f"not within {timeout_s} s; taken {self.taken}: {self.text[-3000:]}")
             time.sleep(0.1)

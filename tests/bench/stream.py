@@ -30,7 +30,8 @@ FLAGS = (f"--publish_interval={INTERVAL_S}s", "--buckets=4", "--lookback=30min",
 
 
 def memory_mb(job: StreamJob) -> tuple[int, int]:
-    """Resident memory of the job and of Prism, its child."""
+    """Resident memory of the job, which must be alive, and of Prism, its child."""
+    job.check_alive()
     children = Path(f"/proc/{job.process.pid}/task/{job.process.pid}/children").read_text().split()
 
     def resident(pid: int | str) -> int:
@@ -55,7 +56,6 @@ def backlog(folder: Path, broker: Broker, made: list[Template], events: int) -> 
         begun, cpu_before, peak = time.monotonic(), cpu_s(job), (0, 0)
         while job.taken < events:
             peak = tuple(map(max, peak, memory_mb(job)))  # type: ignore[assignment]
-            job.wait_for(lambda: True)
             time.sleep(0.2)
         took_s, cpu = time.monotonic() - begun, cpu_s(job) - cpu_before
         job.kill()
@@ -106,7 +106,6 @@ def half_load(folder: Path, broker: Broker, made: list[Template], rate: float, m
         until = time.monotonic() + 60 * minutes
         while time.monotonic() < until:
             samples.append(memory_mb(job))
-            job.wait_for(lambda: True)
             time.sleep(5)
         job.kill()
     fresh: dict[object, float] = {}

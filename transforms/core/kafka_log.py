@@ -2,10 +2,10 @@
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any, cast
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, KafkaError, Message, TopicPartition
 
 from schemas.errors import InvalidOptions, SourceUnavailable
@@ -168,10 +168,8 @@ def _receive_times(stamps: list[tuple[Any, int]]) -> list[str]:
     is_time = plausible_receive_times(given).is_valid()
     if is_time.true_count == len(stamps):
         return cast(list[str], given.to_pylist())
-    return [
-        text if is_given else datetime.fromtimestamp(appended_ms / 1000, UTC).isoformat()
-        for text, is_given, (_, appended_ms) in zip(given.to_pylist(), is_time.to_pylist(), stamps, strict=True)
-    ]
+    appended = pa.array([appended_ms for _, appended_ms in stamps], pa.timestamp("ms"))
+    return cast(list[str], pc.if_else(is_time, given, pc.strftime(appended, "%Y-%m-%dT%H:%M:%SZ")).to_pylist())
 
 
 def _text(header: bytes | str | None) -> str | None:
