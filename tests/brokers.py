@@ -49,7 +49,7 @@ class Broker:
         }
         (folder / "server.properties").write_text("".join(f"{k}={v}\n" for k, v in settings.items()))
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        self._java("kafka.tools.StorageTool", "format", "-t", cluster, "-c").wait(60)
+        self._java("kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c").wait(60)
 
     @property
     def servers(self) -> str:
