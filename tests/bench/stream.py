@@ -26,7 +26,14 @@ from tests.stream_jobs import StreamJob, streaming
 INTERVAL_S = 10
 STEP_S = 60
 SHARES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
-FLAGS = (f"--publish_interval={INTERVAL_S}s", "--buckets=4", "--lookback=30min", "--allowed_lateness=5s")
+FLAGS = (
+    f"--publish_interval={INTERVAL_S}s",
+    "--buckets=4",
+    "--lookback=5min",
+    "--suggestion_horizon=5min",
+    "--allowed_lateness=5s",
+)
+"""A horizon of 5 minutes: what is open is kept in memory, so it is level only after as long."""
 
 
 def memory_mb(job: StreamJob) -> tuple[int, int]:
