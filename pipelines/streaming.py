@@ -25,6 +25,8 @@ from transforms.core.stream_state import StreamState
 from transforms.read_log import LogSettings, ReadLog
 
 _PRISM_EXPERIMENT = "prism_disable_sdf_split"
+_FOR_EVER_S = 100 * 366 * 86_400
+"""On Prism, Beam 2.77 watches a job's state with the deadline of a single request: after 5 minutes the job was lost."""
 
 
 class FlinkJobOptions(PipelineOptions):
@@ -118,14 +120,17 @@ def chosen_runner(options: PipelineOptions) -> Iterator[bool]:
     """Starts Prism where no other runner is named, and tells Beam of it; gives whether the runner tries again."""
     standard = options.view_as(StandardOptions)
     standard.streaming = True
+    portable, debug = options.view_as(PortableOptions), options.view_as(DebugOptions)
+    if standard.runner in (None, "PrismRunner"):
+        debug.add_experiment(_PRISM_EXPERIMENT)
+    if _PRISM_EXPERIMENT in (debug.experiments or []):
+        portable.job_server_timeout = _FOR_EVER_S
     if standard.runner not in (None, "PrismRunner"):
         yield True
         return
     with prism(find_prism(getattr(options, "prism_location", None))) as endpoint:
         standard.runner = "PortableRunner"
-        portable = options.view_as(PortableOptions)
         portable.job_endpoint, portable.environment_type = endpoint, "LOOPBACK"
-        options.view_as(DebugOptions).add_experiment(_PRISM_EXPERIMENT)
         yield False
 
 

@@ -35,7 +35,7 @@ def flink(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flink]:
 
 def test_failures_and_kills_change_nothing(tmp_path: Path, broker: Broker, flink: Flink) -> None:
     uri, output = broker.create_topic("flink", 2), tmp_path / "out"
-    with streaming(uri, output, "--publish_interval=4s", *flink.flags) as job:
+    with streaming(uri, output, "--publish_interval=4s", "--job_server_timeout=15", *flink.flags) as job:
         produce(broker.servers, "flink", events(40))
         job.wait_taken(40, 120)
 

@@ -168,7 +168,9 @@ def test_a_clock_that_steps_back_loses_nothing(tmp_path: Path, broker: Broker, m
 def test_a_broker_that_goes_away_is_waited_for(tmp_path: Path) -> None:
     with kafka_broker(tmp_path / "kafka") as broker:
         uri = broker.create_topic("gone", 2)
-        with streaming(uri, tmp_path / "out") as job:
+        with streaming(
+            uri, tmp_path / "out", "--job_server_timeout=4"
+        ) as job:  # which says nothing about how long it runs
             produce(broker.servers, "gone", events(50))
             job.wait_taken(50)
             broker.stop(signal.SIGKILL)
