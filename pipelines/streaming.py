@@ -121,11 +121,12 @@ def chosen_runner(options: PipelineOptions) -> Iterator[bool]:
     standard = options.view_as(StandardOptions)
     standard.streaming = True
     portable, debug = options.view_as(PortableOptions), options.view_as(DebugOptions)
-    if standard.runner in (None, "PrismRunner"):
+    is_own = standard.runner in (None, "PrismRunner")
+    if is_own:
         debug.add_experiment(_PRISM_EXPERIMENT)
     if _PRISM_EXPERIMENT in (debug.experiments or []):
         portable.job_server_timeout = _FOR_EVER_S
-    if standard.runner not in (None, "PrismRunner"):
+    if not is_own:
         yield True
         return
     with prism(find_prism(getattr(options, "prism_location", None))) as endpoint:
