@@ -20,6 +20,7 @@ from schemas.errors import UnbalancedBooks
 from tests.conftest import all_rows, run_batch, sample, write_lines
 from tests.windowed import STREAM, Timed, Windows
 from transforms.core import recent, storage, stream_state
+from transforms.core.blocks import Block, Taken
 from transforms.core.key_index import KeyIndex
 from transforms.core.ledger import differences, imbalances, read_marks, total
 from transforms.core.windows import Portion, Window, boundary_after, window_end_s
@@ -172,6 +173,44 @@ def test_a_window_that_one_bucket_has_not_marked_is_not_whole_and_is_removed(tmp
     left = {window_end_s(p.name.rpartition("-")[0], STREAM) for p in tmp_path.glob("*/*/*.parquet")}
     assert max(end for end in left if end) == windows[1].end_s
     assert not [*imbalances(read_marks(str(tmp_path))), *differences(str(tmp_path), read_marks(str(tmp_path)))]
+
+
+@pytest.mark.parametrize("ahead_s", [300, 900], ids=["a window ahead", "one long window"])
+@pytest.mark.parametrize("starts_again", [True, False], ids=["new start", "checkpoint from before"])
+def test_a_quiet_span_of_one_bucket_may_reach_beyond_what_is_whole(
+    tmp_path: Path, ahead_s: int, starts_again: bool
+) -> None:
+    """One bucket's mark has grown, the other's has not, when the job dies: what was seen before is not forgotten."""
+    start = datetime.fromisoformat("2026-03-31T10:00:00+00:00")
+    begin_s = int(start.timestamp())
+    moments = [start + timedelta(seconds=45 * n) for n in (*range(20), *range(60, 64))]
+    lines = [(t.timestamp(), event(n, t, n)) for n, t in enumerate(moments)]
+
+    def publish_to(output: str, from_s: int, to_s: int) -> Windows:
+        windows = Windows(tmp_path / output, horizon=timedelta(minutes=5))
+        for window_s in range(from_s, to_s, 300):
+            due = [n for n, (second, _) in enumerate(lines) if window_s <= second < window_s + 300]
+            taken = [Taken("0", due[0], due[-1] + 1)] if due else []
+            block = Block(lines=[lines[n][1] for n in due], taken=taken)
+            windows.publish(Window(STREAM, window_s, window_s + 300), block)
+        return windows
+
+    publish_to("undisturbed", begin_s, begin_s + 3000)
+    whole_to_s = begin_s + 1800
+    windows = publish_to("out", begin_s, whole_to_s)
+    windows.publish(Window(STREAM, whole_to_s, whole_to_s + ahead_s), Block(), buckets=[0])
+    recent._KEPT.clear()
+    if starts_again:
+        state = stream_state.StreamState(str(tmp_path / "out"), STREAM, begin_s)
+        stream_state.advance(state, 2)
+        assert state.whole_to_s == whole_to_s
+        stream_state.remove_unfinished(state)
+    publish_to("out", whole_to_s, begin_s + 3000)
+    assert rows_of(tmp_path / "out") == rows_of(tmp_path / "undisturbed")
+    assert books(tmp_path / "out") == books(tmp_path / "undisturbed")
+    if starts_again:
+        for bucket in (0, 1):
+            assert marks_of(tmp_path / "out", bucket) == marks_of(tmp_path / "undisturbed", bucket)
 
 
 def test_what_does_not_balance_or_follow_on_stops(tmp_path: Path) -> None:

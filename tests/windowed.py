@@ -57,10 +57,10 @@ class Windows:
             pieces[bucket].append(piece)
         return pieces
 
-    def publish(self, window: Window, block: Block) -> None:
-        """One window of every bucket."""
+    def publish(self, window: Window, block: Block, buckets: Collection[int] | None = None) -> None:
+        """One window of every bucket, or of some."""
         pieces = self._pieces(block)
-        for bucket in range(self._buckets):
+        for bucket in range(self._buckets) if buckets is None else buckets:
             portion = of_window(window, bucket)
             before = recent.take(self._output, portion, PublishedRows(self._output, portion, Listing(self._output)))
             tables = open_pieces(self._sealer, bucket, pieces[bucket])

@@ -1,7 +1,7 @@
 """Reads the books of an output and says whether they balance."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -54,6 +54,11 @@ def read_row(path: str) -> dict[str, Any] | None:
         if storage.exists(path):
             raise
         return None
+
+
+def is_quiet(mark: Mapping[str, Any]) -> bool:
+    """Whether a window's mark says that nothing came and nothing became of what was there."""
+    return not any(mark[name] for name in ("window_events", "window_accounted", "window_rows", "positions_end"))
 
 
 def total(marks: Iterable[Mark]) -> Books:

@@ -1,56 +1,21 @@
 """Writes a bucket's files; the ledger row comes last and marks the others as whole."""
 
-import io
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from schemas.registry import contract_digest, load
 from transforms.core import storage
 from transforms.core.books import Books
 from transforms.core.curate import CuratedBucket
+from transforms.core.files import parquet_bytes
 from transforms.core.keyring import KeyRing
 from transforms.core.layout import DATA_DATASETS, LEDGER, FileName, Listing, days_with_files, partition
 from transforms.core.role_encryption import encryption_properties
 from transforms.core.windows import Portion, Window
-
-_ROW_GROUP_ROWS = 128 * 1024
-_ZSTD_LEVEL = 1  # smaller and faster than 3 on these columns: 19.6 and 20.7 MB, 2.9 and 3.4 us a row
-_REPEATED_IDS = ("installation_id", "session_id", "user_id")
-
-
-def parquet_bytes(dataset: str, table: pa.Table, ring: KeyRing, month: str) -> bytes:
-    """The file of a table. Writer settings are fixed: the same rows give the same bytes, but for
-    encrypted columns, whose keys are fresh.
-    """
-    out = io.BytesIO()
-    properties = encryption_properties(load(dataset), ring, month)
-    with pq.ParquetWriter(
-        out,
-        table.schema,
-        compression="zstd",
-        compression_level=_ZSTD_LEVEL,
-        use_dictionary=_words(dataset),
-        write_statistics=True,
-        version="2.6",
-        encryption_properties=properties,
-    ) as writer:
-        writer.write_table(table, row_group_size=_ROW_GROUP_ROWS)
-    return out.getvalue()
-
-
-def _words(dataset: str) -> list[str]:
-    """Columns of few distinct values; looking for them in the others costs a tenth of the writing."""
-    numbers = (pa.types.is_floating, pa.types.is_timestamp, pa.types.is_binary)
-    return [
-        f.name
-        for f in load(dataset).fields
-        if (f.pseudonym_domain is None or f.name in _REPEATED_IDS) and not any(is_a(f.type) for is_a in numbers)
-    ]
 
 
 class Publisher:
@@ -93,8 +58,8 @@ class Publisher:
     def _put(self, dataset: str, day: date, portion: Portion, table: pa.Table | None) -> None:
         name = FileName(portion.input, portion.bucket)
         if table is not None:
-            data = parquet_bytes(dataset, table, self._ring, f"{day:%Y-%m}")
-            storage.write_atomic(self._path(dataset, day, name), data)
+            encryption = encryption_properties(load(dataset), self._ring, f"{day:%Y-%m}")
+            storage.write_atomic(self._path(dataset, day, name), parquet_bytes(dataset, table, encryption))
         elif name in self._listing.files(dataset, day):
             storage.remove(self._path(dataset, day, name))
 

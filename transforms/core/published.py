@@ -10,8 +10,9 @@ import pyarrow.parquet as pq
 from schemas.registry import load
 from transforms.core import storage
 from transforms.core.layout import LEDGER, FileName, Listing, partition
+from transforms.core.ledger import is_quiet
 from transforms.core.times import UNKNOWN_DATE
-from transforms.core.windows import Portion, Window
+from transforms.core.windows import Portion, mark_day, window_end_s
 
 _KEY_COLUMNS = {"quarantine": "payload_id"}
 
@@ -53,19 +54,32 @@ class PublishedRows:
         found = [self._read_file(path, columns) for path in self._paths(dataset, days)]
         return pa.concat_tables(found) if found else pa.table({})
 
-    def mark(self, window: Window) -> dict[str, Any] | None:
-        """The bucket's ledger row that marks a window as whole; None where there is none."""
-        name = FileName(window.name, self._portion.bucket)
-        if name not in self._listing.files(LEDGER, window.mark_day):
+    def mark_at(self, stream: str, boundary_s: int) -> dict[str, Any] | None:
+        """The bucket's ledger row that marks the stream's last window up to a boundary; None where there is none.
+
+        Where the boundary lies within a quiet span whose mark has grown beyond it, that one.
+        """
+        ends = [
+            (end_s, name)
+            for day in self.days(LEDGER, mark_day(boundary_s), date.max)
+            for name in self._names(LEDGER, day)
+            if (end_s := window_end_s(name.input, stream)) and end_s >= boundary_s and mark_day(end_s) == day
+        ]
+        if not ends:
             return None
-        path = storage.join(partition(self._output, LEDGER, window.mark_day), str(name))
+        end_s, name = min(ends, key=lambda found: found[0])
+        path = storage.join(partition(self._output, LEDGER, mark_day(end_s)), str(name))
         row: dict[str, Any] = self._read_file(path, load(LEDGER).arrow.names).to_pylist()[0]
-        return row
+        is_within = is_quiet(row) and row["window_begin"].timestamp() < boundary_s
+        return row if end_s == boundary_s or is_within else None
+
+    def _names(self, dataset: str, day: date) -> list[FileName]:
+        return [name for name in self._listing.files(dataset, day) if name.bucket == self._portion.bucket]
 
     def _paths(self, dataset: str, days: Iterable[date]) -> Iterator[str]:
         for day in days:
-            for name in self._listing.files(dataset, day):
-                if name.bucket == self._portion.bucket and self._portion.comes_after(name.input):
+            for name in self._names(dataset, day):
+                if self._portion.comes_after(name.input):
                     yield storage.join(partition(self._output, dataset, day), str(name))
 
     def _read_file(self, path: str, columns: Sequence[str]) -> pa.Table:

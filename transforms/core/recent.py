@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from transforms.core.key_index import KeyIndex
+from transforms.core.ledger import is_quiet
 from transforms.core.open_facts import OpenFacts
 from transforms.core.published import PublishedRows, days_around, key_column
 from transforms.core.times import DAY_MICROS, UNKNOWN_DATE, date_of, micros_of
@@ -34,14 +35,12 @@ class Recent:
 
     def read_mark(self, window: Window) -> None:
         """Takes up what the mark of the window before this one says."""
-        before = self.published.mark(window._replace(end_s=window.begin_s))
+        before = self.published.mark_at(window.stream, window.begin_s)
         if before is None:
             return
         if before["latest_received_at"] is not None:
             self.latest = micros_of(before["latest_received_at"])
-        if not (
-            before["window_events"] or before["window_accounted"] or before["window_rows"] or before["positions_end"]
-        ):
+        if is_quiet(before):
             self.quiet_since_s = int(before["window_begin"].timestamp())
 
     def same_keys(

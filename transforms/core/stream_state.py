@@ -9,14 +9,18 @@ whole yet: then it alone says where the stream begins.
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import pyarrow as pa
+
 from schemas.errors import UnbalancedBooks
+from schemas.registry import load as load_schema
 from transforms.core import storage
+from transforms.core.files import parquet_bytes
 from transforms.core.layout import DATA_DATASETS, LEDGER, FileName, Listing, days_with_files, partition
-from transforms.core.ledger import read_row
-from transforms.core.windows import mark_day, window_end_s
+from transforms.core.ledger import is_quiet, read_row
+from transforms.core.windows import Window, mark_day, window_end_s
 
 
 @dataclass
@@ -103,9 +107,16 @@ def _checked(state: StreamState, rows: list[dict[str, Any]]) -> dict[str, int]:
 
 
 def remove_unfinished(state: StreamState) -> int:
-    """Removes files of windows that are not whole, marks first; returns how many. They are written again."""
+    """Removes files of windows that are not whole, marks first; returns how many. They are written again.
+
+    What the mark of a quiet span says holds for each part of it: of one that reaches beyond the last
+    whole window what lies before stays.
+    """
     removed = 0
     listing = Listing(state.output)
+    for _, row in _marks(state.output, state.stream, listing, listing.days(LEDGER), state.whole_to_s):
+        if is_quiet(row) and row["window_begin"].timestamp() < state.whole_to_s:
+            _shorten(state, row)
     for dataset in (LEDGER, *DATA_DATASETS):
         for day in listing.days(dataset):
             for name in listing.files(dataset, day):
@@ -113,6 +124,15 @@ def remove_unfinished(state: StreamState) -> int:
                     storage.remove(storage.join(partition(state.output, dataset, day), str(name)))
                     removed += 1
     return removed
+
+
+def _shorten(state: StreamState, row: dict[str, Any]) -> None:
+    """Writes a quiet span's mark anew, as it was when the last whole window ended."""
+    window = Window(state.stream, int(row["window_begin"].timestamp()), state.whole_to_s)
+    row |= {"input": window.name, "window_end": datetime.fromtimestamp(window.end_s, UTC)}
+    table = pa.Table.from_pylist([row], schema=load_schema(LEDGER).arrow)
+    path = storage.join(partition(state.output, LEDGER, window.mark_day), str(FileName(window.name, row["bucket"])))
+    storage.write_atomic(path, parquet_bytes(LEDGER, table, None))
 
 
 def _mark_names(stream: str, listing: Listing, days: list[date], after_s: int) -> Iterator[tuple[date, FileName, int]]:
