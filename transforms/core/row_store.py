@@ -25,7 +25,8 @@ class _Chunk:
 class RowStore:
     """Rows of one dataset; what a window costs follows from the rows it asks for, not from those that are kept.
 
-    Each window adds a chunk; many are put together now and then.
+    Each window adds a chunk; they are put together once they are many, or once more rows of them
+    are gone than there: so no more than twice the rows are held.
     """
 
     def __init__(self, schema: pa.Schema, indexed: Sequence[str]) -> None:
@@ -35,15 +36,15 @@ class RowStore:
 
     def _clear(self) -> None:
         self._chunks: dict[int, _Chunk] = {}
-        self._next = 0
+        self._next = self._rows = self._live_rows = 0
         self._indexes = {name: KeyIndex() for name in self._indexed}
 
     def __len__(self) -> int:
-        return sum(int(np.count_nonzero(chunk.is_live)) for chunk in self._chunks.values())
+        return self._live_rows
 
     def add(self, rows: pa.RecordBatch, due: np.ndarray) -> None:
         """Takes rows in; `due` says for each when it is to come up by itself, in microseconds."""
-        if len(self._chunks) >= _MOST_CHUNKS:
+        if len(self._chunks) >= _MOST_CHUNKS or self._rows > 2 * self._live_rows:
             self._compact()
         if rows.num_rows:
             self._append(rows, due)
@@ -51,6 +52,8 @@ class RowStore:
     def _append(self, rows: pa.RecordBatch, due: np.ndarray) -> None:
         number, self._next = self._next, self._next + 1
         self._chunks[number] = _Chunk(rows, due, np.ones(rows.num_rows, dtype=bool))
+        self._rows += rows.num_rows
+        self._live_rows += rows.num_rows
         for name, index in self._indexes.items():
             valid = np.flatnonzero(np.asarray(rows[name].is_valid()))
             index.add(rows[name].drop_null(), (number << _ROW_BITS) + valid)
@@ -111,13 +114,15 @@ class RowStore:
         )
 
     def remove(self, places: Places) -> None:
-        """Lets rows go."""
+        """Lets rows go that are there, each named once."""
         numbers = places >> _ROW_BITS
         for number in np.unique(numbers):
             chunk = self._chunks[int(number)]
             chunk.is_live[places[numbers == number] & ((1 << _ROW_BITS) - 1)] = False
             if not chunk.is_live.any():
                 del self._chunks[int(number)]
+                self._rows -= chunk.rows.num_rows
+        self._live_rows -= len(places)
 
 
 def _empty(schema: pa.Schema) -> pa.RecordBatch:
