@@ -26,7 +26,7 @@ from transforms.core.envelopes import (
 from transforms.core.keyring import KeyRing
 from transforms.core.quarantine import Payload, Quarantine, may_keep_body
 from transforms.core.routing import outside_kind, targets
-from transforms.core.rows import Rows, consent_columns, event_ids, lacks_required
+from transforms.core.rows import Rows, event_ids, lacks_required, stamp_columns
 from transforms.core.times import days_of, plausible_receive_times, salvage_receive_time
 from transforms.core.wire import Collector, Envelope, Properties, attribute
 
@@ -34,7 +34,6 @@ _SNIPPETS = "snippets"
 _SNIPPET_RANK = LEVELS.index("snippet")
 _NEEDED = {name: LEVELS.index(schema.level) for name, schema in event_schemas().items()}
 _UNSTAMPED = Collector()
-_SETTLE_EVENTS = 4096
 _code_values = attrgetter(*(attribute(s)[1] for f in event_schemas()[_SNIPPETS].fields if f.role for s in f.sources))
 _NO_CODE = _code_values(Properties())
 
@@ -140,18 +139,12 @@ class BlockDecoder:
             self._rows_of(primary, True).add(event, number, line, request, name)
             for dataset in attached:
                 self._rows_of(dataset, False).add(event, number, line, request, name)
-            if number % _SETTLE_EVENTS == 0:
-                self._settle()
 
     def _rows_of(self, dataset: str, is_primary: bool) -> Rows:
         key = (dataset, is_primary)
         if key not in self._rows:
             self._rows[key] = Rows(dataset)
         return self._rows[key]
-
-    def _settle(self) -> None:
-        for rows in self._rows.values():
-            rows.settle()
 
     def _has_permitted_code(self, event: Envelope, stamp: Collector, rank: int) -> bool:
         """Whether an event of another dataset holds code that may be kept; counts it where it may not."""
@@ -177,7 +170,8 @@ class BlockDecoder:
         self._quarantine.add(Payload(line, request), reason, moment, keep_body=keep_body)
 
     def _batches(self) -> Iterator[EventBatch]:
-        self._settle()
+        for rows in self._rows.values():
+            rows.settle()
         refused: set[int] = set()
         for (dataset, is_primary), rows in sorted(self._rows.items(), key=lambda item: not item[0][1]):
             batch = self._batch(event_schemas()[dataset], rows, is_primary, refused)
@@ -190,9 +184,7 @@ class BlockDecoder:
         """
         count = len(rows.numbers)
         columns, invalid = raw_columns(schema, rows.arrays, count)
-        received = pa.array([s.received_at for s in rows.stamps], pa.string())
-        columns["received_at"] = plausible_receive_times(received)
-        columns |= consent_columns(rows.stamps)
+        columns |= stamp_columns(rows.stamps)
         columns["event_name"] = pa.array(rows.names, pa.string())
         columns["event_id"] = event_ids(columns["event_id"], rows.lines)
         columns |= derive(schema, columns)

@@ -31,6 +31,7 @@ class RowStore:
 
     def __init__(self, schema: pa.Schema, indexed: Sequence[str]) -> None:
         self._schema = schema
+        self._none = pa.RecordBatch.from_arrays([pa.nulls(0, f.type) for f in schema], schema=schema)
         self._indexed = [name for name in indexed if name in schema.names]
         self._clear()
 
@@ -107,7 +108,7 @@ class RowStore:
             rows = places[numbers == number] & ((1 << _ROW_BITS) - 1)
             parts.append(self._chunks[int(number)].rows.take(pa.array(rows)))
         if not parts:
-            return _empty(self._schema)
+            return self._none
         return pa.RecordBatch.from_arrays(
             [pa.concat_arrays([part.column(i) for part in parts]) for i in range(len(self._schema))],
             schema=self._schema,
@@ -123,7 +124,3 @@ class RowStore:
                 del self._chunks[int(number)]
                 self._rows -= chunk.rows.num_rows
         self._live_rows -= len(places)
-
-
-def _empty(schema: pa.Schema) -> pa.RecordBatch:
-    return pa.RecordBatch.from_arrays([pa.array([], f.type) for f in schema], schema=schema)

@@ -5,14 +5,17 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from msgspec.structs import astuple
 
 from schemas.registry import LEVELS, PERMITTED, Schema
 from transforms.core.blocks import RawRequest
 from transforms.core.columns import WireArrays
 from transforms.core.envelopes import event_digest
 from transforms.core.protect import CLIENT_IP, LEVEL, SNIPPET_CONSENT
+from transforms.core.times import plausible_receive_times
 from transforms.core.wire import Collector, Envelope
 
+_SETTLE_ROWS = 256  # fewer rows stay in the processor's cache: with 4096 decoding took 1.4 times as long
 _USAGE_RANK = LEVELS.index("usage")
 
 
@@ -29,6 +32,8 @@ class Rows:
         self._waiting: list[Envelope] = []
 
     def add(self, event: Envelope, number: int, line: bytes, request: RawRequest | None, name: str) -> None:
+        if len(self._waiting) == _SETTLE_ROWS:
+            self.settle()
         self._waiting.append(event)
         self.numbers.append(number)
         self.lines.append(line)
@@ -43,23 +48,27 @@ class Rows:
             self._waiting = []
 
 
-def consent_columns(stamps: Sequence[Collector]) -> dict[str, pa.Array]:
-    """Level, snippet consent and address of each stamp, under their names in `protect`."""
-    ranks = [PERMITTED.get(s.telemetry_level or "", 0) for s in stamps]
-    code = [bool(s.snippet_consent) and r == _USAGE_RANK for s, r in zip(stamps, ranks, strict=True)]
+def stamp_columns(stamps: Sequence[Collector]) -> dict[str, pa.Array]:
+    """Receive time of each stamp; level, snippet consent and address under their names in `protect`."""
+    received, addresses, levels, consents = zip(*map(astuple, stamps), strict=True)
+    places = pc.index_in(pa.array(levels, pa.string()), pa.array(PERMITTED))
+    ranks = pa.array(PERMITTED.values(), pa.int8()).take(places).fill_null(0)
+    may_keep_code = pc.and_(pa.array(consents, pa.bool_()).fill_null(False), pc.equal(ranks, _USAGE_RANK))
     return {
-        LEVEL: pa.array(ranks, pa.int8()),
-        SNIPPET_CONSENT: pa.array(code, pa.bool_()),
-        CLIENT_IP: pa.array([s.client_ip for s in stamps], pa.string()),
+        "received_at": plausible_receive_times(pa.array(received, pa.string())),
+        LEVEL: ranks,
+        SNIPPET_CONSENT: may_keep_code,
+        CLIENT_IP: pa.array(addresses, pa.string()),
     }
 
 
 def event_ids(ids: pa.Array, lines: Sequence[bytes]) -> pa.Array:
     """The clients' event ids, a digest of the event where there is none."""
-    if not ids.null_count:
+    without = np.flatnonzero(ids.is_null())
+    if not len(without):
         return ids
-    given = ids.to_pylist()
-    return pa.array([g or event_digest(line) for g, line in zip(given, lines, strict=True)], pa.string())
+    digests = pa.array([event_digest(lines[row]) for row in without.tolist()], pa.string())
+    return pc.replace_with_mask(ids, ids.is_null(), digests)
 
 
 def lacks_required(schema: Schema, columns: dict[str, pa.Array]) -> np.ndarray:
