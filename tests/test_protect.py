@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from pipelines.ingest_options import default_geo_database
@@ -78,6 +79,16 @@ def test_person_changes_with_the_epoch_and_the_suggestion_does_not(ring: KeyRing
 def test_the_same_text_has_another_pseudonym_in_another_domain(ring: KeyRing) -> None:
     secret = ring.epoch_secret("2026-03")
     assert Pseudonymizer(secret, "user").of("x") != Pseudonymizer(secret, "session").of("x")
+
+
+def test_what_is_remembered_is_bounded_and_changes_nothing() -> None:
+    """An endless job sees ever new requests and months."""
+    remembering = Pseudonymizer(b"s" * 32, "request")
+    for batch in range(9):
+        values = [f"request-{number}" for number in range(batch * 5000, batch * 5000 + 6000)]
+        expected = [Pseudonymizer(b"s" * 32, "request").of(value) for value in values[:50]]
+        assert remembering.column(pa.array(values))[:50].to_pylist() == expected
+        assert len(remembering._known or ()) <= 20_000 + 6000
 
 
 def test_month_without_a_key_stops_and_says_what_to_do(ring: KeyRing) -> None:

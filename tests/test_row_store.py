@@ -34,6 +34,7 @@ def test_rows_are_found_as_in_a_list(windows: list[tuple[list[Any], int, int]]) 
         store.add(batch, np.array([due for _, due, _ in added], dtype=np.int64))
         held = sum(chunk.rows.num_rows for chunk in store._chunks.values())
         assert held <= 2 * len(model) + len(added)
+        assert len(store._indexes["suggestion_id"]) <= 2 * len(model) + len(added)
         assert len(store._chunks) <= 65
         model += added
         of_owner = store.find("suggestion_id", pa.array([key(asked)]))

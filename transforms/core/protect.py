@@ -23,6 +23,7 @@ LEVEL, SNIPPET_CONSENT, CLIENT_IP = "_level", "_snippet_consent", "_client_ip"
 """Columns that travel beside the fields from decoding to protecting, and no further."""
 
 BUCKET = "bucket"
+_MOST_PSEUDONYMIZERS = 64
 _BUCKET_SOURCES = ("installation_id", "session_id", "user_id", "event_id")
 
 
@@ -104,6 +105,8 @@ class Protector:
     def _pseudonymizer(self, domain: str, epoch: str) -> Pseudonymizer:
         key = (domain, epoch)
         if key not in self._pseudonymizers:
+            if len(self._pseudonymizers) >= _MOST_PSEUDONYMIZERS:  # an endless job sees month after month
+                self._pseudonymizers.clear()
             self._pseudonymizers[key] = self._ring.pseudonymizer(domain, epoch)
         return self._pseudonymizers[key]
 

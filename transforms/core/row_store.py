@@ -14,6 +14,8 @@ _ROW_BITS = 32
 Places = np.ndarray
 """Where rows stand: chunk and row in one int64."""
 
+_NO_PLACES: Places = np.array([], dtype=np.int64)
+
 
 @dataclass
 class _Chunk:
@@ -25,8 +27,8 @@ class _Chunk:
 class RowStore:
     """Rows of one dataset; what a window costs follows from the rows it asks for, not from those that are kept.
 
-    Each window adds a chunk; they are put together once they are many, or once more rows of them
-    are gone than there: so no more than twice the rows are held.
+    Each window adds a chunk; they are put together once they are many, or once the indexes name more rows
+    that are gone than are there: so neither holds more than twice the rows.
     """
 
     def __init__(self, schema: pa.Schema, indexed: Sequence[str]) -> None:
@@ -37,7 +39,7 @@ class RowStore:
 
     def _clear(self) -> None:
         self._chunks: dict[int, _Chunk] = {}
-        self._next = self._rows = self._live_rows = 0
+        self._next = self._indexed_rows = self._live_rows = 0
         self._indexes = {name: KeyIndex() for name in self._indexed}
 
     def __len__(self) -> int:
@@ -45,7 +47,7 @@ class RowStore:
 
     def add(self, rows: pa.RecordBatch, due: np.ndarray) -> None:
         """Takes rows in; `due` says for each when it is to come up by itself, in microseconds."""
-        if len(self._chunks) >= _MOST_CHUNKS or self._rows > 2 * self._live_rows:
+        if len(self._chunks) >= _MOST_CHUNKS or self._indexed_rows > 2 * self._live_rows:
             self._compact()
         if rows.num_rows:
             self._append(rows, due)
@@ -53,35 +55,35 @@ class RowStore:
     def _append(self, rows: pa.RecordBatch, due: np.ndarray) -> None:
         number, self._next = self._next, self._next + 1
         self._chunks[number] = _Chunk(rows, due, np.ones(rows.num_rows, dtype=bool))
-        self._rows += rows.num_rows
+        self._indexed_rows += rows.num_rows
         self._live_rows += rows.num_rows
         for name, index in self._indexes.items():
             valid = np.flatnonzero(np.asarray(rows[name].is_valid()))
             index.add(rows[name].drop_null(), (number << _ROW_BITS) + valid)
 
     def _compact(self) -> None:
-        places = self._live()
-        rows, due = self.take(places), np.concatenate([c.due[c.is_live] for c in self._chunks.values()])
+        rows = self.take(self._live())
+        due = np.concatenate([_NO_PLACES, *(chunk.due[chunk.is_live] for chunk in self._chunks.values())])
         self._clear()
         if rows.num_rows:
             self._append(rows, due)
 
     def _live(self) -> Places:
         every = [(number << _ROW_BITS) + np.flatnonzero(c.is_live) for number, c in self._chunks.items()]
-        return np.concatenate(every) if every else np.array([], dtype=np.int64)
+        return np.concatenate([_NO_PLACES, *every])
 
     def due_before(self, moment: int) -> Places:
         """Rows that are due earlier."""
         every = [(n << _ROW_BITS) + np.flatnonzero(c.is_live & (c.due < moment)) for n, c in self._chunks.items()]
-        return np.concatenate(every) if every else np.array([], dtype=np.int64)
+        return np.concatenate([_NO_PLACES, *every])
 
     def find(self, name: str, ids: pa.Array) -> Places:
         """Rows whose indexed column holds one of the ids; none where the column is not indexed."""
         if name not in self._indexes or not len(ids):
-            return np.array([], dtype=np.int64)
+            return _NO_PLACES
         keys, values = self._indexes[name].find(ids)
         if not len(keys):
-            return np.array([], dtype=np.int64)
+            return _NO_PLACES
         places = np.unique(values[0][np.asarray(pc.is_in(keys, value_set=ids))])
         return places[self._is_live(places)]
 
@@ -122,5 +124,4 @@ class RowStore:
             chunk.is_live[places[numbers == number] & ((1 << _ROW_BITS) - 1)] = False
             if not chunk.is_live.any():
                 del self._chunks[int(number)]
-                self._rows -= chunk.rows.num_rows
         self._live_rows -= len(places)
