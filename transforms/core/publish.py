@@ -1,8 +1,10 @@
-"""Writes a bucket's files; the ledger row comes last and marks the others as whole."""
+"""Writes a bucket's files; the ledger rows come last and mark the others as whole."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -17,6 +19,9 @@ from transforms.core.layout import DATA_DATASETS, LEDGER, FileName, Listing, day
 from transforms.core.role_encryption import encryption_properties
 from transforms.core.windows import Portion, Window
 
+_WRITERS = 8
+"""Files of a portion are written at once: encoding releases the GIL, and a store answers each after its own time."""
+
 
 class Publisher:
     """Publishes portions into one output; made in `setup`, because it holds public keys."""
@@ -26,6 +31,7 @@ class Publisher:
         self._buckets = buckets
         self._ring = ring
         self._listing = listing
+        self._writers = ThreadPoolExecutor(_WRITERS, "write")
 
     def __reduce__(self) -> tuple[object, ...]:
         raise TypeError("keys are opened in setup and never pickled")
@@ -39,9 +45,9 @@ class Publisher:
         """
         window = curated.portion.window
         days = {*curated.counts, *earlier_days, *({window.mark_day} if window else ())}
+        tables = [(name, day, curated.tables.get((name, day))) for day in days for name in DATA_DATASETS]
+        self._at_once([partial(self._put, name, day, curated.portion, table) for name, day, table in tables])
         for day in sorted(days, key=lambda d: (window is not None and d == window.mark_day, d)):
-            for dataset in DATA_DATASETS:
-                self._put(dataset, day, curated.portion, curated.tables.get((dataset, day)))
             counts = curated.counts.get(day)
             if counts is not None or (window and day == window.mark_day):
                 self._put(LEDGER, day, curated.portion, self._ledger_table(curated, counts or Books(), day))
@@ -51,6 +57,13 @@ class Publisher:
             swallowed = Window(window.stream, curated.mark_begin_s, window.begin_s)
             name = FileName(swallowed.name, curated.portion.bucket)
             storage.remove(self._path(LEDGER, swallowed.mark_day, name))
+
+    def _at_once(self, tasks: Iterable[Callable[[], None]]) -> None:
+        """Returns when all have ended: none goes on when one has failed and its portion is tried again."""
+        futures = [self._writers.submit(task) for task in tasks]
+        wait(futures)
+        for future in futures:
+            future.result()
 
     def _path(self, dataset: str, day: date, name: FileName) -> str:
         return storage.join(partition(self._output, dataset, day), str(name))
