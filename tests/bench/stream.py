@@ -34,7 +34,7 @@ FLAGS = (
     "--allowed_lateness=5s",
 )
 """Rows of open suggestions are kept for the horizon, what they are attached to and keys for the lookback beyond: with
-2 minutes each, memory is level within the first third of the 15 that are measured."""
+2 minutes each, what is kept is level within the first third of the 15 that are measured."""
 
 
 def memory_mb(job: StreamJob) -> tuple[int, int]:

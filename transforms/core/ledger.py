@@ -20,6 +20,7 @@ from transforms.core.layout import (
     parse_name,
     partition,
 )
+from transforms.core.windows import mark_day, window_end_s
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,17 @@ def read_row(path: str) -> dict[str, Any] | None:
         if storage.exists(path):
             raise
         return None
+
+
+def mark_names(
+    stream: str, listing: Listing, days: Iterable[date], after_s: int
+) -> Iterator[tuple[date, FileName, int]]:
+    """Day, name and end of each mark of a stream's later windows: of a window's ledger rows one is its mark."""
+    for day in days:
+        for name in listing.files(LEDGER, day):
+            end_s = window_end_s(name.input, stream)
+            if end_s is not None and end_s > after_s and mark_day(end_s) == day:
+                yield day, name, end_s
 
 
 def is_quiet(mark: Mapping[str, Any]) -> bool:

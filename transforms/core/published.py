@@ -9,10 +9,10 @@ import pyarrow.parquet as pq
 
 from schemas.registry import load
 from transforms.core import storage
-from transforms.core.layout import LEDGER, FileName, Listing, partition
-from transforms.core.ledger import is_quiet
+from transforms.core.layout import LEDGER, Listing, partition
+from transforms.core.ledger import is_quiet, mark_names
 from transforms.core.times import UNKNOWN_DATE
-from transforms.core.windows import Portion, mark_day, window_end_s
+from transforms.core.windows import Portion, mark_day
 
 _KEY_COLUMNS = {"quarantine": "payload_id"}
 
@@ -59,27 +59,21 @@ class PublishedRows:
 
         Where the boundary lies within a quiet span whose mark has grown beyond it, that one.
         """
-        ends = [
-            (end_s, name)
-            for day in self.days(LEDGER, mark_day(boundary_s), date.max)
-            for name in self._names(LEDGER, day)
-            if (end_s := window_end_s(name.input, stream)) and end_s >= boundary_s and mark_day(end_s) == day
-        ]
-        if not ends:
+        days = self.days(LEDGER, mark_day(boundary_s), date.max)
+        marks = [mark for mark in mark_names(stream, self._listing, days, boundary_s - 1)
+                 if mark[1].bucket == self._portion.bucket]  # fmt: skip
+        if not marks:
             return None
-        end_s, name = min(ends, key=lambda found: found[0])
-        path = storage.join(partition(self._output, LEDGER, mark_day(end_s)), str(name))
+        day, name, end_s = min(marks, key=lambda mark: mark[2])
+        path = storage.join(partition(self._output, LEDGER, day), str(name))
         row: dict[str, Any] = self._read_file(path, load(LEDGER).arrow.names).to_pylist()[0]
         is_within = is_quiet(row) and row["window_begin"].timestamp() < boundary_s
         return row if end_s == boundary_s or is_within else None
 
-    def _names(self, dataset: str, day: date) -> list[FileName]:
-        return [name for name in self._listing.files(dataset, day) if name.bucket == self._portion.bucket]
-
     def _paths(self, dataset: str, days: Iterable[date]) -> Iterator[str]:
         for day in days:
-            for name in self._names(dataset, day):
-                if self._portion.comes_after(name.input):
+            for name in self._listing.files(dataset, day):
+                if name.bucket == self._portion.bucket and self._portion.comes_after(name.input):
                     yield storage.join(partition(self._output, dataset, day), str(name))
 
     def _read_file(self, path: str, columns: Sequence[str]) -> pa.Table:

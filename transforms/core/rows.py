@@ -15,7 +15,7 @@ from transforms.core.protect import CLIENT_IP, LEVEL, SNIPPET_CONSENT
 from transforms.core.times import plausible_receive_times
 from transforms.core.wire import Collector, Envelope
 
-_SETTLE_ROWS = 256  # fewer rows stay in the processor's cache: with 4096 decoding took 1.4 times as long
+_SETTLE_ROWS = 256  # they stay in the processor's cache; with 4096 decoding alone took 1.4 times as long
 _USAGE_RANK = LEVELS.index("usage")
 
 
@@ -64,11 +64,11 @@ def stamp_columns(stamps: Sequence[Collector]) -> dict[str, pa.Array]:
 
 def event_ids(ids: pa.Array, lines: Sequence[bytes]) -> pa.Array:
     """The clients' event ids, a digest of the event where there is none."""
-    without = np.flatnonzero(ids.is_null())
-    if not len(without):
+    if not ids.null_count:
         return ids
-    digests = pa.array([event_digest(lines[row]) for row in without.tolist()], pa.string())
-    return pc.replace_with_mask(ids, ids.is_null(), digests)
+    without = ids.is_null()
+    digests = [event_digest(lines[row]) for row in np.flatnonzero(without).tolist()]
+    return pc.replace_with_mask(ids, without, pa.array(digests, pa.string()))
 
 
 def lacks_required(schema: Schema, columns: dict[str, pa.Array]) -> np.ndarray:

@@ -19,7 +19,7 @@ from schemas.registry import load as load_schema
 from transforms.core import storage
 from transforms.core.files import parquet_bytes
 from transforms.core.layout import DATA_DATASETS, LEDGER, FileName, Listing, days_with_files, partition
-from transforms.core.ledger import is_quiet, read_row
+from transforms.core.ledger import is_quiet, mark_names, read_row
 from transforms.core.windows import Window, mark_day, window_end_s
 
 
@@ -71,7 +71,7 @@ def advance(state: StreamState, buckets: int) -> list[dict[str, Any]]:
     listing = Listing(state.output)
     days = [day for day in listing.days(LEDGER) if day >= mark_day(state.whole_to_s + 1)]
     ends: dict[int, int] = {}
-    for _, name, end_s in _mark_names(state.stream, listing, days, state.whole_to_s):
+    for _, name, end_s in mark_names(state.stream, listing, days, state.whole_to_s):
         ends[name.bucket] = max(end_s, ends.get(name.bucket, 0))
     if len(ends) < buckets:
         return []
@@ -135,18 +135,10 @@ def _shorten(state: StreamState, row: dict[str, Any]) -> None:
     storage.write_atomic(path, parquet_bytes(LEDGER, table, None))
 
 
-def _mark_names(stream: str, listing: Listing, days: list[date], after_s: int) -> Iterator[tuple[date, FileName, int]]:
-    for day in days:
-        for name in listing.files(LEDGER, day):
-            end_s = window_end_s(name.input, stream)
-            if end_s is not None and end_s > after_s and mark_day(end_s) == day:
-                yield day, name, end_s
-
-
 def _marks(
     output: str, stream: str, listing: Listing, days: list[date], after_s: int
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    for day, name, end_s in _mark_names(stream, listing, days, after_s):
+    for day, name, end_s in mark_names(stream, listing, days, after_s):
         path = storage.join(partition(output, LEDGER, day), str(name))
         if (row := read_row(path)) is not None:
             yield end_s, row
