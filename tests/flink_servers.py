@@ -7,11 +7,11 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -104,9 +104,17 @@ class Flink:
             os.killpg(self._pool.pid, signal.SIGKILL)
             self._pool.wait()
 
-    def asked(self, path: str) -> Any:
-        with urllib.request.urlopen(f"http://localhost:{self.rest_port}{path}", timeout=10) as answer:
-            return json.loads(answer.read())
+    def running_jobs(self) -> list[str]:
+        """Names of the jobs that run now; a local cluster comes and goes with its job, so no cluster is no job."""
+        assert self._server is not None and self._server.poll() is None
+        try:
+            with urllib.request.urlopen(f"http://localhost:{self.rest_port}/jobs/overview", timeout=10) as answer:
+                jobs = json.loads(answer.read())["jobs"]
+        except urllib.error.URLError as error:
+            if isinstance(error.reason, ConnectionRefusedError):
+                return []
+            raise
+        return [job["name"] for job in jobs if job["state"] == "RUNNING"]
 
     @property
     def flags(self) -> list[str]:

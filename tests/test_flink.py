@@ -72,8 +72,8 @@ def test_failures_and_kills_change_nothing(tmp_path: Path, broker: Broker, flink
     flink.start()
     with streaming(uri, output, "--publish_interval=4s", *flink.flags) as job:
         job.wait_taken(160, 150)
+        assert flink.running_jobs()
         assert job.stop() == 0
     assert books(output)[:3] == (160, 160, 0)
     assert len(read_rows(output, "displays")) == 160
-    running = [j for j in flink.asked("/jobs/overview")["jobs"] if j["state"] == "RUNNING"]
-    assert not running
+    assert not flink.running_jobs()
