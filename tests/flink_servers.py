@@ -106,7 +106,8 @@ class Flink:
 
     def running_jobs(self) -> list[str]:
         """Names of the jobs that run now; a local cluster comes and goes with its job, so no cluster is no job."""
-        assert self._server is not None and self._server.poll() is None
+        assert self._server is not None
+        assert self._server.poll() is None
         try:
             with urllib.request.urlopen(f"http://localhost:{self.rest_port}/jobs/overview", timeout=10) as answer:
                 jobs = json.loads(answer.read())["jobs"]
