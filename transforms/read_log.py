@@ -17,14 +17,19 @@ from transforms.core.guard import payload_free_errors
 from transforms.core.log import Log, LogPosition, LogSource
 from transforms.core.open_log import open_log
 from transforms.core.pieces import Sealed, quiet_piece
+from transforms.core.windows import boundary_after
 
-BUNDLE_S = 0.5
-"""How long a bundle reads before it is committed: as much is added to freshness, and each costs some 10 ms."""
+BUNDLE_S = 1.0
+"""How long a bundle reads before it is committed, unless a boundary comes first. What comes meanwhile is one block:
+of 600 events each it took 93 us an event to decode, protect and seal, of 5,000 it took 35."""
 
 WINDOWS_AHEAD = 4
 """Reading waits for publishing when it is so many windows ahead, else a backlog sits in the runner's memory."""
 
 _POLL_S = 0.1
+_BEYOND_S = 0.02
+"""So long after a boundary the first messages of the next window are looked for, or the proof that there are none."""
+
 _WAIT_S = 0.5
 
 
@@ -128,16 +133,18 @@ class _Read(beam.DoFn):
         with payload_free_errors():
             log = self._log_at(reader, tracker.current_restriction())
             until = time.monotonic() + BUNDLE_S
-            while time.monotonic() < until and not self._is_far_ahead(log.position.watermark_ms):
-                yield from self._read(log, log.position.watermark_ms)
+            boundary_s = boundary_after(log.position.watermark_ms // 1000, self._interval_s)
+            is_ahead = self._is_far_ahead(log.position.watermark_ms)
+            while not is_ahead and time.monotonic() < until and log.position.watermark_ms < boundary_s * 1000:
+                yield from self._read(log, log.position.watermark_ms, _patience_s(until, boundary_s))
                 tracker.try_claim(log.position)
                 estimator.set_watermark(Timestamp(micros=log.position.watermark_ms * 1000))
             tracker.try_claim(None)
-            tracker.defer_remainder(Duration(_WAIT_S if time.monotonic() < until else 0))
+            tracker.defer_remainder(Duration(_WAIT_S if is_ahead else 0))
 
-    def _read(self, log: Log, before_ms: int) -> Iterator[Any]:
+    def _read(self, log: Log, before_ms: int, timeout_s: float) -> Iterator[Any]:
         is_first = True
-        for time_ms, block in log.read(_POLL_S, self._interval_s):
+        for time_ms, block in log.read(timeout_s, self._interval_s):
             if is_first:
                 yield from self._quiet(before_ms, time_ms)
                 is_first = False
@@ -170,6 +177,13 @@ class _Read(beam.DoFn):
         state = stream_state.load(self._settings.output, self._settings.stream)
         self._wait_at_ms = ((state.whole_to_s if state else 0) + WINDOWS_AHEAD * self._interval_s) * 1000
         return watermark_ms > self._wait_at_ms
+
+
+def _patience_s(until: float, boundary_s: int) -> float:
+    """How long a read may gather: to the end of the bundle or just beyond the boundary; if that has passed, briefly."""
+    to_boundary_s = boundary_s + _BEYOND_S - time.time()
+    left_s = min(until - time.monotonic(), to_boundary_s) if to_boundary_s > 0 else 0.0
+    return max(left_s, _POLL_S)
 
 
 class ReadLog(beam.PTransform):

@@ -14,8 +14,13 @@ from transforms.core.kafka_admin import TopicAdmin, new_consumer, raise_if_fatal
 from transforms.core.log import LogPosition
 from transforms.core.times import plausible_receive_times
 
-_POLL_MESSAGES = 5000
-_PROOF_INTERVAL_S = 0.2
+_BLOCK_BYTES = 16 * 1024 * 1024
+"""Payload bytes in a block; with twice as many an event took a sixth less to decode, and the job 120 MB more."""
+
+_POLL_MESSAGES = 250
+"""Of 1 MB each at most, as brokers are set up: what a block may hold beyond its bytes."""
+
+_PROOF_INTERVAL_S = 0.1
 _DISCOVERY_INTERVAL_S = 10.0
 _STAMP_HEADERS = frozenset(("received_at", "client_ip", "telemetry_level", "snippet_consent"))
 _TRUE = (b"true", b"True", b"1", "true", "1")
@@ -62,19 +67,29 @@ class KafkaLog:
     def read(self, timeout_s: float, interval_s: int) -> Iterator[tuple[int, Block]]:
         """See `Log.read`."""
         self._discover()
-        messages = []
-        reached: dict[int, int] = {}
-        for message in self._consumer.consume(_POLL_MESSAGES, timeout_s):
-            error = message.error()
-            if error is None:
-                messages.append(message)
-            elif error.code() == KafkaError._PARTITION_EOF:
-                reached[_place(message)[0]] = _place(message)[1]  # past what is no message: transactions' marks
-            else:
-                raise_if_fatal(message, self._topic)
+        messages, reached = self._consume(timeout_s)
         yield from self._blocks(messages, interval_s * 1000)
         self._next |= {p: max(offset, self._next[p]) for p, offset in reached.items()}
         self._prove_idle()
+
+    def _consume(self, timeout_s: float) -> tuple[list[Message], dict[int, int]]:
+        """Messages until the timeout or a block's worth of bytes, and how far partitions are read to their end."""
+        until = time.monotonic() + timeout_s
+        messages: list[Message] = []
+        reached: dict[int, int] = {}
+        size, left_s = 0, timeout_s
+        while size < _BLOCK_BYTES and left_s > 0:
+            for message in self._consumer.consume(_POLL_MESSAGES, left_s):
+                error = message.error()
+                if error is None:
+                    messages.append(message)
+                    size += len(message)
+                elif error.code() == KafkaError._PARTITION_EOF:
+                    reached[_place(message)[0]] = _place(message)[1]  # past what is no message: transactions' marks
+                else:
+                    raise_if_fatal(message, self._topic)
+            left_s = until - time.monotonic()
+        return messages, reached
 
     def _blocks(self, messages: list[Message], interval_ms: int) -> Iterator[tuple[int, Block]]:
         """One block a window, with its earliest time."""
