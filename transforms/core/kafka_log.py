@@ -152,39 +152,41 @@ def _place(message: Message) -> tuple[int, int]:
 def _block_of(messages: list[Message]) -> Block:
     """Messages with a stamp in their headers as requests, raw lines with a stamp of their own as lines."""
     block = Block()
-    stamped: list[tuple[dict[str, Any], int, bytes]] = []
+    stamps: list[dict[str, Any]] = []
+    values: list[bytes] = []
+    appended: list[int] = []
     for message in messages:
         headers = dict(message.headers() or ())
         value = message.value() or b""
         if _STAMP_HEADERS.isdisjoint(headers) and b'"collector"' in value:
             block.lines.append(value)
         else:
-            stamped.append((headers, message.timestamp()[1], value))
-    received = _receive_times([(headers.get("received_at"), appended_ms) for headers, appended_ms, _ in stamped])
-    for (headers, _, value), received_at in zip(stamped, received, strict=True):
-        get = headers.get
-        block.requests.append(
-            RawRequest(
-                received_at,
-                _text(get("client_ip")),
-                _text(get("telemetry_level")),
-                get("snippet_consent") in _TRUE,
-                _text(get("content_type")),
-                _text(get("content_encoding")),
-                value,
-            )
-        )
+            stamps.append(headers)
+            values.append(value)
+            appended.append(message.timestamp()[1])
+    members = (_texts(stamps, name) for name in ("client_ip", "telemetry_level"))
+    consents = [stamp.get("snippet_consent") in _TRUE for stamp in stamps]
+    kinds = (_texts(stamps, name) for name in ("content_type", "content_encoding"))
+    received = _receive_times(_texts(stamps, "received_at"), appended)
+    block.requests.extend(map(RawRequest, received, *members, consents, *kinds, values))
     return block
 
 
-def _receive_times(stamps: list[tuple[Any, int]]) -> list[str]:
+def _receive_times(given: list[str | None], appended_ms: list[int]) -> list[str]:
     """The header's time, the broker's append time where there is none that is a time."""
-    given = pa.array([_text(header) for header, _ in stamps], pa.string())
-    is_time = plausible_receive_times(given).is_valid()
-    if is_time.true_count == len(stamps):
-        return cast(list[str], given.to_pylist())
-    appended = pa.array([appended_ms for _, appended_ms in stamps], pa.timestamp("ms"))
-    return cast(list[str], pc.if_else(is_time, given, pc.strftime(appended, "%Y-%m-%dT%H:%M:%SZ")).to_pylist())
+    texts = pa.array(given, pa.string())
+    is_time = plausible_receive_times(texts).is_valid()
+    if is_time.true_count == len(given):
+        return cast(list[str], given)
+    appended = pa.array(appended_ms, pa.timestamp("ms", "UTC")).cast(pa.string())
+    return cast(list[str], pc.if_else(is_time, texts, appended).to_pylist())
+
+
+def _texts(stamps: list[dict[str, Any]], name: str) -> list[str | None]:
+    """A header of each message; few distinct values make up most."""
+    found = [stamp.get(name) for stamp in stamps]
+    meaning = {value: _text(value) for value in set(found)}
+    return [meaning[value] for value in found]
 
 
 def _text(header: bytes | str | None) -> str | None:
