@@ -56,9 +56,10 @@ fuzz: setup ## 200,000 mutations of real client bodies, books balanced each time
 kills: setup ## 50 SIGKILLs on a local folder and 50 on a GCS server, the same datasets after each (10 minutes)
 	@$(PY) -m tests.kills
 
-stream_kills: setup tools ## 30 SIGKILLs of the streaming job on Prism and 10 on Flink, while messages come (15 minutes)
+stream_kills: setup tools ## 30 SIGKILLs of the streaming job on Prism and 10 on Flink, and a broker gone for 60 s (17 minutes)
 	@$(PY) -m tests.stream_kills
 	@$(PY) -m tests.stream_kills --runner flink --kills 10 --messages 200000
+	@$(PY) -m tests.stream_outage
 
 docs: setup ## Write docs/datasets.md and docs/telemetry.json from the contract
 	@$(PY) -m schemas.dictionary docs

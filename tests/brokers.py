@@ -27,25 +27,31 @@ STAMPED = {"message.timestamp.type": "LogAppendTime"}
 class Broker:
     """One node, KRaft; its data in a folder, so that it can be killed and started again."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, more_listeners: dict[str, int] | None = None, more: dict[str, str] | None = None
+    ) -> None:
+        """`more_listeners`: security protocol -> port, beside the plain one; `more`: further settings."""
         self.port, self._controller_port = free_port(), free_port()
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True)
-        listeners = f"PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self._controller_port}"
+        ports = {"PLAINTEXT": self.port, "CONTROLLER": self._controller_port, **(more_listeners or {})}
         settings = {
             "process.roles": "broker,controller",
             "node.id": "1",
             "controller.quorum.voters": f"1@127.0.0.1:{self._controller_port}",
-            "listeners": listeners,
+            "listeners": ",".join(f"{name}://127.0.0.1:{port}" for name, port in ports.items()),
             "controller.listener.names": "CONTROLLER",
-            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "listener.security.protocol.map": ",".join(
+                f"{name}:{'PLAINTEXT' if name == 'CONTROLLER' else name}" for name in ports
+            ),
             "log.dirs": str(folder / "data"),
             "offsets.topic.replication.factor": "1",
             "transaction.state.log.replication.factor": "1",
             "transaction.state.log.min.isr": "1",
             "auto.create.topics.enable": "false",
             "message.max.bytes": str(32 * 1024 * 1024),
+            **(more or {}),
         }
         (folder / "server.properties").write_text("".join(f"{k}={v}\n" for k, v in settings.items()))
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
@@ -86,8 +92,10 @@ class Broker:
 
 
 @contextmanager
-def kafka_broker(folder: Path) -> Iterator[Broker]:
-    broker = Broker(folder)
+def kafka_broker(
+    folder: Path, more_listeners: dict[str, int] | None = None, more: dict[str, str] | None = None
+) -> Iterator[Broker]:
+    broker = Broker(folder, more_listeners, more)
     broker.start()
     try:
         yield broker

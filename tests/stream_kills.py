@@ -73,7 +73,7 @@ class Producing(threading.Thread):
                 self.written = number + 1
                 yield text.encode(), headers
 
-        produce(self._broker.servers, TOPIC, messages())  # type: ignore[arg-type]
+        produce(self._broker.servers, TOPIC, messages(), **{"enable.idempotence": True})  # type: ignore[arg-type]
 
 
 def digests(output: Path, stream: str, whole_to_s: int) -> dict[str, str]:

@@ -23,6 +23,7 @@ from tests.brokers import Broker, as_message, kafka_broker, produce
 from tests.conftest import KEY_RING, read_rows, run_batch, sample
 from tests.servers import small_disk
 from tests.stream_jobs import needs_kafka, needs_prism, streaming
+from tests.stream_outage import outage
 from tests.test_windows import books, event, rows_of, timed
 
 pytestmark = [needs_kafka, needs_prism, pytest.mark.xdist_group("streaming")]
@@ -167,20 +168,7 @@ def test_a_clock_that_steps_back_loses_nothing(tmp_path: Path, broker: Broker, m
 
 def test_a_broker_that_goes_away_is_waited_for(tmp_path: Path) -> None:
     with kafka_broker(tmp_path / "kafka") as broker:
-        uri = broker.create_topic("gone", 2)
-        with streaming(
-            uri, tmp_path / "out", "--job_server_timeout=4"
-        ) as job:  # which says nothing about how long it runs
-            produce(broker.servers, "gone", events(50))
-            job.wait_taken(50)
-            broker.stop(signal.SIGKILL)
-            time.sleep(8)
-            assert job.process.poll() is None, job.text
-            broker.start()
-            produce(broker.servers, "gone", events(50, 50))
-            job.wait_taken(100)
-            assert job.stop() == 0
-    assert books(tmp_path / "out")[:3] == (100, 100, 0)
+        assert "0 lost, 0 twice" in outage(tmp_path, broker, 8, 200)
 
 
 def test_a_full_disk_stops_it_and_the_next_start_repairs(tmp_path: Path, broker: Broker) -> None:
