@@ -25,7 +25,8 @@ from tests.stream_jobs import StreamJob, streaming
 
 INTERVAL_S = 10
 STEP_S = 60
-SHARES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+SHARES = (0.6, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3)
+"""Of the backlog's rate."""
 FLAGS = (
     f"--publish_interval={INTERVAL_S}s",
     "--buckets=4",
@@ -87,7 +88,7 @@ def feeding(broker: Broker, topic: str, feed: Feed) -> Iterator[None]:
 
 
 def sustained(folder: Path, broker: Broker, made: list[Template], rate: float) -> float:
-    """The largest share of the backlog's rate at which the lag does not grow."""
+    """The largest of these loads at which the lag does not grow."""
     uri, kept = broker.create_topic("sustained", 4), 0.0
     feed = Feed(made, rate * SHARES[0])
     with streaming(uri, folder / "sustained", *FLAGS) as job, feeding(broker, "sustained", feed):
