@@ -18,7 +18,7 @@ from schemas.errors import InvalidOptions, KeyUnavailable
 from schemas.registry import load
 from transforms.core import storage
 from transforms.core.keyring import PrivateKeys, load_private
-from transforms.core.layout import Listing, days_with_files, partition
+from transforms.core.layout import Listing, days_with_files, file_path
 from transforms.core.role_encryption import columns_by_role, decryption_properties
 
 _SNIPPETS = "snippets"
@@ -52,7 +52,7 @@ def read_snippets(
     present = days_with_files(datasets, _SNIPPETS)
     for day in [d for d in present if not days or d in days]:
         for name in listing.files(_SNIPPETS, day):
-            path = storage.join(partition(datasets, _SNIPPETS, day), str(name))
+            path = file_path(datasets, _SNIPPETS, day, name)
             table = _read_file(path, keys, columns)
             if languages:
                 table = table.filter(pc.is_in(table["language"], pa.array(languages, pa.string())))

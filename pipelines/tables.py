@@ -11,7 +11,7 @@ import pyarrow as pa
 from schemas.errors import InvalidOptions, StorageUnavailable
 from schemas.registry import SUGGESTIONS, load
 from transforms.core import storage
-from transforms.core.layout import LEDGER, Listing, partition
+from transforms.core.layout import LEDGER, Listing, file_path
 
 TABLES = ("requests", "displays", "outcomes", "redactions", "errors", "quarantine", SUGGESTIONS, LEDGER)
 """Datasets that a table is made of; `snippets` is none of them."""
@@ -51,7 +51,7 @@ def _create_view(
     connection: duckdb.DuckDBPyConnection, output: str, dataset: str, listing: Listing, days: Sequence[date] | None
 ) -> None:
     files = [
-        storage.join(partition(output, dataset, day), str(name))
+        file_path(output, dataset, day, name)
         for day in listing.days(dataset)
         if days is None or day in days
         for name in listing.files(dataset, day)

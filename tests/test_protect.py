@@ -9,6 +9,7 @@ import pytest
 from pipelines.ingest_options import default_geo_database
 from schemas.errors import KeyUnavailable
 from tests.conftest import sample
+from transforms.core import protect
 from transforms.core.blocks import Block
 from transforms.core.decode import BlockDecoder
 from transforms.core.geo import GeoDatabase
@@ -33,6 +34,19 @@ def with_level(name: str, level: Any, consent: Any = True) -> dict[str, Any]:
     document = sample(name)
     document["collector"] |= {"telemetry_level": level, "snippet_consent": consent}
     return document
+
+
+def test_how_many_domains_are_remembered_changes_nothing(ring: KeyRing, monkeypatch: pytest.MonkeyPatch) -> None:
+    document = sample("displays/pass/ghostText.shown")
+    expected = one_row(ring, document, "displays")
+    monkeypatch.setattr(protect, "_MOST_PSEUDONYMIZERS", 2)
+    protector = Protector(ring, GeoDatabase(default_geo_database(), 15_000), 4)
+    for _ in range(2):
+        (batch,) = (
+            b for b in BlockDecoder(ring, 4).decode(Block([json.dumps(document).encode()])) if b.kind == "displays"
+        )
+        assert protector.protect("displays", batch.batch).batch.to_pylist() == [expected]
+        assert len(protector._pseudonymizers) <= 2
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,11 @@ def partition(output: str, dataset: str, day: date) -> str:
     return storage.join(output, dataset, f"{_DATE}{day.isoformat()}")
 
 
+def file_path(output: str, dataset: str, day: date, name: FileName) -> str:
+    """Where a data file lies."""
+    return storage.join(partition(output, dataset, day), str(name))
+
+
 def days_with_files(output: str, dataset: str) -> list[date]:
     """The received_dates that a dataset has a folder for."""
     folders = storage.list_folders(storage.join(output, dataset))

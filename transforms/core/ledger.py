@@ -17,6 +17,7 @@ from transforms.core.layout import (
     FileName,
     Listing,
     days_with_files,
+    file_path,
     parse_name,
     partition,
 )
@@ -39,7 +40,7 @@ def read_marks(output: str, input_digest: str | None = None) -> list[Mark]:
     for day in days_with_files(output, LEDGER):
         for name in listing.files(LEDGER, day):
             if input_digest in (None, name.input):
-                path = storage.join(partition(output, LEDGER, day), str(name))
+                path = file_path(output, LEDGER, day, name)
                 if (row := read_row(path)) is not None:
                     marks.append(Mark(day, name, row))
     return marks
@@ -116,7 +117,7 @@ def differences(output: str, marks: Iterable[Mark], input_digest: str | None = N
 
 
 def _footer_rows(output: str, dataset: str, day: date, name: FileName) -> int:
-    with storage.open_read(storage.join(partition(output, dataset, day), str(name))) as file:
+    with storage.open_read(file_path(output, dataset, day, name)) as file:
         return int(pq.read_metadata(file).num_rows)
 
 

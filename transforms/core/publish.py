@@ -15,7 +15,7 @@ from transforms.core.books import Books
 from transforms.core.curate import CuratedBucket
 from transforms.core.files import parquet_bytes
 from transforms.core.keyring import KeyRing
-from transforms.core.layout import DATA_DATASETS, LEDGER, FileName, Listing, days_with_files, partition
+from transforms.core.layout import DATA_DATASETS, LEDGER, FileName, Listing, days_with_files, file_path
 from transforms.core.role_encryption import encryption_properties
 from transforms.core.windows import Portion, Window
 
@@ -57,7 +57,7 @@ class Publisher:
         if window is not None and curated.mark_begin_s < window.begin_s:
             swallowed = Window(window.stream, curated.mark_begin_s, window.begin_s)
             name = FileName(swallowed.name, curated.portion.bucket)
-            storage.remove(self._path(LEDGER, swallowed.mark_day, name))
+            storage.remove(file_path(self._output, LEDGER, swallowed.mark_day, name))
 
     def _at_once(self, tasks: Iterable[Callable[[], None]]) -> None:
         """Returns when all have ended: none goes on when one has failed and its portion is tried again."""
@@ -66,16 +66,13 @@ class Publisher:
         for future in futures:
             future.result()
 
-    def _path(self, dataset: str, day: date, name: FileName) -> str:
-        return storage.join(partition(self._output, dataset, day), str(name))
-
     def _put(self, dataset: str, day: date, portion: Portion, table: pa.Table | None) -> None:
         name = FileName(portion.input, portion.bucket)
         if table is not None:
             encryption = encryption_properties(load(dataset), self._ring, f"{day:%Y-%m}")
-            storage.write_atomic(self._path(dataset, day, name), parquet_bytes(dataset, table, encryption))
+            storage.write_atomic(file_path(self._output, dataset, day, name), parquet_bytes(dataset, table, encryption))
         elif name in self._listing.files(dataset, day):
-            storage.remove(self._path(dataset, day, name))
+            storage.remove(file_path(self._output, dataset, day, name))
 
     def _ledger_table(self, curated: CuratedBucket, counts: Books, day: date) -> pa.Table:
         portion = curated.portion

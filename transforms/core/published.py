@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from schemas.registry import load
 from transforms.core import storage
-from transforms.core.layout import LEDGER, Listing, partition
+from transforms.core.layout import LEDGER, Listing, file_path
 from transforms.core.ledger import is_quiet, mark_names
 from transforms.core.times import UNKNOWN_DATE
 from transforms.core.windows import Portion, mark_day
@@ -65,7 +65,7 @@ class PublishedRows:
         if not marks:
             return None
         day, name, end_s = min(marks, key=lambda mark: mark[2])
-        path = storage.join(partition(self._output, LEDGER, day), str(name))
+        path = file_path(self._output, LEDGER, day, name)
         row: dict[str, Any] = self._read_file(path, load(LEDGER).arrow.names).to_pylist()[0]
         is_within = is_quiet(row) and row["window_begin"].timestamp() < boundary_s
         return row if end_s == boundary_s or is_within else None
@@ -74,7 +74,7 @@ class PublishedRows:
         for day in days:
             for name in self._listing.files(dataset, day):
                 if name.bucket == self._portion.bucket and self._portion.comes_after(name.input):
-                    yield storage.join(partition(self._output, dataset, day), str(name))
+                    yield file_path(self._output, dataset, day, name)
 
     def _read_file(self, path: str, columns: Sequence[str]) -> pa.Table:
         with storage.open_read(path) as file:

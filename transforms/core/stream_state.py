@@ -18,7 +18,7 @@ from schemas.errors import UnbalancedBooks
 from schemas.registry import load as load_schema
 from transforms.core import storage
 from transforms.core.files import parquet_bytes
-from transforms.core.layout import DATA_DATASETS, LEDGER, FileName, Listing, days_with_files, partition
+from transforms.core.layout import DATA_DATASETS, LEDGER, FileName, Listing, days_with_files, file_path
 from transforms.core.ledger import is_quiet, mark_names, read_row
 from transforms.core.windows import Window, mark_day, window_end_s
 
@@ -121,7 +121,7 @@ def remove_unfinished(state: StreamState) -> int:
         for day in listing.days(dataset):
             for name in listing.files(dataset, day):
                 if (window_end_s(name.input, state.stream) or 0) > state.whole_to_s:
-                    storage.remove(storage.join(partition(state.output, dataset, day), str(name)))
+                    storage.remove(file_path(state.output, dataset, day, name))
                     removed += 1
     return removed
 
@@ -131,7 +131,7 @@ def _shorten(state: StreamState, row: dict[str, Any]) -> None:
     window = Window(state.stream, int(row["window_begin"].timestamp()), state.whole_to_s)
     row |= {"input": window.name, "window_end": datetime.fromtimestamp(window.end_s, UTC)}
     table = pa.Table.from_pylist([row], schema=load_schema(LEDGER).arrow)
-    path = storage.join(partition(state.output, LEDGER, window.mark_day), str(FileName(window.name, row["bucket"])))
+    path = file_path(state.output, LEDGER, window.mark_day, FileName(window.name, row["bucket"]))
     storage.write_atomic(path, parquet_bytes(LEDGER, table, None))
 
 
@@ -139,7 +139,7 @@ def _marks(
     output: str, stream: str, listing: Listing, days: list[date], after_s: int
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     for day, name, end_s in mark_names(stream, listing, days, after_s):
-        path = storage.join(partition(output, LEDGER, day), str(name))
+        path = file_path(output, LEDGER, day, name)
         if (row := read_row(path)) is not None:
             yield end_s, row
 
