@@ -25,6 +25,10 @@ from transforms.core.stream_state import StreamState
 from transforms.read_log import LogSettings, ReadLog
 
 _PRISM_EXPERIMENT = "prism_disable_sdf_split"
+_SWITCH_S = 0.0005
+"""How long the thread that reads may keep the one that publishes waiting for the interpreter: with Python's 5 ms a
+window of 20,000 events was published in 1.4 s beside it, with this in 1.1 s; alone in 0.5 s."""
+
 _FOR_EVER_S = 100 * 366 * 86_400
 """On Prism, Beam 2.77 watches a job's state with the deadline of a single request: after 5 minutes the job was lost."""
 
@@ -160,6 +164,7 @@ def run(argv: Sequence[str]) -> None:
         FAILURES.clear()
         state = begin(options)
         tune_memory()
+        sys.setswitchinterval(_SWITCH_S)
         with Watch(options, state, retries=retries) as watch:
             watch.until_stopped(build(options, state).run())
 
