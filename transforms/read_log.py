@@ -27,10 +27,14 @@ WINDOWS_AHEAD = 4
 """Reading waits for publishing when it is so many windows ahead, else a backlog sits in the runner's memory."""
 
 _POLL_S = 0.1
-_BEYOND_S = 0.02
-"""So long after a boundary the first messages of the next window are looked for, or the proof that there are none."""
+_LAST_S, _BEYOND_S = 0.2, 0.02
+"""So long before a boundary a window's last bundle begins, for little to be left to decode when it is over; so long
+after it the first messages of the next window are looked for, or the proof that there are none."""
 
 _WAIT_S = 0.5
+_GIVE_WAY_S, _GIVE_WAY_SHARE = 3.0, 0.25
+"""Reading waits so long at most, and such a share of the interval, for the window that is just over to be published:
+both need the interpreter, and beside reading it took 2.5 times as long. A reader that is late does not wait."""
 
 
 class PositionTracker(RestrictionTracker):
@@ -132,15 +136,15 @@ class _Read(beam.DoFn):
         reader, _ = element
         with payload_free_errors():
             log = self._log_at(reader, tracker.current_restriction())
-            until = time.monotonic() + BUNDLE_S
+            wait_s = self._wait_s(log.position.watermark_ms)
             boundary_s = boundary_after(log.position.watermark_ms // 1000, self._interval_s)
-            is_ahead = self._is_far_ahead(log.position.watermark_ms)
-            while not is_ahead and time.monotonic() < until and log.position.watermark_ms < boundary_s * 1000:
+            until = time.monotonic() + _bundle_s(boundary_s)
+            while not wait_s and time.monotonic() < until and log.position.watermark_ms < boundary_s * 1000:
                 yield from self._read(log, log.position.watermark_ms, _patience_s(until, boundary_s))
                 tracker.try_claim(log.position)
                 estimator.set_watermark(Timestamp(micros=log.position.watermark_ms * 1000))
             tracker.try_claim(None)
-            tracker.defer_remainder(Duration(_WAIT_S if is_ahead else 0))
+            tracker.defer_remainder(Duration(wait_s))
 
     def _read(self, log: Log, before_ms: int, timeout_s: float) -> Iterator[Any]:
         is_first = True
@@ -170,13 +174,31 @@ class _Read(beam.DoFn):
             _LOGS[key] = open_log(settings.source, position, state, reader, settings.readers)
         return _LOGS[key]
 
+    def _wait_s(self, watermark_ms: int) -> float:
+        """How long publishing is to be waited for: far ahead of it, or in its way; 0 where reading may go on."""
+        if self._is_far_ahead(watermark_ms):
+            return _WAIT_S
+        over_s = watermark_ms // 1000 // self._interval_s * self._interval_s
+        if abs(time.time() - over_s) < min(_GIVE_WAY_S, _GIVE_WAY_SHARE * self._interval_s):
+            return _POLL_S if 0 < self._whole_to_s() < over_s else 0.0
+        return 0.0
+
     def _is_far_ahead(self, watermark_ms: int) -> bool:
         """Looks at the storage only where it seems so by what was seen there last."""
         if watermark_ms <= self._wait_at_ms:
             return False
-        state = stream_state.load(self._settings.output, self._settings.stream)
-        self._wait_at_ms = ((state.whole_to_s if state else 0) + WINDOWS_AHEAD * self._interval_s) * 1000
+        self._wait_at_ms = (self._whole_to_s() + WINDOWS_AHEAD * self._interval_s) * 1000
         return watermark_ms > self._wait_at_ms
+
+    def _whole_to_s(self) -> int:
+        state = stream_state.load(self._settings.output, self._settings.stream)
+        return state.whole_to_s if state else 0
+
+
+def _bundle_s(boundary_s: int) -> float:
+    """How long a bundle is to read, so that the last one before the boundary is a short one."""
+    to_last_s = boundary_s - _LAST_S - time.time()
+    return to_last_s if 0 < to_last_s < BUNDLE_S else BUNDLE_S
 
 
 def _patience_s(until: float, boundary_s: int) -> float:
