@@ -48,7 +48,7 @@ def client_config(folder: Path, trusted: Path, password: str = PASSWORD) -> Path
         "sasl.password": password,
         "ssl.ca.location": str(trusted),
     }
-    path = folder / f"client-{len(list(folder.glob('client-*')))}.json"
+    path = folder / "client.json"
     path.write_text(json.dumps(config))
     return path
 

@@ -92,6 +92,14 @@ def digests(output: Path, stream: str, whole_to_s: int) -> dict[str, str]:
     return found
 
 
+def check_books(output: Path) -> None:
+    """Exits where the ledger does not balance, or differs from the files."""
+    marks = read_marks(str(output))
+    problems = [*imbalances(marks), *differences(str(output), marks)]
+    if problems:
+        sys.exit(f"the books do not balance: {problems[:3]}")
+
+
 def check_rows(output: Path, stream: str, messages: int) -> str:
     """Every event once, in the window of its append time; exits where it is not so."""
     domain = Pseudonymizer(keyring.load(KEY_RING).correlation, "event")
@@ -156,9 +164,7 @@ def campaign(folder: Path, broker: Broker, kills: int, messages: int, seed: int,
     changed = sorted({name for found in snapshots for name, digest in found.items() if last.get(name) != digest})
     if changed:
         sys.exit(f"{len(changed)} files changed after a kill: {changed[:5]}")
-    problems = [*imbalances(read_marks(str(output))), *differences(str(output), read_marks(str(output)))]
-    if problems:
-        sys.exit(f"the books do not balance: {problems[:3]}")
+    check_books(output)
     rows = check_rows(output, stream, messages)
     again = job.text.count("reading again")
     return (

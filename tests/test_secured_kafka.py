@@ -42,10 +42,8 @@ def test_who_is_not_let_in_is_told_in_one_line(tmp_path: Path, secured: tuple[Br
     if fault == "another password":
         flags = [f"--kafka_config={client_config(tmp_path, trusted, PASSWORD[::-1])}"]
     elif fault == "no trust":
-        (tmp_path / "trusted").mkdir()
-        other = tmp_path / "trusted" / "none.pem"
-        other.write_bytes(b"")
-        flags = [f"--kafka_config={client_config(tmp_path, other)}"]
+        (tmp_path / "none.pem").write_bytes(b"")
+        flags = [f"--kafka_config={client_config(tmp_path, tmp_path / 'none.pem')}"]
     job = StreamJob(f"kafka://{servers}/secured", tmp_path / "out", *flags)
     assert job.process.wait(60) == 1
     lines = job.text.splitlines()

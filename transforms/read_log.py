@@ -179,9 +179,8 @@ class _Read(beam.DoFn):
         if self._is_far_ahead(watermark_ms):
             return _WAIT_S
         over_s = watermark_ms // 1000 // self._interval_s * self._interval_s
-        if abs(time.time() - over_s) < min(_GIVE_WAY_S, _GIVE_WAY_SHARE * self._interval_s):
-            return _POLL_S if 0 < self._whole_to_s() < over_s else 0.0
-        return 0.0
+        is_just_over = abs(time.time() - over_s) < min(_GIVE_WAY_S, _GIVE_WAY_SHARE * self._interval_s)
+        return _POLL_S if is_just_over and 0 < self._whole_to_s() < over_s else 0.0
 
     def _is_far_ahead(self, watermark_ms: int) -> bool:
         """Looks at the storage only where it seems so by what was seen there last."""

@@ -164,11 +164,16 @@ def _block_of(messages: list[Message]) -> Block:
             stamps.append(headers)
             values.append(value)
             appended.append(message.timestamp()[1])
-    members = (_texts(stamps, name) for name in ("client_ip", "telemetry_level"))
-    consents = [stamp.get("snippet_consent") in _TRUE for stamp in stamps]
-    kinds = (_texts(stamps, name) for name in ("content_type", "content_encoding"))
-    received = _receive_times(_texts(stamps, "received_at"), appended)
-    block.requests.extend(map(RawRequest, received, *members, consents, *kinds, values))
+    columns = [
+        _receive_times(_texts(stamps, "received_at"), appended),
+        _texts(stamps, "client_ip"),
+        _texts(stamps, "telemetry_level"),
+        [stamp.get("snippet_consent") in _TRUE for stamp in stamps],
+        _texts(stamps, "content_type"),
+        _texts(stamps, "content_encoding"),
+        values,
+    ]
+    block.requests.extend(map(RawRequest, *columns))
     return block
 
 
