@@ -173,7 +173,7 @@ def _block_of(messages: list[Message]) -> Block:
         _texts(stamps, "content_encoding"),
         values,
     ]
-    block.requests.extend(map(RawRequest, *columns))
+    block.requests.extend(RawRequest(*row) for row in zip(*columns, strict=True))
     return block
 
 
