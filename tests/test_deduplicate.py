@@ -5,7 +5,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.core.deduplicate import duplicates
+from transforms.core.deduplicate import content_ranks, duplicates
 
 ROWS = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 20), st.sampled_from("xyz")), max_size=14)
 PUBLISHED = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 20)), max_size=4)
@@ -54,3 +54,28 @@ def test_copies_change_nothing(rows: list, times: int) -> None:
 def test_what_was_published_lands_no_more(rows: list, lookback: int) -> None:
     first = run(rows, [], lookback)
     assert run(rows, [(r[0], r[1]) for r in first], lookback) == []
+
+
+CONTENTS = st.lists(
+    st.tuples(
+        st.sampled_from(["a", "b", None]), st.sampled_from([0.0, -0.0, 1.5, None]), st.sampled_from([b"x", None])
+    ),
+    min_size=1,
+    max_size=9,
+)
+
+
+def ranks_of(rows: list) -> list[int]:
+    text, number, data = zip(*rows, strict=True)
+    table = pa.table({"text": pa.array(text, pa.string()), "number": pa.array(number, pa.float64()),
+                      "data": pa.array(data, pa.binary())})  # fmt: skip
+    return content_ranks(table).tolist()
+
+
+@given(CONTENTS, st.randoms())
+def test_content_is_ranked_whatever_the_order_and_equal_where_every_bit_is(rows: list, random: object) -> None:
+    shuffled = list(rows)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    ranks, again = (dict(zip(map(repr, some), ranks_of(some), strict=True)) for some in (rows, shuffled))
+    assert ranks == again
+    assert len(set(ranks.values())) == len(ranks)

@@ -1,6 +1,5 @@
 """All pieces of a bucket -> the rows that land, by day and dataset, and the ledger's counts."""
 
-import hashlib
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -11,7 +10,7 @@ import pyarrow.compute as pc
 from schemas.registry import load
 from transforms.core.batches import CLOCK, COUNTS, QUARANTINE, TAKEN
 from transforms.core.books import Books
-from transforms.core.deduplicate import duplicates
+from transforms.core.deduplicate import content_ranks, duplicates
 from transforms.core.layout import LANDING_DATASETS
 from transforms.core.pseudonyms import hex_column
 from transforms.core.published import key_column
@@ -138,18 +137,13 @@ def _duplicate_rows(dataset: str, table: pa.Table, recent: Recent, lookback: tim
     own = table["received_at"].cast(pa.int64()).fill_null(0).to_numpy()
     keys, times = recent.same_keys(dataset, own_keys, own, lookback)
 
-    def contents_of(rows: np.ndarray) -> list[str]:
-        columns, digests = table.drop_columns(_FRESH.get(dataset, [])), []
-        for at in range(0, len(rows), _ROWS_AT_ONCE):  # where a file came twice, that is every row
-            some = columns.take(pa.array(rows[at : at + _ROWS_AT_ONCE])).to_pylist()
-            digests += [hashlib.blake2b(repr(row).encode(), digest_size=16).hexdigest() for row in some]
-        return digests
+    def contents_of(rows: np.ndarray) -> np.ndarray:
+        return content_ranks(table.drop_columns(_FRESH.get(dataset, [])).take(pa.array(rows)))
 
     micros = lookback // timedelta(microseconds=1)
     return duplicates(own_keys, own, keys, times, micros, contents_of)
 
 
-_ROWS_AT_ONCE = 1000
 _FRESH = {QUARANTINE: ["body"]}
 """Columns that differ between two copies of one payload, because each was sealed afresh."""
 

@@ -4,9 +4,13 @@ from collections.abc import Callable
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 Times = np.ndarray
 """Microseconds since 1970 as int64."""
+
+Contents = np.ndarray | list[str]
+"""What stands for the content of each row, and has an order."""
 
 
 def duplicates(
@@ -15,7 +19,7 @@ def duplicates(
     published_keys: pa.Array,
     published_times: Times,
     lookback_micros: int,
-    contents_of: Callable[[np.ndarray], list[str]],
+    contents_of: Callable[[np.ndarray], Contents],
 ) -> np.ndarray:
     """Which rows are duplicates, as a mask.
 
@@ -46,7 +50,7 @@ def duplicates(
 
 
 def _in_order(
-    suspects: np.ndarray, codes: np.ndarray, times: Times, contents_of: Callable[[np.ndarray], list[str]]
+    suspects: np.ndarray, codes: np.ndarray, times: Times, contents_of: Callable[[np.ndarray], Contents]
 ) -> np.ndarray:
     order = suspects[np.lexsort((times[suspects], codes[suspects]))]
     as_next = np.flatnonzero((np.diff(codes[order]) == 0) & (np.diff(times[order]) == 0))
@@ -56,3 +60,17 @@ def _in_order(
     ranks = np.zeros(len(times), dtype=np.int64)
     ranks[tied] = np.unique(contents_of(tied), return_inverse=True)[1]  # all at once: a row by itself took 1 ms
     return suspects[np.lexsort((ranks[suspects], times[suspects], codes[suspects]))]
+
+
+def content_ranks(rows: pa.Table) -> np.ndarray:
+    """The place of each row in an order that all its values make; equal rows, to the bit, share one."""
+    ranks = []
+    for column in rows.columns:
+        values = pa.concat_arrays(column.chunks)
+        values = values.view(pa.int64()) if pa.types.is_float64(values.type) else values  # -0.0 is not 0.0
+        ranks.append(pc.rank(values, "ascending", tiebreaker="dense").to_numpy())
+    order = np.lexsort(ranks)
+    ordered = np.stack(ranks)[:, order]
+    places = np.zeros(rows.num_rows, dtype=np.int64)
+    places[order[1:]] = np.cumsum(np.any(ordered[:, 1:] != ordered[:, :-1], axis=0))
+    return places
