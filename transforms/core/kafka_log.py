@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, KafkaError, Message, TopicPartition
 
 from schemas.errors import InvalidOptions, SourceUnavailable
@@ -173,7 +172,7 @@ def _block_of(messages: list[Message]) -> Block:
         _texts(stamps, "content_encoding"),
         values,
     ]
-    block.requests.extend(RawRequest(*row) for row in zip(*columns, strict=True))
+    block.requests.extend(map(RawRequest._make, zip(*columns, strict=True)))
     return block
 
 
@@ -183,8 +182,10 @@ def _receive_times(given: list[str | None], appended_ms: list[int]) -> list[str]
     is_time = plausible_receive_times(texts).is_valid()
     if is_time.true_count == len(given):
         return cast(list[str], given)
-    appended = pa.array(appended_ms, pa.timestamp("ms", "UTC")).cast(pa.string())
-    return cast(list[str], pc.if_else(is_time, texts, appended).to_pylist())
+    moments = list(set(appended_ms))  # a second has a thousand at most, of however many messages
+    shown = dict(zip(moments, pa.array(moments, pa.timestamp("ms", "UTC")).cast(pa.string()).to_pylist(), strict=True))
+    rows = zip(given, is_time.to_pylist(), appended_ms, strict=True)
+    return [cast(str, own) if is_own else shown[moment] for own, is_own, moment in rows]
 
 
 def _texts(stamps: list[dict[str, Any]], name: str) -> list[str | None]:
