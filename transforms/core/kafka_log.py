@@ -13,7 +13,7 @@ from transforms.core.kafka_admin import TopicAdmin, new_consumer, raise_if_fatal
 from transforms.core.log import LogPosition
 from transforms.core.times import plausible_receive_times
 
-_BLOCK_BYTES = 16 * 1024 * 1024
+_BLOCK_BYTES = 32 * 1024 * 1024
 """Payload bytes in a block; with twice as many an event took a sixth less to decode, and the job 120 MB more."""
 
 _POLL_MESSAGES = 250
