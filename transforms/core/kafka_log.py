@@ -2,16 +2,15 @@
 
 import time
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
-import pyarrow as pa
-from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, KafkaError, Message, TopicPartition
+from confluent_kafka import KafkaError, TopicPartition
 
 from schemas.errors import InvalidOptions, SourceUnavailable
-from transforms.core.blocks import Block, RawRequest, Taken
+from transforms.core.blocks import Block, Taken
 from transforms.core.kafka_admin import TopicAdmin, new_consumer, raise_if_fatal
+from transforms.core.kafka_messages import Arrived, block_of, place, unpacked
 from transforms.core.log import LogPosition
-from transforms.core.times import plausible_receive_times
 
 _BLOCK_BYTES = 32 * 1024 * 1024
 """Payload bytes in a block; with twice as many an event took a sixth less to decode, and the job 120 MB more."""
@@ -21,8 +20,6 @@ _POLL_MESSAGES = 250
 
 _PROOF_INTERVAL_S = 0.1
 _DISCOVERY_INTERVAL_S = 10.0
-_STAMP_HEADERS = frozenset(("received_at", "client_ip", "telemetry_level", "snippet_consent"))
-_TRUE = (b"true", b"True", b"1", "true", "1")
 
 
 class KafkaLog:
@@ -71,41 +68,40 @@ class KafkaLog:
         self._next |= {p: max(offset, self._next[p]) for p, offset in reached.items()}
         self._prove_idle()
 
-    def _consume(self, timeout_s: float) -> tuple[list[Message], dict[int, int]]:
+    def _consume(self, timeout_s: float) -> tuple[list[Arrived], dict[int, int]]:
         """Messages until the timeout or a block's worth of bytes, and how far partitions are read to their end."""
         until = time.monotonic() + timeout_s
-        messages: list[Message] = []
+        arrived: list[Arrived] = []
         reached: dict[int, int] = {}
         size, left_s = 0, timeout_s
         while size < _BLOCK_BYTES and left_s > 0:
             for message in self._consumer.consume(_POLL_MESSAGES, left_s):
                 error = message.error()
                 if error is None:
-                    messages.append(message)
+                    arrived.append(unpacked(message))
                     size += len(message)
                 elif error.code() == KafkaError._PARTITION_EOF:
-                    reached[_place(message)[0]] = _place(message)[1]  # past what is no message: transactions' marks
+                    reached[place(message)[0]] = place(message)[1]  # past what is no message: transactions' marks
                 else:
                     raise_if_fatal(message, self._topic)
             left_s = until - time.monotonic()
-        return messages, reached
+        return arrived, reached
 
-    def _blocks(self, messages: list[Message], interval_ms: int) -> Iterator[tuple[int, Block]]:
+    def _blocks(self, messages: list[Arrived], interval_ms: int) -> Iterator[tuple[int, Block]]:
         """One block a window, with its earliest time."""
-        windows: dict[int, tuple[int, list[Message], dict[int, int]]] = {}
+        windows: dict[int, tuple[int, list[Arrived], dict[int, int]]] = {}
         for message in messages:
-            partition, offset = _place(message)
-            kind, appended_ms = message.timestamp()
-            if kind != TIMESTAMP_LOG_APPEND_TIME:
+            partition, appended_ms = message.partition, message.appended_ms
+            if appended_ms is None:
                 raise InvalidOptions(f"topic {self._topic} stopped to stamp messages with LogAppendTime; set it again")
             time_ms = self._reached_ms[partition] = max(appended_ms, self._reached_ms[partition])
             earliest, found, ends = windows.setdefault(time_ms // interval_ms, (time_ms, [], {}))
             if time_ms < earliest:
                 windows[time_ms // interval_ms] = (time_ms, found, ends)
             found.append(message)
-            ends[partition] = offset + 1
+            ends[partition] = message.offset + 1
         for _, (earliest, found, ends) in sorted(windows.items()):
-            block = _block_of(found)
+            block = block_of(found)
             for partition, end in sorted(ends.items()):
                 block.taken.append(Taken(str(partition), self._accounted[partition], end))
                 self._accounted[partition] = self._next[partition] = end
@@ -141,59 +137,3 @@ class KafkaLog:
     def close(self) -> None:
         """Lets the broker go."""
         self._consumer.close()
-
-
-def _place(message: Message) -> tuple[int, int]:
-    """Partition and offset; what was consumed has both."""
-    return cast(int, message.partition()), cast(int, message.offset())
-
-
-def _block_of(messages: list[Message]) -> Block:
-    """Messages with a stamp in their headers as requests, raw lines with a stamp of their own as lines."""
-    block = Block()
-    stamps: list[dict[str, Any]] = []
-    values: list[bytes] = []
-    appended: list[int] = []
-    for message in messages:
-        headers = dict(message.headers() or ())
-        value = message.value() or b""
-        if _STAMP_HEADERS.isdisjoint(headers) and b'"collector"' in value:
-            block.lines.append(value)
-        else:
-            stamps.append(headers)
-            values.append(value)
-            appended.append(message.timestamp()[1])
-    columns = [
-        _receive_times(_texts(stamps, "received_at"), appended),
-        _texts(stamps, "client_ip"),
-        _texts(stamps, "telemetry_level"),
-        [stamp.get("snippet_consent") in _TRUE for stamp in stamps],
-        _texts(stamps, "content_type"),
-        _texts(stamps, "content_encoding"),
-        values,
-    ]
-    block.requests.extend(map(RawRequest._make, zip(*columns, strict=True)))
-    return block
-
-
-def _receive_times(given: list[str | None], appended_ms: list[int]) -> list[str]:
-    """The header's time, the broker's append time where there is none that is a time."""
-    texts = pa.array(given, pa.string())
-    is_time = plausible_receive_times(texts).is_valid()
-    if is_time.true_count == len(given):
-        return cast(list[str], given)
-    moments = list(set(appended_ms))  # a second has a thousand at most, of however many messages
-    shown = dict(zip(moments, pa.array(moments, pa.timestamp("ms", "UTC")).cast(pa.string()).to_pylist(), strict=True))
-    rows = zip(given, is_time.to_pylist(), appended_ms, strict=True)
-    return [cast(str, own) if is_own else shown[moment] for own, is_own, moment in rows]
-
-
-def _texts(stamps: list[dict[str, Any]], name: str) -> list[str | None]:
-    """A header of each message; few distinct values make up most."""
-    found = [stamp.get(name) for stamp in stamps]
-    meaning = {value: _text(value) for value in set(found)}
-    return [meaning[value] for value in found]
-
-
-def _text(header: bytes | str | None) -> str | None:
-    return header.decode(errors="replace") if isinstance(header, bytes) else header

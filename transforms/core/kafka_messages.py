@@ -1,0 +1,87 @@
+"""Messages of Kafka, unpacked, and blocks of them."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, cast
+
+import pyarrow as pa
+from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Message
+
+from transforms.core.blocks import Block, RawRequest
+from transforms.core.times import plausible_receive_times
+
+_STAMP_HEADERS = frozenset(("received_at", "client_ip", "telemetry_level", "snippet_consent"))
+_TRUE = (b"true", b"True", b"1", "true", "1")
+
+
+class Arrived(NamedTuple):
+    """What a message holds; `appended_ms` is None where it does not bear the broker's append time."""
+
+    partition: int
+    offset: int
+    appended_ms: int | None
+    headers: dict[str, Any]
+    value: bytes
+
+
+def unpacked(message: Message) -> Arrived:
+    """To be called right after the message came: a second later, out of the cache, it took 3 us longer."""
+    kind, time_ms = message.timestamp()
+    return Arrived(
+        *place(message),
+        time_ms if kind == TIMESTAMP_LOG_APPEND_TIME else None,
+        dict(message.headers() or ()),
+        message.value() or b"",
+    )
+
+
+def place(message: Message) -> tuple[int, int]:
+    """Partition and offset; what was consumed has both."""
+    return cast(int, message.partition()), cast(int, message.offset())
+
+
+def block_of(messages: Iterable[Arrived]) -> Block:
+    """Messages with a stamp in their headers as requests, raw lines with a stamp of their own as lines."""
+    block = Block()
+    requests = []
+    for message in messages:
+        if _STAMP_HEADERS.isdisjoint(message.headers) and b'"collector"' in message.value:
+            block.lines.append(message.value)
+        else:
+            requests.append(message)
+    if not requests:
+        return block
+    _, _, appended, stamps, values = zip(*requests, strict=True)
+    columns = [
+        _receive_times(_texts(stamps, "received_at"), appended),
+        _texts(stamps, "client_ip"),
+        _texts(stamps, "telemetry_level"),
+        [stamp.get("snippet_consent") in _TRUE for stamp in stamps],
+        _texts(stamps, "content_type"),
+        _texts(stamps, "content_encoding"),
+        values,
+    ]
+    block.requests.extend(map(RawRequest._make, zip(*columns, strict=True)))
+    return block
+
+
+def _receive_times(given: list[str | None], appended_ms: Sequence[int]) -> list[str]:
+    """The header's time, the broker's append time where there is none that is a time."""
+    texts = pa.array(given, pa.string())
+    is_time = plausible_receive_times(texts).is_valid()
+    if is_time.true_count == len(given):
+        return cast(list[str], given)
+    moments = list(set(appended_ms))  # a second has a thousand at most, of however many messages
+    shown = dict(zip(moments, pa.array(moments, pa.timestamp("ms", "UTC")).cast(pa.string()).to_pylist(), strict=True))
+    rows = zip(given, is_time.to_pylist(), appended_ms, strict=True)
+    return [cast(str, own) if is_own else shown[moment] for own, is_own, moment in rows]
+
+
+def _texts(stamps: Sequence[dict[str, Any]], name: str) -> list[str | None]:
+    """A header of each message; few distinct values make up most."""
+    found = [stamp.get(name) for stamp in stamps]
+    meaning = {value: _text(value) for value in set(found)}
+    return [meaning[value] for value in found]
+
+
+def _text(header: bytes | str | None) -> str | None:
+    return header.decode(errors="replace") if isinstance(header, bytes) else header
