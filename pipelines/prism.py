@@ -43,7 +43,7 @@ def prism(binary: str) -> Iterator[str]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         stdin=subprocess.DEVNULL,
-        preexec_fn=_die_together,  # noqa: PLW1509 - two system calls; nothing else tells the kernel
+        preexec_fn=die_together,  # noqa: PLW1509 - two system calls; nothing else tells the kernel
     )
     try:
         _wait_for(port, child)
@@ -54,7 +54,7 @@ def prism(binary: str) -> Iterator[str]:
         child.wait()
 
 
-def _die_together() -> None:
+def die_together() -> None:
     """In the child: a killed parent must not leave a runner behind that goes on asking for its worker."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     os.setpgid(0, 0)  # Ctrl-C on the terminal is for the job, which then ends its runner

@@ -15,6 +15,7 @@ from pipelines.flink import cancel_flink_job
 from pipelines.options import pipeline_error
 from pipelines.stream_metrics import StreamMetrics
 from pipelines.stream_start import topic_admin
+from pipelines.two_processes import Reader
 from schemas.errors import RunnerUnavailable, SourceUnavailable
 from transforms.core import storage, stream_state
 from transforms.core.guard import FAILURES
@@ -24,17 +25,18 @@ from transforms.core.windows import boundary_after
 _LOOKS_A_WINDOW = 25
 _SHORTEST_LOOK_S, _LONGEST_LOOK_S = 0.2, 5.0
 _REMOTE_LOOK_S = 2.0
+_STEP_FIRST_S = 1.0
 
 
 class Watch:
     """Takes in whole windows one after another; holds the signals while it is entered.
 
-    Where the runner does not try again, what a step of this process raised ends the job.
+    With a Reader, what a step of it or of this process raised ends the job: its runner does not try again.
     """
 
-    def __init__(self, options: Any, state: StreamState, *, retries: bool) -> None:
+    def __init__(self, options: Any, state: StreamState, reader: Reader | None) -> None:
         self._options = options
-        self._retries = retries
+        self._reader = reader
         self._state = state
         self._interval_s = int(options.publish_interval.total_seconds())
         shortest_s = _SHORTEST_LOOK_S if storage.is_local(options.output) else _REMOTE_LOOK_S
@@ -71,10 +73,7 @@ class Watch:
         threading.Thread(target=self._wait_for_failure, args=(result,), daemon=True).start()
         try:
             while self._stop_at_s is None or self._state.whole_to_s < self._stop_at_s:
-                if self._failure is not None:
-                    raise pipeline_error(self._failure) from None
-                if FAILURES and not self._retries:
-                    raise FAILURES[0]
+                self._raise_failure()
                 rows = stream_state.advance(self._state, self._options.buckets)
                 if rows:
                     self._tell(rows)
@@ -83,13 +82,20 @@ class Watch:
         finally:
             self._cancel(result)
 
+    def _raise_failure(self) -> None:
+        if self._reader is not None and (failure := self._reader.failure() or next(iter(FAILURES), None)):
+            raise failure
+        if self._failure is not None:
+            raise pipeline_error(self._failure) from None
+
     def _wait_for_failure(self, result: Any) -> None:
-        """An endless job that ends by itself has failed; a runner tells why as an exception."""
+        """An endless job that ends by itself has failed; a runner tells why as an exception, a step tells it better."""
         try:
-            state = result.wait_until_finish()
-            self._failure = RunnerUnavailable(f"the runner ended the job: {state}")
+            failure: Exception = RunnerUnavailable(f"the runner ended the job: {result.wait_until_finish()}")
         except Exception as error:  # noqa: BLE001 - a runner raises anything; it is raised again as one of ours
-            self._failure = error
+            failure = error
+        time.sleep(_STEP_FIRST_S)
+        self._failure = failure
 
     def _tell(self, rows: list[dict[str, Any]]) -> None:
         lag = self._lag_messages()

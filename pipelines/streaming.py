@@ -5,7 +5,7 @@ python -m pipelines.streaming --input kafka://localhost:9092/telemetry --output 
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import apache_beam as beam
@@ -17,6 +17,7 @@ from pipelines.options import duration, parse_pipeline_options, run_job, whole_n
 from pipelines.prism import find_prism, prism
 from pipelines.stream_start import begin
 from pipelines.stream_watch import Watch
+from pipelines.two_processes import Reader, TwoProcessRunner
 from schemas.errors import InvalidOptions
 from transforms.core.guard import FAILURES
 from transforms.core.log import LogPosition, LogSource
@@ -25,10 +26,6 @@ from transforms.core.stream_state import StreamState
 from transforms.read_log import LogSettings, ReadLog
 
 _PRISM_EXPERIMENT = "prism_disable_sdf_split"
-_SWITCH_S = 0.0005
-"""How long the thread that reads may keep the one that publishes waiting for the interpreter: with Python's 5 ms a
-window of 20,000 events was published in 1.4 s beside it, with this in 1.1 s; alone in 0.5 s."""
-
 _FOR_EVER_S = 100 * 366 * 86_400
 """On Prism, Beam 2.77 watches a job's state with the deadline of a single request: after 5 minutes the job was lost."""
 
@@ -120,8 +117,11 @@ def check_runner(options: PipelineOptions) -> None:
 
 
 @contextmanager
-def chosen_runner(options: PipelineOptions) -> Iterator[bool]:
-    """Starts Prism where no other runner is named, and tells Beam of it; gives whether the runner tries again."""
+def chosen_runner(options: PipelineOptions) -> Iterator[Reader | None]:
+    """Starts Prism and the process that reads where no other runner is named; gives that process.
+
+    None stands for a runner that starts workers by itself, and tries again what fails.
+    """
     standard = options.view_as(StandardOptions)
     standard.streaming = True
     portable, debug = options.view_as(PortableOptions), options.view_as(DebugOptions)
@@ -131,22 +131,22 @@ def chosen_runner(options: PipelineOptions) -> Iterator[bool]:
     if _PRISM_EXPERIMENT in (debug.experiments or []):
         portable.job_server_timeout = _FOR_EVER_S
     if not is_own:
-        yield True
+        yield None
         return
-    with prism(find_prism(getattr(options, "prism_location", None))) as endpoint:
+    with prism(find_prism(getattr(options, "prism_location", None))) as endpoint, closing(Reader()) as reader:
         standard.runner = "PortableRunner"
         portable.job_endpoint, portable.environment_type = endpoint, "LOOPBACK"
-        yield False
+        yield reader
 
 
-def build(options: Any, state: StreamState) -> beam.Pipeline:
+def build(options: Any, state: StreamState, reader: Reader | None = None) -> beam.Pipeline:
     """The job's graph, from where the output is whole."""
     interval_s = int(options.publish_interval.total_seconds())
     source = LogSource(options.input, options.kafka_config)
     log = LogSettings(source, options.output, state.stream, interval_s, options.buckets, options.readers)
     start = LogPosition(state.positions, state.whole_to_s * 1000)
     stream = StreamSettings(state.stream, interval_s, state.whole_to_s, options.allowed_lateness)
-    pipeline = beam.Pipeline(options=options)
+    pipeline = beam.Pipeline(TwoProcessRunner(reader) if reader else None, options=options)
     blocks, quiet = pipeline | ReadLog(log, start)
     _ = blocks | Ingest(IngestSettings(**ingest_flags_of(options), stream=stream), quiet)
     return pipeline
@@ -160,13 +160,12 @@ def run(argv: Sequence[str]) -> None:
     """
     options: Any = parse_pipeline_options("streaming", StreamingJobOptions, ("input", "output", "key_ring"), argv)
     check(options)
-    with held_output(options), chosen_runner(options) as retries:
+    with held_output(options), chosen_runner(options) as reader:
         FAILURES.clear()
         state = begin(options)
         tune_memory()
-        sys.setswitchinterval(_SWITCH_S)
-        with Watch(options, state, retries=retries) as watch:
-            watch.until_stopped(build(options, state).run())
+        with Watch(options, state, reader) as watch:
+            watch.until_stopped(build(options, state, reader).run())
 
 
 def main(argv: Sequence[str]) -> None:

@@ -66,6 +66,11 @@ class StreamJob:
     def wait_taken(self, messages: int, timeout_s: float = 90) -> None:
         self.wait_for(lambda: self.taken >= messages, timeout_s)
 
+    @property
+    def reader(self) -> int:
+        """The process that reads, a child of the job's."""
+        return next(pid for pid in children(self.process.pid) if "pipelines.reader" in command(pid))
+
     def stop(self) -> int:
         """Ends it gracefully, once it listens to signals; the exit code."""
         self.wait_for(lambda: self.text.count("going on from") > self._starts_before)
@@ -79,6 +84,18 @@ class StreamJob:
     @property
     def text(self) -> str:
         return self.log.read_text()
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def command(pid: int) -> str:
+    """A process's command line; empty where it is gone or is just being made."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 @contextmanager

@@ -4,8 +4,9 @@
     python -m tests.stream_kills --kills 3 --messages 20000
     python -m tests.stream_kills --kills 4 --messages 40000 --runner flink
 
-On Prism the whole job is killed. On Flink, by turns, its Python workers, which Flink
-starts again, and the job server with its cluster, after which all is started anew.
+On Prism, by turns, the process that reads, with which the job ends, and the whole job.
+On Flink, by turns, its Python workers, which Flink starts again, and the job server with
+its cluster, after which all is started anew.
 
 After the last message every row is looked at: each event that was produced has
 one row, in the file of the window in which the broker appended it. Every file
@@ -127,7 +128,10 @@ def strike(number: int, job: StreamJob, flink: Flink | None, flags: list[str]) -
         for worker in flink.workers():
             os.kill(worker, signal.SIGKILL)
         return job
-    if flink is None:
+    if flink is None and number % 2 == 0:
+        os.kill(job.reader, signal.SIGKILL)
+        job.process.wait(60)
+    elif flink is None:
         job.kill()
     else:
         flink.kill()

@@ -143,7 +143,7 @@ def test_a_clock_that_steps_back_loses_nothing(tmp_path: Path, broker: Broker, m
     """Append times that go back, as after a broker's clock was set: given by the producer here, on a real topic."""
     from confluent_kafka import TIMESTAMP_CREATE_TIME
 
-    from transforms.core import kafka_log
+    from transforms.core import kafka_log, kafka_messages
     from transforms.core.log import LogPosition
 
     broker.create_topic("steps", 1, {"message.timestamp.type": "CreateTime"})
@@ -153,7 +153,7 @@ def test_a_clock_that_steps_back_loses_nothing(tmp_path: Path, broker: Broker, m
         value, headers = events(1, offset_ms)[0]
         producer.produce("steps", value, headers=headers, timestamp=start_ms + offset_ms)
     producer.flush()
-    monkeypatch.setattr(kafka_log, "TIMESTAMP_LOG_APPEND_TIME", TIMESTAMP_CREATE_TIME)
+    monkeypatch.setattr(kafka_messages, "TIMESTAMP_LOG_APPEND_TIME", TIMESTAMP_CREATE_TIME)
     log = kafka_log.KafkaLog(broker.servers, "steps", {}, LogPosition({"0": 0}, start_ms), 0, 1)
     blocks = []
     while sum(len(block.requests) for _, block in blocks) < 6:

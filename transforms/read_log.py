@@ -32,9 +32,6 @@ _LAST_S, _BEYOND_S = 0.2, 0.02
 after it the first messages of the next window are looked for, or the proof that there are none."""
 
 _WAIT_S = 0.5
-_GIVE_WAY_S, _GIVE_WAY_SHARE = 3.0, 0.25
-"""Reading waits so long at most, and such a share of the interval, for the window that is just over to be published:
-both need the interpreter, and beside reading it took 2.5 times as long. A reader that is late does not wait."""
 
 
 class PositionTracker(RestrictionTracker):
@@ -136,7 +133,7 @@ class _Read(beam.DoFn):
         reader, _ = element
         with payload_free_errors():
             log = self._log_at(reader, tracker.current_restriction())
-            wait_s = self._wait_s(log.position.watermark_ms)
+            wait_s = _WAIT_S if self._is_far_ahead(log.position.watermark_ms) else 0.0
             boundary_s = boundary_after(log.position.watermark_ms // 1000, self._interval_s)
             until = time.monotonic() + _bundle_s(boundary_s)
             while not wait_s and time.monotonic() < until and log.position.watermark_ms < boundary_s * 1000:
@@ -174,24 +171,14 @@ class _Read(beam.DoFn):
             _LOGS[key] = open_log(settings.source, position, state, reader, settings.readers)
         return _LOGS[key]
 
-    def _wait_s(self, watermark_ms: int) -> float:
-        """How long publishing is to be waited for: far ahead of it, or in its way; 0 where reading may go on."""
-        if self._is_far_ahead(watermark_ms):
-            return _WAIT_S
-        over_s = watermark_ms // 1000 // self._interval_s * self._interval_s
-        is_just_over = abs(time.time() - over_s) < min(_GIVE_WAY_S, _GIVE_WAY_SHARE * self._interval_s)
-        return _POLL_S if is_just_over and 0 < self._whole_to_s() < over_s else 0.0
-
     def _is_far_ahead(self, watermark_ms: int) -> bool:
         """Looks at the storage only where it seems so by what was seen there last."""
         if watermark_ms <= self._wait_at_ms:
             return False
-        self._wait_at_ms = (self._whole_to_s() + WINDOWS_AHEAD * self._interval_s) * 1000
-        return watermark_ms > self._wait_at_ms
-
-    def _whole_to_s(self) -> int:
         state = stream_state.load(self._settings.output, self._settings.stream)
-        return state.whole_to_s if state else 0
+        whole_to_s = state.whole_to_s if state else 0
+        self._wait_at_ms = (whole_to_s + WINDOWS_AHEAD * self._interval_s) * 1000
+        return watermark_ms > self._wait_at_ms
 
 
 def _bundle_s(boundary_s: int) -> float:
