@@ -114,15 +114,28 @@ def raw_files(folder: Path) -> list[str]:
     return [str(folder / "raw.ndjson"), str(folder / "raw.avro")]
 
 
+def everything_in(folder: Path) -> list[Path]:
+    """Files and folders, while others may be removing some of them."""
+    return [Path(where) / name for where, folders, files in os.walk(folder) for name in (*folders, *files)]
+
+
+def bytes_of(path: Path) -> bytes | None:
+    """What a file holds; None of a folder, or of what was removed meanwhile."""
+    try:
+        return path.read_bytes()
+    except (IsADirectoryError, FileNotFoundError):
+        return None
+
+
 def assert_clean(folder: Path) -> int:
     """Searches every file's bytes and name, and every Parquet file's decoded plain columns."""
     searched = 0
-    for path in folder.rglob("*"):
+    for path in everything_in(folder):
         assert not leaks(str(path.relative_to(folder)).encode()), path
-        if not path.is_file():
+        if (data := bytes_of(path)) is None:
             continue
         searched += 1
-        assert not leaks(path.read_bytes()), path
+        assert not leaks(data), path
         if path.suffix == ".parquet":
             file = pq.ParquetFile(path)
             assert not leaks(repr(file.metadata.metadata).encode())

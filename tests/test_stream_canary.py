@@ -8,7 +8,7 @@ import pytest
 from tests.brokers import as_message, kafka_broker, produce
 from tests.flink_servers import flink_cluster, needs_flink
 from tests.stream_jobs import needs_kafka, needs_prism, streaming
-from tests.test_canary import SECRETS, assert_clean, leaks, raw_files
+from tests.test_canary import SECRETS, assert_clean, bytes_of, everything_in, leaks, raw_files
 
 pytestmark = [needs_kafka, pytest.mark.xdist_group("streaming")]
 
@@ -58,7 +58,7 @@ def test_on_flink_with_its_checkpoints(tmp_path: Path) -> None:
         with streaming(uri, tmp_path / "out", "--publish_interval=20s", *flink.flags) as job:
             produce(broker.servers, "canary", made)
             checkpoints = tmp_path / "flink" / "checkpoints"
-            job.wait_for(lambda: any(p.stat().st_size > 100_000 for p in checkpoints.rglob("*") if p.is_file()), 120)
+            job.wait_for(lambda: any(len(bytes_of(p) or b"") > 100_000 for p in everything_in(checkpoints)), 120)
             assert assert_clean(tmp_path / "flink") >= 3  # while pieces lie in its state
             job.wait_taken(len(made), 120)
             assert job.stop() == 0
