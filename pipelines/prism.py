@@ -55,9 +55,9 @@ def prism(binary: str) -> Iterator[str]:
 
 
 def die_together() -> None:
-    """In the child: a killed parent must not leave a runner behind that goes on asking for its worker."""
+    """In a child: a killed parent must not leave it behind, where it goes on asking for the others."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    os.setpgid(0, 0)  # Ctrl-C on the terminal is for the job, which then ends its runner
+    os.setpgid(0, 0)  # Ctrl-C on the terminal is for the job, which then ends its children
 
 
 def _free_port() -> int:

@@ -26,6 +26,7 @@ _LOOKS_A_WINDOW = 25
 _SHORTEST_LOOK_S, _LONGEST_LOOK_S = 0.2, 5.0
 _REMOTE_LOOK_S = 2.0
 _STEP_FIRST_S = 1.0
+"""A runner's own word for a failure waits so long for that of the step: Prism's may be about what came of it."""
 
 
 class Watch:

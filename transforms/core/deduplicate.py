@@ -64,13 +64,16 @@ def _in_order(
 
 def content_ranks(rows: pa.Table) -> np.ndarray:
     """The place of each row in an order that all its values make; equal rows, to the bit, share one."""
-    ranks = []
-    for column in rows.columns:
-        values = pa.concat_arrays(column.chunks)
-        values = values.view(pa.int64()) if pa.types.is_float64(values.type) else values  # -0.0 is not 0.0
-        ranks.append(pc.rank(values, "ascending", tiebreaker="dense").to_numpy())
+    ranks = [pc.rank(_to_the_bit(column), "ascending", tiebreaker="dense").to_numpy() for column in rows.columns]
     order = np.lexsort(ranks)
     ordered = np.stack(ranks)[:, order]
     places = np.zeros(rows.num_rows, dtype=np.int64)
     places[order[1:]] = np.cumsum(np.any(ordered[:, 1:] != ordered[:, :-1], axis=0))
     return places
+
+
+def _to_the_bit(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Doubles as integers: -0.0 is another value than 0.0."""
+    if not pa.types.is_float64(column.type):
+        return column
+    return pa.chunked_array([chunk.view(pa.int64()) for chunk in column.chunks], pa.int64())

@@ -13,7 +13,7 @@ from transforms.core.kafka_messages import Arrived, block_of, place, unpacked
 from transforms.core.log import LogPosition
 
 _BLOCK_BYTES = 32 * 1024 * 1024
-"""Payload bytes in a block; with twice as many an event took a sixth less to decode, and the job 120 MB more."""
+"""Payload bytes in a block, of 12,000 events: of 10,000 one took 29 us to decode, protect and seal, of 5,000 35 us."""
 
 _POLL_MESSAGES = 250
 """Of 1 MB each at most, as brokers are set up: what a block may hold beyond its bytes."""
