@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from schemas.errors import Reason
 from transforms.core.envelopes import MAX_PAYLOAD_BYTES
 
-BLOCK_BYTES = 32 * 1024 * 1024
+BLOCK_BYTES = 64 * 1024 * 1024
 """Payload bytes in a block: large enough that per-batch cost vanishes (at 3 MB it doubles the CPU time of an
 event), small enough to bound memory."""
 
