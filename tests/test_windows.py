@@ -23,6 +23,7 @@ from transforms.core import recent, storage, stream_state
 from transforms.core.blocks import Block, Taken
 from transforms.core.key_index import KeyIndex
 from transforms.core.ledger import differences, imbalances, read_marks, total
+from transforms.core.open_facts import OpenFacts
 from transforms.core.windows import Portion, Window, boundary_after, window_end_s
 from transforms.write_datasets import is_whole
 
@@ -283,3 +284,19 @@ def test_nothing_is_kept_of_a_batch_input() -> None:
     before = dict(recent._KEPT)
     recent.keep("out", Portion("x", 0), recent.Recent(None, is_kept=False))  # type: ignore[arg-type]
     assert before == recent._KEPT
+
+
+def test_what_was_put_off_and_failed_is_read_from_files_again() -> None:
+    def fail() -> None:
+        raise MemoryError
+
+    done: list[str] = []
+    kept = recent.Recent(None, is_kept=True)  # type: ignore[arg-type]
+    kept.open_facts = OpenFacts()
+    kept.later = [lambda: done.append("first"), fail, lambda: done.append("last")]
+    with pytest.raises(MemoryError):
+        kept.settle()
+    assert done == ["first"]
+    assert kept.open_facts is None  # half taken in would be wrong; None stands for the files
+    kept.settle()
+    assert done == ["first"]

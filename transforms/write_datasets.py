@@ -32,6 +32,9 @@ class _Write(beam.DoFn):
         ring, listing = keyring.load(self._key_ring), Listing(self._output)
         self._publisher = Publisher(self._output, self._buckets, ring, listing)
 
+    def start_bundle(self) -> None:
+        self._published: list[recent.Recent] = []
+
     def process(self, curated: CuratedBucket) -> Iterator[int]:
         portion = curated.portion
         with payload_free_errors():
@@ -39,8 +42,15 @@ class _Write(beam.DoFn):
                 self._publisher.publish(curated, self._earlier_days.get((portion.input, portion.bucket), []))
                 if portion.window is not None:
                     keep_recent(curated, self._output, self._lookback)
+                    self._published.append(curated.recent)
         PROGRESS.add(buckets=1)
         yield portion.bucket
+
+    def finish_bundle(self) -> None:
+        """Makes ready for the next window, once all buckets of this one can be read: a fifth of a window's work."""
+        with payload_free_errors():
+            for published in self._published:
+                published.settle()
 
 
 def is_whole(output: str, window: Window) -> bool:

@@ -41,8 +41,8 @@ class Material(Protocol):
     def attached(self, facts: Mapping[str, pa.RecordBatch]) -> dict[str, pa.RecordBatch]:
         """Own and earlier rows of ATTACHED; at least all that belong to these facts."""
 
-    def kept(self) -> OpenFacts:
-        """What goes on to the next window, less the facts of this one that are open."""
+    def kept(self) -> tuple[OpenFacts, Mapping[str, pa.RecordBatch]]:
+        """What goes on to the next window, less the facts of this one that are open; and rows to be attached to it."""
 
 
 class FromFiles:
@@ -79,12 +79,11 @@ class FromFiles:
             for name, columns in ATTACHED.items()
         }
 
-    def kept(self) -> OpenFacts:
+    def kept(self) -> tuple[OpenFacts, Mapping[str, pa.RecordBatch]]:
         """All that was read."""
         fresh, (ids, spans) = OpenFacts(), self._lives
         fresh.lives.add(ids, *spans, spans[1] + self._lookback // timedelta(microseconds=1))
-        fresh.attach(self._attached)
-        return fresh
+        return fresh, self._attached
 
     def _gather(self, dataset: str, columns: tuple[str, ...]) -> Gathered:
         curated, schema = self._curated, plain_schema(dataset, columns)
@@ -117,10 +116,9 @@ class FromMemory:
         found = self._kept.of_owners(facts)
         return {name: _joined(rows, found[name]) for name, rows in self._own.items()}
 
-    def kept(self) -> OpenFacts:
+    def kept(self) -> tuple[OpenFacts, Mapping[str, pa.RecordBatch]]:
         """What was kept, and own rows."""
-        self._kept.attach(self._own)
-        return self._kept
+        return self._kept, self._own
 
 
 def gather(curated: CuratedBucket, horizon: timedelta, lookback: timedelta) -> Material:

@@ -1,6 +1,8 @@
 """A bucket's curated rows, and what earlier runs left open -> its suggestions that are over."""
 
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -10,6 +12,7 @@ from transforms.core.curate import CuratedBucket
 from transforms.core.facts import Facts, micros
 from transforms.core.gather import Gathered, Material, gather, life_spans
 from transforms.core.lives import ClosingRule, find_lives
+from transforms.core.open_facts import OpenFacts
 from transforms.core.suggestions import suggestion_rows
 from transforms.core.times import TIMESTAMP, date_of, days_of
 
@@ -80,15 +83,28 @@ def _publish(curated: CuratedBucket, rows: pa.Table) -> None:
 
 def _keep_open(curated: CuratedBucket, material: Material, due: np.ndarray, rule: ClosingRule) -> None:
     """Keeps for the next window what may yet become part of a suggestion, and the lives that are just over."""
-    kept, start = material.kept(), 0
-    kept.floor = rule.clock - rule.horizon
+    still_open, start = {}, 0
     for name, (rows, _) in material.facts.items():
         mine = due[start : start + rows.num_rows]
-        kept.facts[name].add(rows.filter(pa.array(mine >= 0)), mine[mine >= 0])
+        still_open[name] = rows.filter(pa.array(mine >= 0)), mine[mine >= 0]
         start += rows.num_rows
-    for table in (t for (name, _), t in curated.tables.items() if name == SUGGESTIONS):
-        ids, spans = life_spans(table)
+    over = [life_spans(table) for (name, _), table in curated.tables.items() if name == SUGGESTIONS]
+    curated.recent.open_facts, attached = material.kept()
+    curated.recent.later.append(partial(_take_in, curated.recent.open_facts, attached, still_open, over, rule))
+
+
+def _take_in(
+    kept: OpenFacts,
+    attached: Mapping[str, pa.RecordBatch],
+    still_open: Mapping[str, tuple[pa.RecordBatch, np.ndarray]],
+    over: Iterable[tuple[pa.Array, list[np.ndarray]]],
+    rule: ClosingRule,
+) -> None:
+    kept.attach(attached)
+    for name, (rows, due) in still_open.items():
+        kept.facts[name].add(rows, due)
+    for ids, spans in over:
         kept.lives.add(ids, *spans, spans[1] + rule.lookback)
+    kept.floor = rule.clock - rule.horizon
     kept.lives.forget_before(kept.floor)
     kept.let_go(kept.floor - rule.horizon, rule.clock + rule.horizon)
-    curated.recent.open_facts = kept

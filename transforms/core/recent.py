@@ -6,8 +6,9 @@ duplicates, and what belongs to suggestions that are not over. What is kept is a
 function of the files: it may be dropped at any time and read again.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, timedelta
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +24,10 @@ _NO_KEYS = pa.array([], pa.string())
 
 
 class Recent:
-    """See the module. `latest` is the latest receive time that the stream has seen, in microseconds."""
+    """See the module. `latest` is the latest receive time that the stream has seen, in microseconds.
+
+    What only the next window needs is put off, as `later`, until all files of this one are written.
+    """
 
     def __init__(self, published: PublishedRows, *, is_kept: bool) -> None:
         self.published = published
@@ -31,6 +35,7 @@ class Recent:
         self.open_facts: OpenFacts | None = None
         self.latest: int | None = None
         self.quiet_since_s: int | None = None
+        self.later: list[Callable[[], None]] = []
         self._keys: dict[str, tuple[KeyIndex, int]] = {}
 
     def read_mark(self, window: Window) -> None:
@@ -73,15 +78,28 @@ class Recent:
         index.forget_before(earliest)
         return index
 
+    def settle(self) -> None:
+        """Does what was put off; where that fails, all is read from files again."""
+        try:
+            while self.later:
+                self.later.pop(0)()
+        except BaseException:
+            self.open_facts, self._keys, self.later = None, {}, []
+            raise
+
     def remember(self, tables: Mapping[tuple[str, date], pa.Table]) -> None:
         """Takes in the keys of rows that were just published."""
         for (dataset, _), table in tables.items():
             if dataset in self._keys:
                 times = pa.concat_arrays(table["received_at"].chunks).cast(pa.int64()).fill_null(0).to_numpy()
-                self._keys[dataset][0].add(pa.concat_arrays(table[key_column(dataset)].chunks), times)
+                keys = pa.concat_arrays(table[key_column(dataset)].chunks)
+                self.later.append(partial(self._keys[dataset][0].add, keys, times))
 
     def forget_before(self, earliest: int) -> None:
         """Lets go of keys of rows received earlier; where one matters yet, the files are read."""
+        self.later.append(partial(self._forget_before, earliest))
+
+    def _forget_before(self, earliest: int) -> None:
         for dataset, (index, complete_from) in self._keys.items():
             if earliest > complete_from:
                 index.forget_before(earliest)
@@ -99,6 +117,7 @@ def take(output: str, portion: Portion, published: PublishedRows) -> Recent:
     boundary_s, kept = _KEPT.pop((output, portion.window.stream, portion.bucket), (None, None))
     if kept is not None and boundary_s == portion.window.begin_s:
         kept.published = published
+        kept.settle()
         return kept
     recent = Recent(published, is_kept=True)
     recent.read_mark(portion.window)
