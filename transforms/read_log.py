@@ -27,9 +27,12 @@ WINDOWS_AHEAD = 4
 """Reading waits for publishing when it is so many windows ahead, else a backlog sits in the runner's memory."""
 
 _POLL_S = 0.1
-_LAST_S, _BEYOND_S = 0.2, 0.02
-"""So long before a boundary a window's last bundle begins, for little to be left to decode when it is over; so long
-after it the first messages of the next window are looked for, or the proof that there are none."""
+_SHARE, _LAST_S = 0.6, 0.1
+"""Bundles take this share of what is left of a window, the last one all: little is then left to decode at its end."""
+
+_BEYOND_S, _BRIEF_S = 0.02, 0.03
+"""So long after a boundary a window's last bundle gathers, then in turns so long, until the first messages of the next
+window are there, or the proof that there are none."""
 
 _WAIT_S = 0.5
 
@@ -182,16 +185,17 @@ class _Read(beam.DoFn):
 
 
 def _bundle_s(boundary_s: int) -> float:
-    """How long a bundle is to read, so that the last one before the boundary is a short one."""
-    to_last_s = boundary_s - _LAST_S - time.time()
-    return to_last_s if 0 < to_last_s < BUNDLE_S else BUNDLE_S
+    """How long a bundle is to read: the nearer the boundary the shorter."""
+    left_s = boundary_s - time.time()
+    return min(_SHARE * left_s, BUNDLE_S) if left_s > _LAST_S else BUNDLE_S
 
 
 def _patience_s(until: float, boundary_s: int) -> float:
     """How long a read may gather: to the end of the bundle or just beyond the boundary; if that has passed, briefly."""
-    to_boundary_s = boundary_s + _BEYOND_S - time.time()
-    left_s = min(until - time.monotonic(), to_boundary_s) if to_boundary_s > 0 else 0.0
-    return max(left_s, _POLL_S)
+    past_s = time.time() - boundary_s
+    if past_s >= 0:
+        return _BRIEF_S if past_s < BUNDLE_S else _POLL_S
+    return max(min(until - time.monotonic(), _BEYOND_S - past_s), _BRIEF_S)
 
 
 class ReadLog(beam.PTransform):
