@@ -113,19 +113,21 @@ def _rates(seen: _Seen) -> dict[str, Any]:
         "redactions_per_1000_requests": _over(1000 * seen.counts["redactions"], requests),
     }
     for check_s in _CHECKS_S:
-        states = [life.state(check_s) for life in accepted]
-        observed = sum(state in _OBSERVED for state in states)
-        unchanged = states.count("unchanged")
-        rates |= {
-            f"observed_{check_s}s": observed,
-            f"unobserved_{check_s}s": states.count("unobserved"),
-            f"unchanged_{check_s}s_rate": _over(unchanged, observed),
-            f"mostly_unchanged_{check_s}s_rate": _over(unchanged + states.count("mostly_unchanged"), observed),
-        }
+        rates |= _persistence([life.state(check_s) for life in accepted], check_s)
     for name, measured in (("latency", map(_latency_ms, shown)), ("decision", map(_decision_ms, shown))):
         known = sorted(ms for ms in measured if ms is not None)
         rates |= {f"{name}_p{share}_ms": _percentile(known, share) for share in (50, 95)}
     return rates
+
+
+def _persistence(states: Sequence[str], check_s: int) -> dict[str, Any]:
+    observed, unchanged = sum(state in _OBSERVED for state in states), states.count("unchanged")
+    return {
+        f"observed_{check_s}s": observed,
+        f"unobserved_{check_s}s": states.count("unobserved"),
+        f"unchanged_{check_s}s_rate": _over(unchanged, observed),
+        f"mostly_unchanged_{check_s}s_rate": _over(unchanged + states.count("mostly_unchanged"), observed),
+    }
 
 
 def _over(part: float, whole: int) -> float | None:
