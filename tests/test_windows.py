@@ -5,6 +5,7 @@ import json
 import random
 from collections import Counter
 from datetime import date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,6 @@ from transforms.core import recent, storage, stream_state
 from transforms.core.blocks import Block, Taken
 from transforms.core.key_index import KeyIndex
 from transforms.core.ledger import differences, imbalances, read_marks, total
-from transforms.core.open_facts import OpenFacts
 from transforms.core.windows import Portion, Window, boundary_after, window_end_s
 from transforms.write_datasets import is_whole
 
@@ -286,17 +286,31 @@ def test_nothing_is_kept_of_a_batch_input() -> None:
     assert before == recent._KEPT
 
 
-def test_what_was_put_off_and_failed_is_read_from_files_again() -> None:
+def test_what_was_put_off_and_failed_is_not_kept() -> None:
     def fail() -> None:
         raise MemoryError
 
     done: list[str] = []
+    portion = Portion("x", 0, Window(STREAM, 0, 10))
     kept = recent.Recent(None, is_kept=True)  # type: ignore[arg-type]
-    kept.open_facts = OpenFacts()
     kept.later = [lambda: done.append("first"), fail, lambda: done.append("last")]
+    recent.keep("out", portion, kept)
     with pytest.raises(MemoryError):
-        kept.settle()
+        recent.settle("out", portion)
     assert done == ["first"]
-    assert kept.open_facts is None  # half taken in would be wrong; None stands for the files
-    kept.settle()
+    assert not any(place[0] == "out" for place in recent._KEPT)  # half taken in would be wrong; the files are read
+    recent.settle("out", portion)
     assert done == ["first"]
+
+
+def test_what_was_put_off_is_done_once_and_in_order() -> None:
+    done: list[int] = []
+    portion = Portion("x", 0, Window(STREAM, 0, 10))
+    kept = recent.Recent(None, is_kept=True)  # type: ignore[arg-type]
+    kept.later = [partial(done.append, n) for n in range(3)]
+    recent.keep("out", portion, kept)
+    recent.settle("out", portion)
+    after = portion._replace(window=Window(STREAM, 10, 20))
+    assert recent.take("out", after, None) is kept  # type: ignore[arg-type]
+    recent.settle("out", portion)
+    assert done == [0, 1, 2]

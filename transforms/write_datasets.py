@@ -12,7 +12,7 @@ from transforms.core.layout import Listing
 from transforms.core.progress import PROGRESS
 from transforms.core.publish import Publisher
 from transforms.core.times import micros_of
-from transforms.core.windows import Window
+from transforms.core.windows import Portion, Window
 
 EarlierDays = dict[tuple[str, int], list[date]]
 """(Input, bucket) -> days for which an earlier run left files."""
@@ -33,7 +33,7 @@ class _Write(beam.DoFn):
         self._publisher = Publisher(self._output, self._buckets, ring, listing)
 
     def start_bundle(self) -> None:
-        self._published: list[recent.Recent] = []
+        self._published: list[Portion] = []
 
     def process(self, curated: CuratedBucket) -> Iterator[int]:
         portion = curated.portion
@@ -42,15 +42,15 @@ class _Write(beam.DoFn):
                 self._publisher.publish(curated, self._earlier_days.get((portion.input, portion.bucket), []))
                 if portion.window is not None:
                     keep_recent(curated, self._output, self._lookback)
-                    self._published.append(curated.recent)
+                    self._published.append(portion)
         PROGRESS.add(buckets=1)
         yield portion.bucket
 
     def finish_bundle(self) -> None:
         """Makes ready for the next window, once all buckets of this one can be read: a fifth of a window's work."""
         with payload_free_errors():
-            for published in self._published:
-                published.settle()
+            for portion in self._published:
+                recent.settle(self._output, portion)
 
 
 def is_whole(output: str, window: Window) -> bool:

@@ -79,13 +79,9 @@ class Recent:
         return index
 
     def settle(self) -> None:
-        """Does what was put off; where that fails, all is read from files again."""
-        try:
-            while self.later:
-                self.later.pop(0)()
-        except BaseException:
-            self.open_facts, self._keys, self.later = None, {}, []
-            raise
+        """Does what was put off."""
+        while self.later:
+            self.later.pop(0)()
 
     def remember(self, tables: Mapping[tuple[str, date], pa.Table]) -> None:
         """Takes in the keys of rows that were just published."""
@@ -110,11 +106,16 @@ _KEPT: dict[tuple[str, str, int], tuple[int, Recent]] = {}
 """What this process keeps, by output, stream and bucket, with the boundary up to which it is true."""
 
 
+def _place(output: str, portion: Portion) -> tuple[str, str, int]:
+    assert portion.window is not None
+    return output, portion.window.stream, portion.bucket
+
+
 def take(output: str, portion: Portion, published: PublishedRows) -> Recent:
     """What was published before a portion: as this process kept it, else to be read from files."""
     if portion.window is None:
         return Recent(published, is_kept=False)
-    boundary_s, kept = _KEPT.pop((output, portion.window.stream, portion.bucket), (None, None))
+    boundary_s, kept = _KEPT.pop(_place(output, portion), (None, None))
     if kept is not None and boundary_s == portion.window.begin_s:
         kept.published = published
         kept.settle()
@@ -127,4 +128,17 @@ def take(output: str, portion: Portion, published: PublishedRows) -> Recent:
 def keep(output: str, portion: Portion, recent: Recent) -> None:
     """Keeps it for the next window, once every file of this one is written."""
     if portion.window is not None:
-        _KEPT[output, portion.window.stream, portion.bucket] = (portion.window.end_s, recent)
+        _KEPT[_place(output, portion)] = (portion.window.end_s, recent)
+
+
+def settle(output: str, portion: Portion) -> None:
+    """Does what a published portion put off, if nobody has taken it up since.
+
+    Nobody else has it meanwhile: after a failure a runner may go on in a thread beside this one. Where
+    it is missed, or where this fails, the files are read.
+    """
+    place = _place(output, portion)
+    kept = _KEPT.pop(place, None)
+    if kept is not None:
+        kept[1].settle()
+        _KEPT[place] = kept
