@@ -1,5 +1,6 @@
 """Watches an endless job from outside: which windows are whole, how fresh, and when to stop."""
 
+import math
 import os
 import signal
 import sys
@@ -25,6 +26,7 @@ from transforms.core.windows import boundary_after
 _LOOKS_A_WINDOW = 25
 _SHORTEST_LOOK_S, _LONGEST_LOOK_S = 0.2, 5.0
 _REMOTE_LOOK_S = 2.0
+_STALLED_WINDOWS, _STALLED_S = 3, 60.0
 _STEP_FIRST_S = 1.0
 """A runner's own word for a failure waits so long for that of the step: Prism's may be about what came of it."""
 
@@ -42,6 +44,8 @@ class Watch:
         self._interval_s = int(options.publish_interval.total_seconds())
         shortest_s = _SHORTEST_LOOK_S if storage.is_local(options.output) else _REMOTE_LOOK_S
         self._look_s = min(max(self._interval_s / _LOOKS_A_WINDOW, shortest_s), _LONGEST_LOOK_S)
+        self._stalled_s = max(_STALLED_WINDOWS * self._interval_s, _STALLED_S)
+        self._stalls_at = time.monotonic() + self._stalled_s
         self._admin = topic_admin(options)
         self._metrics = StreamMetrics(options.metrics_port, options.metrics_file)
         self._stop_at_s: int | None = None
@@ -78,10 +82,25 @@ class Watch:
                 rows = stream_state.advance(self._state, self._options.buckets)
                 if rows:
                     self._tell(rows)
+                    self._stalls_at = time.monotonic() + self._stalled_s
                 else:
+                    self._tell_of_stall()
                     time.sleep(self._look_s)
         finally:
             self._cancel(result)
+
+    def _tell_of_stall(self) -> None:
+        """One line for each time that no window becomes whole: a broker that is gone is waited for, and of 16 starts on
+        a busy machine Flink gave 4 jobs no data at all.
+        """
+        if time.monotonic() > self._stalls_at:
+            self._stalls_at = math.inf
+            print(
+                f"no window became whole for {self._stalled_s:.0f} s: look at the source, and at the runner's workers; "
+                "a job that gets no data can be killed and started again",
+                file=sys.stderr,
+                flush=True,
+            )
 
     def _raise_failure(self) -> None:
         if self._reader is not None and (failure := self._reader.failure() or next(iter(FAILURES), None)):

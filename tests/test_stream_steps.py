@@ -2,17 +2,20 @@
 
 import gzip
 import os
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import apache_beam as beam
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.transforms.window import TimestampedValue
 
-from pipelines import streaming
+from pipelines import stream_watch, streaming
 from pipelines.ingest import Ingest, IngestSettings, StreamSettings
 from pipelines.ingest_options import default_geo_database
 from pipelines.options import parse_pipeline_options
@@ -26,6 +29,7 @@ from transforms.core.folder_log import FolderLog
 from transforms.core.log import LogPosition
 from transforms.core.open_log import kafka_parts, stream_digest
 from transforms.core.pieces import quiet_piece, quiet_until_s
+from transforms.core.stream_state import StreamState
 
 START = datetime.fromisoformat("2026-03-31T22:55:00+00:00")
 
@@ -201,3 +205,27 @@ def test_a_file_that_vanishes_before_it_is_read_is_passed_over(tmp_path: Path, m
     monkeypatch.setattr(storage, "list_tree", lambda _: listed)
     gone.unlink()
     assert [t[0][0] for _, _, t in read_all(FolderLog(str(tmp_path), LogPosition({}, 0)))] == ["b.ndjson"]
+
+
+def test_a_stall_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+    options = SimpleNamespace(
+        publish_interval=timedelta(seconds=1), output=str(tmp_path), input=str(tmp_path), watch=True, kafka_config=None,
+        buckets=1, metrics_port=None, metrics_file=None, flink_rest=None,
+    )  # fmt: skip
+    monkeypatch.setattr(stream_watch, "_STALLED_S", 0.3)
+    monkeypatch.setattr(stream_watch, "_STALLED_WINDOWS", 0)
+    looks: list[float] = []
+
+    def advance(state: StreamState, _: int) -> list[dict[str, Any]]:
+        looks.append(time.monotonic())
+        if looks[-1] - looks[0] > 1:
+            watch._told_to_stop()
+            state.whole_to_s = 2**40
+        return []
+
+    monkeypatch.setattr(stream_watch.stream_state, "advance", advance)
+    running = SimpleNamespace(wait_until_finish=threading.Event().wait, state="DONE")
+    with stream_watch.Watch(options, StreamState(str(tmp_path), "s", 0), None) as watch:
+        watch.until_stopped(running)
+    assert capsys.readouterr().err.count("no window became whole for 0 s") == 1
+    assert len(looks) > 3
