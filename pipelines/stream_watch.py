@@ -90,8 +90,8 @@ class Watch:
             self._cancel(result)
 
     def _tell_of_stall(self) -> None:
-        """One line for each time that no window becomes whole: a broker that is gone is waited for, and of 16 starts on
-        a busy machine Flink gave 4 jobs no data at all.
+        """One line for each time that no window becomes whole: a broker that is gone is waited for, and of 11 starts on
+        a busy machine Flink gave 2 jobs no data at all.
         """
         if time.monotonic() > self._stalls_at:
             self._stalls_at = math.inf
