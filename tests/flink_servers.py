@@ -111,8 +111,8 @@ class Flink:
         try:
             with urllib.request.urlopen(f"http://localhost:{self.rest_port}/jobs/overview", timeout=10) as answer:
                 jobs = json.loads(answer.read())["jobs"]
-        except urllib.error.URLError as error:
-            if isinstance(error.reason, ConnectionRefusedError):
+        except OSError as error:
+            if isinstance(getattr(error, "reason", error), ConnectionRefusedError | ConnectionResetError):
                 return []
             raise
         return [job["name"] for job in jobs if job["state"] == "RUNNING"]

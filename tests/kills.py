@@ -69,11 +69,10 @@ def kill_once(rng: random.Random, raw: str, output: str, run_s: float) -> str:
     """Kills a run at a random moment; says where it stood."""
     child = start(raw, output)
     time.sleep(rng.random() * run_s)
-    stood = "ended before" if child.exitcode is not None else "killed"
-    if child.exitcode is None and child.pid:
-        os.kill(child.pid, signal.SIGKILL)
+    child.kill()
     child.join()
-    if stood == "killed":
+    stood = "ended before"
+    if child.exitcode == -signal.SIGKILL:
         marks = len(storage.list_folders(storage.join(output, "ledger")))
         written = len(storage.list_folders(output))
         stood = "killed before writing" if not written else "killed while writing" if not marks else "killed with marks"
