@@ -12,20 +12,21 @@ import fastavro
 import msgspec
 import zstandard
 
-from pipelines.synthetic_events import CONTAINERS, Event, Person, common_properties
+from pipelines.synthetic_events import CONTAINERS, Event, Person
 from pipelines.synthetic_truth import Truth
 from schemas.registry import raw_schemas
 from transforms.core import storage
 
 _ZERO_KEY = "00000000-0000-0000-0000-000000000000"
 _FLUSH_EVENTS = 20_000
+_PADDING = ";".join(f"config.suggestions.experiment{n}=treatment-{n % 7}" for n in range(31))
 _BAD_LINES = (b'{"name": "cut', b"not json at all", b'{"data": {"baseData": {"name": 7}}}', b"[1, 2]")
 
 
 def envelope(someone: Person, event: Event) -> dict[str, Any]:
     """The event as the person's client wraps it."""
     time = _iso(datetime.fromtimestamp(event.at_ms / 1000, UTC))
-    properties = {**event.properties, **common_properties(someone)}
+    properties = {**event.properties, **_common_properties(someone)}
     if someone.client == "extension-1ds":
         if event.exception:
             kind, message, stack = event.exception
@@ -58,6 +59,35 @@ def envelope(someone: Person, event: Event) -> dict[str, Any]:
         base = {"name": f"copilot/{event.name}", "properties": properties, "measurements": event.measurements}
         head["data"] = {"baseType": "EventData", "baseData": base}
     return head
+
+
+def _common_properties(someone: Person) -> dict[str, str]:
+    """What every event of a person carries, in the client's own spelling."""
+    system, version = someone.system
+    if someone.client == "applicationinsights":
+        return {
+            "copilot_trackingId": someone.user,
+            "editor_version": "vscode/1.114.0",
+            "editor_plugin_version": f"copilot-chat/{someone.extension_version}",
+            "common_os": system,
+            "common_platformversion": version,
+            "client_machineid": someone.machine,
+            "client_sessionid": someone.session,
+            "abexp_assignmentcontext": _PADDING,
+        }
+    return {
+        "common.extname": "GitHub.copilot-chat",
+        "common.extversion": someone.extension_version,
+        "common.vscodemachineid": someone.machine,
+        "common.vscodesessionid": someone.session,
+        "common.vscodeversion": "1.114.0",
+        "common.os": system,
+        "common.platformversion": version,
+        "common.uikind": "desktop",
+        "common.remotename": "none",
+        "copilot_trackingId": someone.user,
+        "abexp.assignmentcontext": _PADDING,
+    }
 
 
 def _exception(someone: Person, event: Event, properties: dict[str, str]) -> dict[str, Any]:

@@ -21,7 +21,6 @@ LEVELS = ("all",) * 86 + ("error",) * 6 + ("off",) * 4 + ("crash",) * 1 + (None,
 CLIENTS = ("applicationinsights",) * 5 + ("extension-appinsights",) * 3 + ("extension-1ds",) * 2
 CONTAINERS = ("ndjson", "ndjson.gz", "ndjson.zst", "avro")
 CHECKS_S = (15, 30, 120, 300, 600)
-_PADDING = ";".join(f"config.suggestions.experiment{n}=treatment-{n % 7}" for n in range(31))
 _CODE = (
     "def handle(request, session):\n    rows = session.query(Order).filter(Order.user == request.user)\n"
     "    return [row.total for row in rows if row.is_open]\n"
@@ -223,32 +222,3 @@ def _trouble(rng: random.Random, at_ms: int) -> Iterator[Event]:
 def _json_text(code: str) -> str:
     escaped = code.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'{{"prefix":"{escaped}"}}'
-
-
-def common_properties(someone: Person) -> dict[str, str]:
-    """What every event of a person carries, in the client's own spelling."""
-    system, version = someone.system
-    if someone.client == "applicationinsights":
-        return {
-            "copilot_trackingId": someone.user,
-            "editor_version": "vscode/1.114.0",
-            "editor_plugin_version": f"copilot-chat/{someone.extension_version}",
-            "common_os": system,
-            "common_platformversion": version,
-            "client_machineid": someone.machine,
-            "client_sessionid": someone.session,
-            "abexp_assignmentcontext": _PADDING,
-        }
-    return {
-        "common.extname": "GitHub.copilot-chat",
-        "common.extversion": someone.extension_version,
-        "common.vscodemachineid": someone.machine,
-        "common.vscodesessionid": someone.session,
-        "common.vscodeversion": "1.114.0",
-        "common.os": system,
-        "common.platformversion": version,
-        "common.uikind": "desktop",
-        "common.remotename": "none",
-        "copilot_trackingId": someone.user,
-        "abexp.assignmentcontext": _PADDING,
-    }
