@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -16,11 +17,12 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.transforms.window import TimestampedValue
 
 from pipelines import stream_watch, streaming
+from pipelines.flink import cancel_flink_job
 from pipelines.ingest import Ingest, IngestSettings, StreamSettings
 from pipelines.ingest_options import default_geo_database
 from pipelines.options import parse_pipeline_options
 from pipelines.prism import find_prism
-from schemas.errors import InvalidOptions, PipelineError
+from schemas.errors import InvalidOptions, PipelineError, RunnerUnavailable
 from tests.conftest import KEY_RING
 from tests.test_windows import books, event, rows_of
 from tests.windowed import STREAM, Timed, Windows
@@ -229,3 +231,17 @@ def test_a_stall_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, c
         watch.until_stopped(running)
     assert capsys.readouterr().err.count("no window became whole for 0 s") == 1
     assert len(looks) > 3
+
+
+def test_a_cluster_that_hangs_up_is_told_in_one_line() -> None:
+    with socket.create_server(("localhost", 0)) as server:
+
+        def hang_up() -> None:
+            asked, _ = server.accept()
+            asked.recv(4096)
+            asked.close()
+
+        threading.Thread(target=hang_up, daemon=True).start()
+        job = SimpleNamespace(job_id=lambda: "job")
+        with pytest.raises(RunnerUnavailable, match="the job there may go on"):
+            cancel_flink_job(f"http://localhost:{server.getsockname()[1]}", job)
