@@ -27,6 +27,8 @@ WINDOWS_AHEAD = 4
 """Reading waits for publishing when it is so many windows ahead, else a backlog sits in the runner's memory."""
 
 _POLL_S = 0.1
+"""So long a read gathers where the log is behind: of a backlog that fills a block."""
+
 _SHARE, _LAST_S = 0.6, 0.1
 """Bundles take this share of what is left of a window, the last one all: little is then left to decode at its end."""
 

@@ -9,7 +9,7 @@ from transforms.core.envelopes import MAX_PAYLOAD_BYTES
 
 BLOCK_BYTES = 64 * 1024 * 1024
 """Payload bytes in a block: large enough that per-batch cost vanishes (at 3 MB it doubles the CPU time of an
-event), small enough to bound memory."""
+event, at 32 MB it is a twentieth), small enough to bound memory: the job takes 30 MB more than with 32."""
 
 _BOM = b"\xef\xbb\xbf"
 
