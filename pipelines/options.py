@@ -100,7 +100,7 @@ def _date(text: str) -> date:
 
 
 def run_job(main: Callable[[Sequence[str]], None]) -> NoReturn:
-    """Runs a job's main with the command line; a PipelineError is one line and exit code 1.
+    """Runs a job's main with the command line; a PipelineError is one line and its own exit code.
 
     Ends the process without Python's teardown: once in some sixty runs a thread
     of a native library was still up then, and a run that had done all its work
@@ -113,7 +113,7 @@ def run_job(main: Callable[[Sequence[str]], None]) -> NoReturn:
         main(sys.argv[1:])
     except PipelineError as error:
         print(f"error: {_one_line(str(error))}", file=sys.stderr)
-        code = 1
+        code = error.exit_code
     except KeyboardInterrupt:
         code = 130
     sys.stdout.flush()

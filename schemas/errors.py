@@ -22,6 +22,11 @@ class Reason(StrEnum):
     MISSING_RECEIVED_AT = "missing_received_at"
     PAYLOAD_TOO_LARGE = "payload_too_large"
     UNREADABLE_CONTAINER = "unreadable_container"
+    FOREIGN_SCHEMA = "foreign_schema"
+    DAMAGED_BLOCK = "damaged_block"
+    INVALID_RECORD = "invalid_record"
+    OUTSIDE_KEY_RING = "outside_key_ring"
+    UNPROCESSABLE = "unprocessable"
 
 
 class TelemetryError(Exception):
@@ -62,7 +67,9 @@ class PayloadTooLarge(RejectedEvent):
 
 
 class PipelineError(TelemetryError):
-    """The run cannot go on; a job prints this in one line and exits non-zero."""
+    """The run cannot go on; a job prints this in one line and exits with `exit_code`."""
+
+    exit_code = 1
 
 
 class InvalidOptions(PipelineError):
@@ -95,6 +102,12 @@ class OutputInUse(PipelineError):
 
 class UnbalancedBooks(PipelineError):
     """Events were lost or made up: the ledger does not add up."""
+
+
+class UnusableInput(PipelineError):
+    """The run is done and its books balance, but nothing landed, or too much of the input was refused."""
+
+    exit_code = 3
 
 
 class InternalError(PipelineError):

@@ -10,7 +10,7 @@ class Books:
     """The counts of `ledger.1.avsc`, of one ledger row or summed over many.
 
     `landed` to `quarantined` add up to `events`; `rows` are of files, `late` of
-    landed events.
+    landed events, `unknown_values` of values that landed as `other`.
     """
 
     payloads: int = 0
@@ -24,6 +24,7 @@ class Books:
     scrubbed: Counter[str] = field(default_factory=Counter)
     rows: Counter[str] = field(default_factory=Counter)
     late: Counter[str] = field(default_factory=Counter)
+    unknown_values: Counter[str] = field(default_factory=Counter)
 
     def add(self, column: str, key: str, count: int) -> None:
         """Adds to a column, under the key where the column is a map."""
