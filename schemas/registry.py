@@ -15,6 +15,8 @@ import fastavro
 import pyarrow as pa
 
 from schemas.errors import IncompatibleSchema
+from schemas.patterns import PATTERNS
+from schemas.shapes import check_shape
 
 EVENT_DATASETS = (
     "requests",
@@ -41,7 +43,7 @@ PERMITTED = {"off": 0, "crash": 1, "error": 2, "all": 3}
 
 _ATTRIBUTES = {
     "name", "type", "default", "doc", "sources", "classification", "purpose", "treatment", "level",
-    "unit", "parse", "one_of", "otherwise", "scrub", "length_of",
+    "unit", "parse", "one_of", "otherwise", "scrub", "length_of", "shape",
 }  # fmt: skip
 _TREATMENTS = ("keep", "pseudonymize", "geolocate", "scrub", "encrypt", "drop", "seal")
 _ARROW = {
@@ -99,6 +101,14 @@ class Route:
     source: str | None = None
     contains: str | None = None
     equals: float | None = None
+    suffix: str | None = None
+
+    def names(self, event: str) -> bool:
+        """Whether it is the name of an event of this rule; a name that ends in * stands for its suffix's pattern."""
+        if self.suffix is None:
+            return event == self.name
+        begin = self.name.removesuffix("*")
+        return event.startswith(begin) and PATTERNS[self.suffix].landed(event.removeprefix(begin)) is not None
 
 
 @dataclass(frozen=True)
@@ -166,9 +176,12 @@ def parse_field(raw: dict[str, Any], where: str) -> Field:
             f"{', '.join(_TREATMENTS)}; {', '.join(LEVELS)}"
         )
     nullable = isinstance(raw["type"], list)
+    kind = _arrow_type(raw["type"][1] if nullable else raw["type"])
+    if raw["treatment"] == "keep" and _holds_text(kind):
+        check_shape(raw, f"{where}.{raw['name']}")
     return Field(
         name=raw["name"],
-        type=_arrow_type(raw["type"][1] if nullable else raw["type"]),
+        type=kind,
         doc=raw["doc"],
         required=not nullable,
         sources=tuple(raw.get("sources", ())),
@@ -181,10 +194,21 @@ def parse_field(raw: dict[str, Any], where: str) -> Field:
     )
 
 
+def _holds_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or (pa.types.is_map(kind) and pa.types.is_string(kind.item_type))
+
+
 def _parse_route(raw: str | dict[str, Any]) -> Route:
     if isinstance(raw, str):
-        return Route(raw)
-    return Route(raw["name"], bool(raw.get("attached")), raw.get("field"), raw.get("contains"), raw.get("equals"))
+        raw = {"name": raw}
+    suffix = raw.get("suffix")
+    if raw["name"].endswith("*") != (suffix in PATTERNS):
+        raise IncompatibleSchema(
+            f"event {raw['name']}: a name that ends in * has a suffix, and no other has; allowed is {', '.join(PATTERNS)}"
+        )
+    return Route(
+        raw["name"], bool(raw.get("attached")), raw.get("field"), raw.get("contains"), raw.get("equals"), suffix
+    )
 
 
 def parse_schema(raw: dict[str, Any], included: dict[str, Any] | None = None) -> Schema:
