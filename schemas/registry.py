@@ -87,6 +87,11 @@ class Field:
         return role if kind == "encrypt" else None
 
     @property
+    def shape(self) -> str:
+        """What a kept text may be, as people read it; empty where the field is no kept text."""
+        return self.attributes.get("shape") or ", ".join(self.attributes.get("one_of", ()))
+
+    @property
     def is_scrubbed(self) -> bool:
         """Whether free text in it is scrubbed."""
         return self.treatment == "scrub" or bool(self.attributes.get("scrub"))
@@ -134,7 +139,7 @@ class Schema:
 
     @cached_property
     def arrow(self) -> pa.Schema:
-        """The columns of the dataset's files; doc, unit and classification as metadata."""
+        """The columns of the dataset's files; doc, unit, shape and classification as metadata."""
         return pa.schema(
             [pa.field(f.name, f.type, nullable=not f.required, metadata=_metadata(f)) for f in self.fields],
             metadata={"dataset": self.name, "schema_version": str(self.version), "doc": self.doc},
@@ -149,7 +154,7 @@ class Schema:
 
 def _metadata(f: Field) -> dict[str, str]:
     facts = {"doc": f.doc, "classification": f.classification, "treatment": f.treatment}
-    return {**facts, **({"unit": f.unit} if f.unit else {})}
+    return {**facts, **({"unit": f.unit} if f.unit else {}), **({"shape": f.shape} if f.shape else {})}
 
 
 def _arrow_type(avro: Any) -> pa.DataType:
