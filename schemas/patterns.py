@@ -42,8 +42,9 @@ _NUMBERS = (
 )
 """Two or three numbers, the last may be a day and a build's number; or four as in 10.0.22631.4460 and 1.5.34.8412."""
 
+_END = r"(?![A-Za-z0-9_=@:])"
 _MARK = r"(?:insiders?|dev|exploration|alpha|beta|rc|nightly|canary|preview|pre|eap|stable|lts|snapshot)"
-_MARKS = rf"(?:[-.+ ](?i:{_MARK})(?:\.?\d{{1,3}})?){{0,2}}(?:-\d{{3}})?"
+_MARKS = rf"(?:[-.+ ](?i:{_MARK})(?:\.?\d{{1,3}})?{_END}){{0,2}}(?:-\d{{3}}{_END})?"
 _TAIL = r"(?:[^\d./\\][^/\\]*)?"
 
 _SYSTEM = r"(?i:linux|darwin|windows(?:_nt)?|macos|mac os x|freebsd|ubuntu|debian|fedora|android|ios|sunos)"
@@ -64,7 +65,7 @@ _PATTERNS = {
     "os_version": (
         "a version of an operating system: its name, numbers, and known words of kernels such as -45-generic; what "
         "follows is cut off",
-        rf"(?P<kept>(?:{_SYSTEM} )?(?:{_WSL}|{_NUMBERS}(?:-\d{{1,4}})?(?:[-.+]{_KERNEL}){{0,4}})){_TAIL}"
+        rf"(?P<kept>(?:{_SYSTEM} )?(?:{_WSL}|{_NUMBERS}(?:-\d{{1,4}}{_END})?(?:[-.+]{_KERNEL}{_END}){{0,4}})){_TAIL}"
         rf"|(?P<short>(?:{_SYSTEM} )?\d{{1,3}})",
     ),
     "month": ("a month, YYYY-MM", r"(?P<kept>20\d\d-(?:0[1-9]|1[0-2]))"),
