@@ -25,6 +25,6 @@ def read_vocabulary(path: str | None) -> Vocabulary:
         document = tomllib.loads(data.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as cause:
         raise InvalidOptions(
-            f"--known_values {path}: {type(cause).__name__}; allowed is TOML such as models = [\"our-model-1\"]"
+            f'--known_values {path}: {type(cause).__name__}; allowed is TOML such as models = ["our-model-1"]'
         ) from None
     return vocabulary_of(document, f"--known_values {path}")

@@ -130,8 +130,8 @@ def vocabulary_of(document: Mapping[str, object], where: str) -> Vocabulary:
                 raise InvalidOptions(f"{where}: {name}: value {number} is no text but {type(value).__name__}")
             if len(value) > _MOST_CHARS or not _ADDED.fullmatch(value):
                 raise InvalidOptions(
-                    f"{where}: {name}: value {number} ({len(value)} characters) looks like no word; allowed are at most "
-                    f"{_MOST_CHARS} ASCII letters, digits, blanks and _.+#:*/- with a letter in them, and no address"
+                    f"{where}: {name}: value {number} ({len(value)} characters) looks like no word; allowed are at "
+                    f"most {_MOST_CHARS} ASCII letters, digits, blanks and _.+#:*/-, with a letter, no address"
                 )
         added[name] = tuple(values)
     return Vocabulary(added)

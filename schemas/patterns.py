@@ -82,7 +82,5 @@ _PATTERNS = {
     ),
 }
 
-PATTERNS = {
-    name: Pattern(name, doc, re.compile(expression, re.ASCII)) for name, (doc, expression) in _PATTERNS.items()
-}
+PATTERNS = {name: Pattern(name, doc, re.compile(expression, re.ASCII)) for name, (doc, expression) in _PATTERNS.items()}
 """By name, as a schema's `shape` and a route's `suffix` name them."""

@@ -15,7 +15,7 @@ import fastavro
 import pyarrow as pa
 
 from schemas.errors import IncompatibleSchema
-from schemas.patterns import PATTERNS
+from schemas.routes import Route, parse_route
 from schemas.shapes import check_shape
 
 EVENT_DATASETS = (
@@ -95,25 +95,6 @@ class Field:
     def is_scrubbed(self) -> bool:
         """Whether free text in it is scrubbed."""
         return self.treatment == "scrub" or bool(self.attributes.get("scrub"))
-
-
-@dataclass(frozen=True)
-class Route:
-    """A rule that sends a wire event to a dataset; see `Schema.events`."""
-
-    name: str
-    attached: bool = False
-    source: str | None = None
-    contains: str | None = None
-    equals: float | None = None
-    suffix: str | None = None
-
-    def names(self, event: str) -> bool:
-        """Whether it is the name of an event of this rule; a name that ends in * stands for its suffix's pattern."""
-        if self.suffix is None:
-            return event == self.name
-        begin = self.name.removesuffix("*")
-        return event.startswith(begin) and PATTERNS[self.suffix].landed(event.removeprefix(begin)) is not None
 
 
 @dataclass(frozen=True)
@@ -203,19 +184,6 @@ def _holds_text(kind: pa.DataType) -> bool:
     return pa.types.is_string(kind) or (pa.types.is_map(kind) and pa.types.is_string(kind.item_type))
 
 
-def _parse_route(raw: str | dict[str, Any]) -> Route:
-    if isinstance(raw, str):
-        raw = {"name": raw}
-    suffix = raw.get("suffix")
-    if raw["name"].endswith("*") != (suffix in PATTERNS):
-        raise IncompatibleSchema(
-            f"event {raw['name']}: a name that ends in * has a suffix, and no other has; allowed is {', '.join(PATTERNS)}"
-        )
-    return Route(
-        raw["name"], bool(raw.get("attached")), raw.get("field"), raw.get("contains"), raw.get("equals"), suffix
-    )
-
-
 def parse_schema(raw: dict[str, Any], included: dict[str, Any] | None = None) -> Schema:
     """A `Schema` from a parsed file and, where it includes one, the included file."""
     fastavro.parse_schema(raw)
@@ -233,7 +201,7 @@ def parse_schema(raw: dict[str, Any], included: dict[str, Any] | None = None) ->
         doc=raw["doc"],
         level=raw.get("level", "off"),
         delete_after_days=raw.get("delete_after_days", 0),
-        events=tuple(_parse_route(e) for e in raw.get("events", ())),
+        events=tuple(parse_route(e) for e in raw.get("events", ())),
         attached=bool(raw.get("attached")),
         fields=tuple(own),
     )

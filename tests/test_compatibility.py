@@ -68,7 +68,12 @@ def test_a_word_is_as_private_as_scrubbed_text_and_free_text_is_not() -> None:
     free, scrubbed, word = with_reason("keep"), with_reason("scrub"), with_reason("keep", shape="known:reasons")
     for before, after in [(free, scrubbed), (free, word), (scrubbed, word), (word, word)]:
         check_compatible(before, after)
-    for before, after in [(word, scrubbed), (word, free), (scrubbed, free), (word, with_reason("keep", shape="phrase"))]:
+    for before, after in [
+        (word, scrubbed),
+        (word, free),
+        (scrubbed, free),
+        (word, with_reason("keep", shape="phrase")),
+    ]:
         with pytest.raises(IncompatibleSchema, match="reason"):
             check_compatible(before, after)
 

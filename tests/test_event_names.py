@@ -20,7 +20,10 @@ PUBLISHED = {*known_values("event_names").values, "other"}
         ("GitHub.copilot-chat/copilot-nes/provideInlineEdit", "provideInlineEdit"),
         ("acme.suggest/ghostText.shown", "ghostText.shown"),
         ("auth.reset_token_403", "auth.reset_token_403"),
-        ("copilot/code_referencing.match_notification.ignore.count", "code_referencing.match_notification.ignore.count"),
+        (
+            "copilot/code_referencing.match_notification.ignore.count",
+            "code_referencing.match_notification.ignore.count",
+        ),
     ],
 )
 def test_names_of_the_contract_are_found_behind_prefixes(name: str, routed_as: str) -> None:
@@ -35,7 +38,7 @@ def test_names_of_the_contract_are_found_behind_prefixes(name: str, routed_as: s
         "auth.reset_token_",
         "auth.reset_token_4031",
         "auth.reset_token_93.184.216.34",
-        "auth.reset_token_４０３",
+        "auth.reset_token_\uff14\uff10\uff13",
         "code_referencing.match_notification.zofia",
         "/home/zofia/ghostText.shown",
         "C:\\x/ghostText.shown",

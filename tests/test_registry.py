@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from schemas.errors import IncompatibleSchema
 from schemas.dictionary import DATASETS
+from schemas.errors import IncompatibleSchema
 from schemas.registry import EVENT_DATASETS, LEVELS, event_schemas, load, parse_field, parse_schema, raw_schemas
 
 
@@ -63,7 +63,13 @@ def test_words_outside_the_contracts_language_are_refused(change: dict) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"shape": None}, {"shape": "anything"}, {"shape": "known:nothing"}, {"shape": "known:../avro/event.1"}, {"shape": ""}],
+    [
+        {"shape": None},
+        {"shape": "anything"},
+        {"shape": "known:nothing"},
+        {"shape": "known:../avro/event.1"},
+        {"shape": ""},
+    ],
     ids=["none", "unknown pattern", "unknown list", "path", "empty"],
 )
 def test_a_kept_text_without_a_shape_is_refused(change: dict) -> None:
@@ -79,7 +85,9 @@ def test_a_kept_map_of_texts_without_a_shape_is_refused() -> None:
         parse_field({k: v for k, v in field.items() if k != "shape"}, "extension_events")
 
 
-@pytest.mark.parametrize("route", ["auth.*", {"name": "auth.*", "suffix": "anything"}, {"name": "auth", "suffix": "status"}])
+@pytest.mark.parametrize(
+    "route", ["auth.*", {"name": "auth.*", "suffix": "anything"}, {"name": "auth", "suffix": "status"}]
+)
 def test_a_route_ends_in_a_pattern_or_is_a_whole_name(route: object) -> None:
     raw = {**raw_schemas()["displays.1"], "events": [route]}
     with pytest.raises(IncompatibleSchema, match="suffix"):

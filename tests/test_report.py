@@ -197,9 +197,7 @@ def test_it_prints_and_tells_nothing_by_colour_alone(browser: Browser, place: Pa
     assert len(set(re.findall(r'stroke-dasharray="([^"]+)"', persistence))) >= 2
 
 
-def test_words_are_text_and_nothing_else(
-    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_words_are_text_and_nothing_else(browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(words, "landing", lambda *_: str)  # even if any word landed as it came
     bad = '"><script>document.title="taken"</script><img src=x onerror=alert(1)>'
     lines = []

@@ -144,7 +144,9 @@ def smuggling_lines() -> Iterator[dict[str, Any]]:
                 yield with_words(name, envelope, text, 0, "{text}")
             for turn in range(1, MOST_SOURCES):
                 yield with_words(name, ENVELOPES[(turn + number) % 3], text, turn, "{text}")
-            for turn, form in enumerate(("{valid} {text}", "{valid}/{text}", "{text}/{valid}", "{valid}-{text}", "{valid}+{text}")):
+            for turn, form in enumerate(
+                ("{valid} {text}", "{valid}/{text}", "{text}/{valid}", "{valid}-{text}", "{valid}+{text}")
+            ):
                 yield with_words(name, ENVELOPES[(turn + number) % 3], text, turn + number, form)
         yield from odd_places(text)
 
@@ -166,7 +168,14 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_lines(folder / "raw.ndjson", list(numbered(smuggling_lines())))
     out, environment = folder / "out", {**os.environ, "TMPDIR": str(folder)}
     jobs = [
-        ["batch", f"--input={folder}/raw.ndjson", f"--output={out}", f"--key_ring={KEY_RING}", "--buckets=2", "--close_open_suggestions"],
+        [
+            "batch",
+            f"--input={folder}/raw.ndjson",
+            f"--output={out}",
+            f"--key_ring={KEY_RING}",
+            "--buckets=2",
+            "--close_open_suggestions",
+        ],
         ["verify", f"--datasets={out}"],
         ["metrics", f"--datasets={out}", "--min_installations=1"],
         ["report", f"--datasets={out}", "--min_installations=1", f"--to={out}/report.html"],
@@ -216,9 +225,14 @@ def test_every_word_was_tried(place: Path) -> None:
     """Nothing is proven of a column in which no smuggled value was refused."""
     counted: dict[str, int] = {}
     for path in (place / "out" / "ledger").rglob("*.parquet"):
-        for (field, count) in pq.read_table(path)["unknown_values"][0].as_py() or ():
+        for field, count in pq.read_table(path)["unknown_values"][0].as_py() or ():
             counted[field] = counted.get(field, 0) + count
-    words = {f.name for n in EVENT_DATASETS for f in load(n).fields if f.treatment == "keep" and f.sources and pa.types.is_string(f.type)}
+    words = {
+        f.name
+        for n in EVENT_DATASETS
+        for f in load(n).fields
+        if f.treatment == "keep" and f.sources and pa.types.is_string(f.type)
+    }
     assert words - set(counted) == {"outcome"}, "it is derived, and null where it is none of its values"
     assert min(counted.values()) > len(SMUGGLES)
 
@@ -239,7 +253,9 @@ def test_free_text_holds_only_what_scrubbing_is_known_to_miss(place: Path) -> No
 
 
 def test_the_search_itself_finds_each(place: Path) -> None:
-    raw = "\0".join(json.dumps(json.loads(line), ensure_ascii=False) for line in (place / "raw.ndjson").read_text().splitlines())
+    raw = "\0".join(
+        json.dumps(json.loads(line), ensure_ascii=False) for line in (place / "raw.ndjson").read_text().splitlines()
+    )
     for kind, smuggle in SMUGGLES.items():
         assert kind in found_in(f"x{smuggle['value']}y"), kind
         assert json.dumps(smuggle["value"], ensure_ascii=False)[1:-1] in raw

@@ -10,12 +10,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from pipelines.ingest_options import ingest_flags_of
 from pipelines.known_values import read_vocabulary
+from pipelines.options import parse_pipeline_options
+from pipelines.streaming import StreamingJobOptions
 from schemas.errors import InvalidOptions, StorageUnavailable
 from schemas.known_values import PACKAGED, Vocabulary, known_values, list_names
 from schemas.patterns import PATTERNS
 from schemas.registry import EVENT_DATASETS, Field, load
-from tests.conftest import DATA, read_rows, run_batch, sample, write_lines
+from tests.conftest import DATA, KEY_RING, read_rows, run_batch, sample, write_lines
 from transforms.core import words
 from transforms.core.words import Words
 
@@ -101,9 +104,9 @@ def test_words_land_as_they_should(column: str, text: str, expected: str) -> Non
     "text",
     [
         "93.184.216.34", "v93.184.216.42", "93.184.216.34-insider", "93.184.216.34:8080", "0.0.0.1", "255.255.255.255",
-        "93.184.216.034", "1.2.3.4.5", "9３.184.216.40", "4242.4242.4242.4242", "4242424242424242", "555.123.4567",
+        "93.184.216.034", "1.2.3.4.5", "9\uff13.184.216.40", "4242.4242.4242.4242", "4242424242424242", "555.123.4567",
         "49.170.1234567", "7c7c7c7c7c7c7c7c", "0x5DB8D826", "deadbeef", "1..2", "1.2.", ".1.2", "-1.2", "1.2.3/4", "1.2.3\\4",
-        "2a02:8109:9abc::11e", "1", "12345", "1.2.3" + "x" * 99, "٣.٤.٥",
+        "2a02:8109:9abc::11e", "1", "12345", "1.2.3" + "x" * 99, "\u0663.\u0664.\u0665",
     ],
 )  # fmt: skip
 def test_what_is_no_version(text: str) -> None:
@@ -112,7 +115,11 @@ def test_what_is_no_version(text: str) -> None:
         assert PATTERNS[name].landed(text) == (text if text in allowed else None)
 
 
-@given(st.ip_addresses(v=4).map(str), st.sampled_from(["", "v", "Linux ", "vscode/"]), st.sampled_from(["", "-insider", "-45-generic", " x", ":1"]))
+@given(
+    st.ip_addresses(v=4).map(str),
+    st.sampled_from(["", "v", "Linux ", "vscode/"]),
+    st.sampled_from(["", "-insider", "-45-generic", " x", ":1"]),
+)
 @example("1.2.3.4", "", "")
 def test_no_address_is_a_version(address: str, before: str, after: str) -> None:
     for column in ("editor_version", "os_version"):
@@ -133,7 +140,9 @@ def may_land(column: Field, text: str) -> bool:
 
 ANYTHING = (
     st.text(max_size=40)
-    | st.sampled_from(["vscode/1.114.0", "copilot-chat/0.42.0", "python", "gpt-4o", "6.8.0-45-generic", "ssh-remote", "TypeError"])
+    | st.sampled_from(
+        ["vscode/1.114.0", "copilot-chat/0.42.0", "python", "gpt-4o", "6.8.0-45-generic", "ssh-remote", "TypeError"]
+    )
     | st.from_regex(r"[\w./+@: -]{0,30}", fullmatch=True)
 )
 
@@ -169,7 +178,9 @@ def test_every_list_says_its_source_and_lands_its_own_values(name: str) -> None:
 
 
 def test_every_word_of_the_contract_is_held_against_its_shape() -> None:
-    assert {"editor", "os", "language", "engine", "remote", "endpoint", "error_type", "error_code", "reason"} <= {n for n, _ in WORD_FIELDS}
+    assert {"editor", "os", "language", "engine", "remote", "endpoint", "error_type", "error_code", "reason"} <= {
+        n for n, _ in WORD_FIELDS
+    }
     assert all(shape for _, shape in WORD_FIELDS)
 
 
@@ -254,6 +265,13 @@ def test_a_file_that_is_wrong_is_refused_in_one_line_before_anything_is_written(
     assert "\n" not in str(refused.value)
     assert "zofia" not in str(refused.value)
     assert not (tmp_path / "out").exists()
+
+
+def test_the_endless_job_takes_the_file_too(tmp_path: Path) -> None:
+    (tmp_path / "more.toml").write_text('models = ["acme-model-7"]')
+    flags = [f"--known_values={tmp_path}/more.toml", "--input=kafka://x/y", "--output=out", f"--key_ring={KEY_RING}"]
+    options = parse_pipeline_options("streaming", StreamingJobOptions, ("input", "output", "key_ring"), flags)
+    assert ingest_flags_of(options)["vocabulary"].known("models").landed("ACME-model-7") == "acme-model-7"
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:

@@ -41,9 +41,7 @@ class Protected(NamedTuple):
 class Protector:
     """Holds keys and geo database of a worker; made in `setup`, never pickled."""
 
-    def __init__(
-        self, ring: KeyRing, geo: GeoDatabase, buckets: int, vocabulary: Vocabulary = PACKAGED
-    ) -> None:
+    def __init__(self, ring: KeyRing, geo: GeoDatabase, buckets: int, vocabulary: Vocabulary = PACKAGED) -> None:
         self._ring = ring
         self._geo = geo
         self._geo_date = geo.build_date

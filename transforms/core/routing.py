@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
-from schemas.registry import Route, event_schemas
+from schemas.registry import event_schemas
+from schemas.routes import Route
 from transforms.core.event_names import MOST_NAME_CHARS
 from transforms.core.wire import Envelope, attribute
 
