@@ -38,16 +38,20 @@ _PART = r"(?:0|[1-9]\d{0,4})"
 _NUMBERS = (
     rf"(?!(?:{_BYTE}\.){{3}}{_BYTE}(?!\d))(?!\d{{3}}\.\d{{3}}\.\d{{4}}(?!\d))"  # an IPv4 address; a telephone number
     r"(?:\d{1,3}\.\d{1,2}\.[1-9]\d{3,4}\.\d{1,5}|\d{1,2}\.\d{1,2}\.\d{1,2}\.[1-9]\d{3,4}"
-    rf"|(?:0|[1-9]\d{{0,3}})\.(?:{_PART}|0\d)(?:\.{_DAY}(?:\d\d)?|\.0\d{{3}}|\.{_PART})?)"
+    rf"|(?:0|[1-9]\d{{0,3}})\.(?:{_PART}|0\d)(?:\.{_DAY}(?:\d\d)?|\.0\d{{3}}|\.{_PART}(?:\.{_DAY})?)?)"
 )
-"""Two or three numbers, the last may be a day and a build's number; or four as in 10.0.22631.4460 and 1.5.34.8412."""
+"""Two or three numbers, the last may be a day and a build's number; four as in 10.0.22631.4460, 1.5.34.8412 and
+4.34.0.20241120.
+"""
 
 _END = r"(?![A-Za-z0-9_=@:])"
 _MARK = r"(?:insiders?|dev|exploration|alpha|beta|rc|nightly|canary|preview|pre|eap|stable|lts|snapshot)"
 _MARKS = rf"(?:[-.+ ](?i:{_MARK})(?:\.?\d{{1,3}})?{_END}){{0,2}}(?:-\d{{3}}{_END})?"
-_TAIL = r"(?:[^\d./\\][^/\\]*)?"
+_TAIL = r"(?:(?:[^\d./\\]|\.(?=[A-Za-z]))[^/\\]*)?"
 
-_SYSTEM = r"(?i:linux|darwin|windows(?:_nt)?|macos|mac os x|freebsd|ubuntu|debian|fedora|android|ios|sunos)"
+_SYSTEM = (
+    r"(?i:linux|darwin|(?:microsoft )?windows(?:_nt)?|macos|mac os x|freebsd|ubuntu|debian|fedora|android|ios|sunos)"
+)
 _KERNEL = (
     r"(?i:generic|lowlatency|aws|azure|gcp|gke|oracle|raspi|rpi|amd64|arm64|x86_64|aarch64|armv7l|cloud|lts|hardened|zen"
     r"|manjaro|arch\d{0,2}|linuxkit|microsoft|standard|wsl2?|fc\d\d|el\d{1,2}|amzn\d{1,4}|pve|kali\d{0,2}|chromeos|crostini"

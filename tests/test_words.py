@@ -4,12 +4,14 @@ import re
 from collections import Counter
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from pipelines import generate
 from pipelines.ingest_options import ingest_flags_of
 from pipelines.known_values import read_vocabulary
 from pipelines.options import parse_pipeline_options
@@ -51,6 +53,11 @@ def landed(name: str, text: str, vocabulary: Vocabulary = PACKAGED) -> str:
         ("editor_version", "vscode/1.114.0-insider", "1.114.0-insider"),
         ("editor_version", "1.114.0", "1.114.0"),
         ("editor_version", "VisualStudio/17.14.36811.4", "17.14.36811.4"),
+        ("editor_version", "Neovim/0.11.0-dev-1234+gabcdef0", "0.11.0-dev"),
+        ("editor_version", "Vim/9.1.0821", "9.1.0821"),
+        ("editor_version", "Eclipse/4.34.0.20241120-0800", "4.34.0.20241120"),
+        ("editor_version", "Eclipse/4.34.0.v20241120", "4.34.0"),
+        ("editor_version", "Xcode/16", "16"),
         ("editor_version", "zofia/1.114.0", "other"),
         ("editor_version", "/home/zofia/1.2.3", "other"),
         ("editor_version", "vscode/1.114.0/1.2.3", "other"),
@@ -69,6 +76,10 @@ def landed(name: str, text: str, vocabulary: Vocabulary = PACKAGED) -> str:
         ("os_version", "Darwin 23.4.0", "Darwin 23.4.0"),
         ("os_version", "Linux 93.184.216.34", "other"),
         ("os_version", "zofia 6.8.0", "other"),
+        ("os_version", "Microsoft Windows 10.0.26100", "Microsoft Windows 10.0.26100"),
+        ("os_version", "5.14.0-503.19.1.el9_5.x86_64", "5.14.0"),
+        ("os_version", "6.12.9-200.fc41.x86_64", "6.12.9-200.fc41.x86_64"),
+        ("os_version", "6.8.0-2a02:8109:9abc::11e", "6.8.0"),
         ("remote", "ssh-remote+devbox.zofia.example", "ssh-remote"),
         ("remote", "attached-container+7b22636f6e7461696e65724e616d65223a222f616c696365227d", "attached-container"),
         ("remote", "k8s-container", "k8s-container"),
@@ -104,7 +115,7 @@ def test_words_land_as_they_should(column: str, text: str, expected: str) -> Non
     "text",
     [
         "93.184.216.34", "v93.184.216.42", "93.184.216.34-insider", "93.184.216.34:8080", "0.0.0.1", "255.255.255.255",
-        "93.184.216.034", "1.2.3.4.5", "9\uff13.184.216.40", "4242.4242.4242.4242", "4242424242424242", "555.123.4567",
+        "93.184.216.034", "1.2.3.4.5", "93.184.216.34.example", "9\uff13.184.216.40", "4242.4242.4242.4242", "4242424242424242", "555.123.4567",
         "49.170.1234567", "7c7c7c7c7c7c7c7c", "0x5DB8D826", "deadbeef", "1..2", "1.2.", ".1.2", "-1.2", "1.2.3/4", "1.2.3\\4",
         "2a02:8109:9abc::11e", "1", "12345", "1.2.3" + "x" * 99, "\u0663.\u0664.\u0665",
     ],
@@ -229,6 +240,23 @@ def test_a_new_model_is_seen_in_the_books_and_not_in_a_column(tmp_path: Path) ->
     assert {row["engine"] for row in read_rows(tmp_path / "out", "displays")} == {"other"}
     (mark,) = (row for row in read_rows(tmp_path / "out", "ledger") if row["unknown_values"])
     assert mark["unknown_values"] == [("engine", 2)]
+
+
+def test_the_query_of_the_docs_tells_what_was_not_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (DATA.parents[1] / "docs" / "known-values.md").read_text()
+    run_batch(unknown_model(tmp_path), tmp_path / "datasets")
+    monkeypatch.chdir(tmp_path)
+    (query,) = re.findall(r"```sql\n(.*?)```", page, re.DOTALL)
+    assert duckdb.sql(query).fetchall() == [("engine", 2)]
+    assert all(f"`{name}`" in page for name in list_names())
+
+
+def test_made_up_events_hold_known_values_alone(tmp_path: Path) -> None:
+    generate.main([f"--output={tmp_path}", "--events=3000", "--seed=3"])
+    books = run_batch(tmp_path / "raw", tmp_path / "out")
+    assert books.landed > 2000
+    assert books.unknown_values == {}
+    assert "other" not in books.outside_contract
 
 
 def test_an_operators_file_adds_values(tmp_path: Path) -> None:
