@@ -105,6 +105,9 @@ def describe(books: Books) -> str:
         detail = ", ".join(f"{key} {count}" for key, count in counts.most_common(6))
         lines.append(f"  {counts.total():>10} {name}{f' ({detail})' if detail else ''}")
     lines.append("rows: " + ", ".join(f"{name} {count}" for name, count in sorted(books.rows.items())))
+    if books.unknown_values:
+        detail = ", ".join(f"{key} {count}" for key, count in books.unknown_values.most_common(6))
+        lines.append(f"landed as other, being no known value: {books.unknown_values.total()} ({detail})")
     if books.late:
         lines.append(f"late for their suggestion: {books.late.total()}")
     lines.append("the books balance")

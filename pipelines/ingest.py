@@ -3,7 +3,7 @@
     ReadPayloads    files -> blocks of payloads                                (outside: batch)
     ReadLog         Kafka topic or watched folder -> blocks of payloads        (outside: streaming)
     DecodeEvents    payloads -> one RecordBatch a dataset, known fields only
-    ProtectEvents   consent, geolocation, scrubbing, pseudonyms: address and ids are gone
+    ProtectEvents   consent, geolocation, known words, scrubbing, pseudonyms: address and ids are gone
     SealBatches     split by bucket, Arrow IPC, zstd, AES-256-GCM
     GroupByBucket   the one shuffle: a bucket holds all of a person's events   (batch)
     GroupByWindow   the same for each window of an endless log, in order       (streaming)
@@ -19,6 +19,7 @@ from datetime import timedelta
 
 import apache_beam as beam
 
+from schemas.known_values import PACKAGED, Vocabulary
 from transforms import refusing_coder
 from transforms.core.blocks import Block
 from transforms.core.pieces import Sealed
@@ -60,6 +61,7 @@ class IngestSettings:
     input_digest: str = ""
     earlier_days: EarlierDays = field(default_factory=dict)
     stream: StreamSettings | None = None
+    vocabulary: Vocabulary = PACKAGED
 
 
 class Ingest(beam.PTransform):
@@ -78,8 +80,8 @@ class Ingest(beam.PTransform):
         lateness = s.stream.lateness if s.stream else timedelta(0)
         return (
             blocks
-            | DecodeEvents(s.key_ring, s.buckets)
-            | ProtectEvents(s.key_ring, s.buckets, s.geo_database, s.city_min_population)
+            | DecodeEvents(s.key_ring, s.buckets, s.vocabulary)
+            | ProtectEvents(s.key_ring, s.buckets, s.geo_database, s.city_min_population, s.vocabulary)
             | SealBatches(s.key_ring, s.buckets, s.stream.interval_s if s.stream else None)
             | self._group()
             | CurateEvents(s.key_ring, s.output, s.lookback, lateness)

@@ -9,6 +9,7 @@ from typing import Any
 import maxminddb
 import pyarrow as pa
 
+from pipelines.known_values import read_vocabulary
 from pipelines.options import duration, whole_number
 from schemas.errors import InvalidOptions
 from transforms.core import keyring, storage
@@ -28,6 +29,9 @@ def add_ingest_flags(add: Any) -> None:
         help="City database in MaxMind format (.mmdb). Default: the packaged DB-IP City Lite.")  # fmt: skip
     add("--city_min_population", type=whole_number(0, 100_000_000), default=15_000, metavar="PEOPLE",
         help="Name a city only where at least so many people live. Default: 15000.")  # fmt: skip
+    add("--known_values", metavar="FILE",
+        help="TOML file of values that may land beside the packaged ones, as in models = [\"our-model-1\"]; "
+        "see docs/known-values.md.")  # fmt: skip
     add("--buckets", type=whole_number(1, 9999), default=16,
         help="Parts of an output by person; fixed at an output's first run. Default: 16.")  # fmt: skip
     add("--lookback", type=duration, default=duration("24h"), metavar="TIME",
@@ -57,6 +61,7 @@ def held_output(options: Any) -> Iterator[None]:
     """
     ring = keyring.load(options.key_ring)
     check_geo_database(options.geo_database)
+    read_vocabulary(options.known_values)
     check_output(options.output, options.buckets, ring.check_value)
     with claimed(options.output):
         begin_output(options.output, options.buckets, ring.check_value)
@@ -69,7 +74,7 @@ def ingest_flags_of(options: Any) -> dict[str, Any]:
     names = (
         "key_ring", "output", "buckets", "geo_database", "city_min_population", "lookback", "suggestion_horizon",
     )  # fmt: skip
-    return {name: getattr(options, name) for name in names}
+    return {**{name: getattr(options, name) for name in names}, "vocabulary": read_vocabulary(options.known_values)}
 
 
 def tune_memory() -> None:

@@ -207,7 +207,13 @@ def _trouble(rng: random.Random, at_ms: int) -> Iterator[Event]:
         numbers = {"expires_at": at_ms // 1000 + 1500, "adjusted_expires_at": at_ms // 1000 + 1400}
         yield Event("auth.new_token", "errors", {}, numbers, at_ms)
     elif kind == 1:
-        yield Event("ghostText.failed", "errors", {"reason": "timeout of /home/ann/work/app.py"}, {}, at_ms)
+        yield Event(
+            "ghostText.failed",
+            "errors",
+            {"reason": "unhandled status from server: 502 for /home/ann/work/app.py"},
+            {},
+            at_ms,
+        )
     elif kind == 2:
         where = "at read (C:\\Users\\Bob\\work\\secret\\main.ts:10:5)"
         facts = ("TypeError", "cannot read C:\\Users\\Bob\\work\\main.ts", where)
@@ -216,7 +222,9 @@ def _trouble(rng: random.Random, at_ms: int) -> Iterator[Event]:
         yield Event("ghostText.shown", "displays", {"reason": "network", "headerRequestId": new_uuid(rng)},
                     {"compCharLen": "many"}, at_ms, is_invalid=True)  # fmt: skip
     else:
-        yield Event(rng.choice(("panel.opened", "chat.sent", "settings.changed")), None, {}, {"count": 1}, at_ms)
+        yield Event(
+            rng.choice(("panel.request", "interactiveSessionRequest", "survey.show")), None, {}, {"count": 1}, at_ms
+        )
 
 
 def _json_text(code: str) -> str:

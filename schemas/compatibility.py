@@ -10,7 +10,8 @@ from typing import Any
 from schemas.errors import IncompatibleSchema
 from schemas.registry import LEVELS
 
-_STRICTNESS = ("keep", "scrub", "geolocate", "pseudonymize", "seal", "encrypt", "drop")
+_SHAPED = "keep as a word of a declared shape"
+_STRICTNESS = ("keep", "scrub", _SHAPED, "geolocate", "pseudonymize", "seal", "encrypt", "drop")
 
 
 def check_compatible(released: dict[str, Any], edited: dict[str, Any]) -> None:
@@ -53,6 +54,8 @@ def _field_problems(before: dict[str, Any], after: dict[str, Any]) -> Iterator[s
             yield f"{name}: {key} changed"
     if _strictness(after) < _strictness(before):
         yield f"{name}: treatment weakened to {after.get('treatment')}"
+    if before.get("shape") and before["shape"] != after.get("shape") and _strictness(after) <= _strictness(before):
+        yield f"{name}: another shape"
     if _is_renamed_domain(before, after):
         yield f"{name}: another pseudonym domain or role"
     if _level(after) < _level(before):
@@ -60,7 +63,8 @@ def _field_problems(before: dict[str, Any], after: dict[str, Any]) -> Iterator[s
 
 
 def _strictness(field: dict[str, Any]) -> int:
-    return _STRICTNESS.index(field.get("treatment", "keep").partition(":")[0])
+    kind = field.get("treatment", "keep").partition(":")[0]
+    return _STRICTNESS.index(_SHAPED if kind == "keep" and ("shape" in field or "one_of" in field) else kind)
 
 
 def _level(item: dict[str, Any]) -> int:

@@ -19,7 +19,8 @@ def datasets_page() -> str:
     parts = [
         "# Datasets\n\nMade from `schemas/avro/` by `make docs`; do not edit.\n\n"
         "Every dataset lies in `<output>/<dataset>/received_date=YYYY-MM-DD/*.parquet`. "
-        "Level is the telemetry level that permits the value.\n"
+        "Level is the telemetry level that permits the value. Shape is what a text may be; all else lands as `other`: "
+        "see [known values](known-values.md).\n"
     ]
     for name in DATASETS:
         parts.append(_section(load(name)))
@@ -31,11 +32,11 @@ def _section(schema: Schema) -> str:
     wires = sorted({route.name for route in schema.events})
     wire = " Events: " + ", ".join(f"`{w}`" for w in wires) + "." if wires else ""
     lines = [f"## {schema.name}\n", f"{schema.doc} {kept}{wire}\n"]
-    lines.append("| column | type | unit | treatment | level | what it is |")
-    lines.append("| --- | --- | --- | --- | --- | --- |")
+    lines.append("| column | type | unit | treatment | shape | level | what it is |")
+    lines.append("| --- | --- | --- | --- | --- | --- | --- |")
     for f in schema.fields:
         kind = f"{f.type}{'' if f.required else ' or null'}"
-        lines.append(f"| {f.name} | {kind} | {f.unit or ''} | {f.treatment} | {f.level} | {f.doc} |")
+        lines.append(f"| {f.name} | {kind} | {f.unit or ''} | {f.treatment} | {f.shape} | {f.level} | {f.doc} |")
     return "\n".join(lines) + "\n"
 
 

@@ -15,6 +15,8 @@ import fastavro
 import pyarrow as pa
 
 from schemas.errors import IncompatibleSchema
+from schemas.routes import Route, parse_route
+from schemas.shapes import check_shape
 
 EVENT_DATASETS = (
     "requests",
@@ -41,7 +43,7 @@ PERMITTED = {"off": 0, "crash": 1, "error": 2, "all": 3}
 
 _ATTRIBUTES = {
     "name", "type", "default", "doc", "sources", "classification", "purpose", "treatment", "level",
-    "unit", "parse", "one_of", "otherwise", "scrub", "length_of",
+    "unit", "parse", "one_of", "otherwise", "scrub", "length_of", "shape",
 }  # fmt: skip
 _TREATMENTS = ("keep", "pseudonymize", "geolocate", "scrub", "encrypt", "drop", "seal")
 _ARROW = {
@@ -85,20 +87,14 @@ class Field:
         return role if kind == "encrypt" else None
 
     @property
+    def shape(self) -> str:
+        """What a kept text may be, as people read it; empty where the field is no kept text."""
+        return self.attributes.get("shape") or ", ".join(self.attributes.get("one_of", ()))
+
+    @property
     def is_scrubbed(self) -> bool:
         """Whether free text in it is scrubbed."""
         return self.treatment == "scrub" or bool(self.attributes.get("scrub"))
-
-
-@dataclass(frozen=True)
-class Route:
-    """A rule that sends a wire event to a dataset; see `Schema.events`."""
-
-    name: str
-    attached: bool = False
-    source: str | None = None
-    contains: str | None = None
-    equals: float | None = None
 
 
 @dataclass(frozen=True)
@@ -124,7 +120,7 @@ class Schema:
 
     @cached_property
     def arrow(self) -> pa.Schema:
-        """The columns of the dataset's files; doc, unit and classification as metadata."""
+        """The columns of the dataset's files; doc, unit, shape and classification as metadata."""
         return pa.schema(
             [pa.field(f.name, f.type, nullable=not f.required, metadata=_metadata(f)) for f in self.fields],
             metadata={"dataset": self.name, "schema_version": str(self.version), "doc": self.doc},
@@ -139,7 +135,7 @@ class Schema:
 
 def _metadata(f: Field) -> dict[str, str]:
     facts = {"doc": f.doc, "classification": f.classification, "treatment": f.treatment}
-    return {**facts, **({"unit": f.unit} if f.unit else {})}
+    return {**facts, **({"unit": f.unit} if f.unit else {}), **({"shape": f.shape} if f.shape else {})}
 
 
 def _arrow_type(avro: Any) -> pa.DataType:
@@ -166,9 +162,12 @@ def parse_field(raw: dict[str, Any], where: str) -> Field:
             f"{', '.join(_TREATMENTS)}; {', '.join(LEVELS)}"
         )
     nullable = isinstance(raw["type"], list)
+    kind = _arrow_type(raw["type"][1] if nullable else raw["type"])
+    if raw["treatment"] == "keep" and _holds_text(kind):
+        check_shape(raw, f"{where}.{raw['name']}")
     return Field(
         name=raw["name"],
-        type=_arrow_type(raw["type"][1] if nullable else raw["type"]),
+        type=kind,
         doc=raw["doc"],
         required=not nullable,
         sources=tuple(raw.get("sources", ())),
@@ -181,10 +180,8 @@ def parse_field(raw: dict[str, Any], where: str) -> Field:
     )
 
 
-def _parse_route(raw: str | dict[str, Any]) -> Route:
-    if isinstance(raw, str):
-        return Route(raw)
-    return Route(raw["name"], bool(raw.get("attached")), raw.get("field"), raw.get("contains"), raw.get("equals"))
+def _holds_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or (pa.types.is_map(kind) and pa.types.is_string(kind.item_type))
 
 
 def parse_schema(raw: dict[str, Any], included: dict[str, Any] | None = None) -> Schema:
@@ -204,7 +201,7 @@ def parse_schema(raw: dict[str, Any], included: dict[str, Any] | None = None) ->
         doc=raw["doc"],
         level=raw.get("level", "off"),
         delete_after_days=raw.get("delete_after_days", 0),
-        events=tuple(_parse_route(e) for e in raw.get("events", ())),
+        events=tuple(parse_route(e) for e in raw.get("events", ())),
         attached=bool(raw.get("attached")),
         fields=tuple(own),
     )

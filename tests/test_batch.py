@@ -144,11 +144,11 @@ def test_rubbish_beside_good_lines_changes_nothing_but_its_own_counts(tmp_path: 
     rubbish = [b"{", b"\xff\xfe\x00", b"null", b'{"data":{"baseData":{"name":["x"]}}}', b"[" * 5000, b'"text"']
     rubbish.append(json.dumps(sample("displays/fail/huge_number.invalid_value")).encode())
     unknown = sample()
-    unknown["data"]["baseData"]["name"] = "copilot/new.event"
+    unknown["data"]["baseData"]["name"] = "copilot/panel.request"
     run_batch(write_lines(tmp_path / "good.ndjson", good), tmp_path / "good")
     books = run_batch(write_lines(tmp_path / "all.ndjson", [*rubbish, *good, unknown]), tmp_path / "all")
     assert (books.payloads, books.events, books.landed) == (10, 10, 2)
-    assert books.outside_contract == {"new.event": 1}
+    assert books.outside_contract == {"panel.request": 1}
     assert books.quarantined == {"malformed_payload": 2, "invalid_event": 3, "invalid_value": 1}
     assert books.withheld == {"off": 1}
     for dataset in ("displays", "outcomes"):

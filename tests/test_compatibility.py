@@ -57,6 +57,27 @@ def test_weaker_treatment_is_refused() -> None:
             check_compatible(RELEASED["snippets.1"], weaker)
 
 
+def test_a_word_is_as_private_as_scrubbed_text_and_free_text_is_not() -> None:
+    def with_reason(treatment: str, **more: str) -> dict:
+        schema = copy.deepcopy(RELEASED["errors.1"])
+        field = next(f for f in schema["fields"] if f["name"] == "reason")
+        field.pop("shape", None)
+        field.update({"treatment": treatment, **more})
+        return schema
+
+    free, scrubbed, word = with_reason("keep"), with_reason("scrub"), with_reason("keep", shape="known:reasons")
+    for before, after in [(free, scrubbed), (free, word), (scrubbed, word), (word, word)]:
+        check_compatible(before, after)
+    for before, after in [
+        (word, scrubbed),
+        (word, free),
+        (scrubbed, free),
+        (word, with_reason("keep", shape="phrase")),
+    ]:
+        with pytest.raises(IncompatibleSchema, match="reason"):
+            check_compatible(before, after)
+
+
 def test_what_hurts_nobody_is_allowed() -> None:
     better = edited(doc="A better doc.", sources=["properties.choiceIndex", "properties.choice"], treatment="drop")
     better["fields"].append({"name": "new", "type": ["null", "string"], "default": None})

@@ -19,7 +19,7 @@ from transforms.core.envelopes import (
     split_body,
     wire_name,
 )
-from transforms.core.routing import outside_kind, targets
+from transforms.core.routing import targets
 from transforms.core.wire import attribute
 
 
@@ -156,17 +156,3 @@ def test_object_that_wraps_no_exception_is_its_own_message(message: str) -> None
     base = {"exceptions": [{"typeName": "Object", "message": message}]}
     facts = exception_facts(decode_event(json.dumps({"data": {"baseData": base}}).encode()))
     assert (facts.type, facts.message) == ("Object", message)
-
-
-@pytest.mark.parametrize(
-    ("name", "kind"),
-    [
-        ("panel.opened", "panel.opened"),
-        ("step12.done", "step.done"),
-        ("a@b.com", "other"),
-        ("x" * 65, "other"),
-        ("", "other"),
-    ],
-)
-def test_kinds_outside_the_contract_hold_no_data(name: str, kind: str) -> None:
-    assert outside_kind(name) == kind

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
+from schemas.dictionary import DATASETS
 from schemas.errors import IncompatibleSchema
-from schemas.registry import EVENT_DATASETS, LEVELS, event_schemas, load, parse_field, raw_schemas
+from schemas.registry import EVENT_DATASETS, LEVELS, event_schemas, load, parse_field, parse_schema, raw_schemas
 
 
 @pytest.mark.parametrize("dataset", EVENT_DATASETS)
@@ -32,7 +33,7 @@ def test_identifiers_and_addresses_never_land_as_they_are() -> None:
             if "collector.client_ip" in field.sources:
                 assert field.treatment == "geolocate", field.name
             if field.classification == "CallstackOrException":
-                assert field.is_scrubbed, field.name
+                assert field.is_scrubbed or "shape" in field.attributes, field.name
 
 
 def test_numbers_name_their_unit() -> None:
@@ -58,3 +59,41 @@ def test_words_outside_the_contracts_language_are_refused(change: dict) -> None:
     field = json.loads(json.dumps(raw_schemas()["displays.1"]["fields"][0])) | change
     with pytest.raises(IncompatibleSchema, match=r"displays\.choice_index|uuid"):
         parse_field(field, "displays")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"shape": None},
+        {"shape": "anything"},
+        {"shape": "known:nothing"},
+        {"shape": "known:../avro/event.1"},
+        {"shape": ""},
+    ],
+    ids=["none", "unknown pattern", "unknown list", "path", "empty"],
+)
+def test_a_kept_text_without_a_shape_is_refused(change: dict) -> None:
+    field = {k: v for k, v in {**raw_schemas()["displays.1"]["fields"][1], **change}.items() if v is not None}
+    with pytest.raises(IncompatibleSchema, match=r"display_source|known:"):
+        parse_field(field, "displays")
+
+
+def test_a_kept_map_of_texts_without_a_shape_is_refused() -> None:
+    (field,) = (f for f in raw_schemas()["extension_events.1"]["fields"] if f["name"] == "properties")
+    parse_field(field, "extension_events")
+    with pytest.raises(IncompatibleSchema, match="declares its shape"):
+        parse_field({k: v for k, v in field.items() if k != "shape"}, "extension_events")
+
+
+@pytest.mark.parametrize(
+    "route", ["auth.*", {"name": "auth.*", "suffix": "anything"}, {"name": "auth", "suffix": "status"}]
+)
+def test_a_route_ends_in_a_pattern_or_is_a_whole_name(route: object) -> None:
+    raw = {**raw_schemas()["displays.1"], "events": [route]}
+    with pytest.raises(IncompatibleSchema, match="suffix"):
+        parse_schema(raw)
+
+
+def test_free_text_stands_in_two_columns_alone() -> None:
+    scrubbed = {(n, f.name) for n in DATASETS for f in load(n).fields if f.treatment == "scrub"}
+    assert scrubbed == {("errors", "message"), ("errors", "stack")}

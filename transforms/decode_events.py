@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import apache_beam as beam
 
+from schemas.known_values import PACKAGED, Vocabulary
 from transforms.core import keyring
 from transforms.core.batches import EventBatch
 from transforms.core.blocks import Block
@@ -13,12 +14,13 @@ from transforms.core.progress import PROGRESS
 
 
 class _Decode(beam.DoFn):
-    def __init__(self, key_ring: str, buckets: int) -> None:
+    def __init__(self, key_ring: str, buckets: int, vocabulary: Vocabulary) -> None:
         self._key_ring = key_ring
         self._buckets = buckets
+        self._vocabulary = vocabulary
 
     def setup(self) -> None:
-        self._decoder = BlockDecoder(keyring.load(self._key_ring), self._buckets)
+        self._decoder = BlockDecoder(keyring.load(self._key_ring), self._buckets, self._vocabulary)
 
     def process(self, block: Block) -> Iterator[EventBatch]:
         with payload_free_errors():
@@ -34,11 +36,12 @@ class DecodeEvents(beam.PTransform):
     the operators. Every event is counted once. Raises KeyUnavailable in setup.
     """
 
-    def __init__(self, key_ring: str, buckets: int) -> None:
+    def __init__(self, key_ring: str, buckets: int, vocabulary: Vocabulary = PACKAGED) -> None:
         super().__init__()
         self._key_ring = key_ring
         self._buckets = buckets
+        self._vocabulary = vocabulary
 
     def expand(self, blocks: beam.PCollection[Block]) -> beam.PCollection[EventBatch]:
-        decode = beam.ParDo(_Decode(self._key_ring, self._buckets))
+        decode = beam.ParDo(_Decode(self._key_ring, self._buckets, self._vocabulary))
         return blocks | "Decode" >> decode.with_output_types(EventBatch)

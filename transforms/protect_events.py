@@ -6,6 +6,7 @@ import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 
+from schemas.known_values import PACKAGED, Vocabulary
 from transforms.core import keyring
 from transforms.core.batches import PASSING, EventBatch, Tally
 from transforms.core.geo import GeoDatabase
@@ -15,15 +16,18 @@ from transforms.core.times import days_of
 
 
 class _Protect(beam.DoFn):
-    def __init__(self, key_ring: str, buckets: int, geo_database: str, city_min_population: int) -> None:
+    def __init__(
+        self, key_ring: str, buckets: int, geo_database: str, city_min_population: int, vocabulary: Vocabulary
+    ) -> None:
         self._key_ring = key_ring
         self._buckets = buckets
         self._geo_database = geo_database
         self._city_min_population = city_min_population
+        self._vocabulary = vocabulary
 
     def setup(self) -> None:
         geo = GeoDatabase(self._geo_database, self._city_min_population)
-        self._protector = Protector(keyring.load(self._key_ring), geo, self._buckets)
+        self._protector = Protector(keyring.load(self._key_ring), geo, self._buckets, self._vocabulary)
 
     def process(self, events: EventBatch) -> Iterator[EventBatch]:
         with payload_free_errors():
@@ -33,7 +37,7 @@ class _Protect(beam.DoFn):
                 yield from self._protect(events)
 
     def _protect(self, events: EventBatch) -> Iterator[EventBatch]:
-        """One day at a time, so that what was withheld and scrubbed is counted on its day."""
+        """One day at a time, so that what was withheld, scrubbed or not known is counted on its day."""
         days = days_of(events.batch.column("received_at"))
         for day in np.unique(days):
             within = days == day
@@ -41,7 +45,7 @@ class _Protect(beam.DoFn):
             protected = self._protector.protect(events.kind, rows)
             yield EventBatch(events.kind, protected.batch)
             tally = Tally()
-            for kind in ("withheld_fields", "scrubbed"):
+            for kind in ("withheld_fields", "scrubbed", "unknown_values"):
                 for key, count in getattr(protected, kind).items():
                     tally.add(int(day), kind, key, count)
             if (counts := tally.batch()) is not None:
@@ -56,9 +60,16 @@ class ProtectEvents(beam.PTransform):
     in setup where the geo database cannot be read.
     """
 
-    def __init__(self, key_ring: str, buckets: int, geo_database: str, city_min_population: int) -> None:
+    def __init__(
+        self,
+        key_ring: str,
+        buckets: int,
+        geo_database: str,
+        city_min_population: int,
+        vocabulary: Vocabulary = PACKAGED,
+    ) -> None:
         super().__init__()
-        self._do_fn = _Protect(key_ring, buckets, geo_database, city_min_population)
+        self._do_fn = _Protect(key_ring, buckets, geo_database, city_min_population, vocabulary)
 
     def expand(self, events: beam.PCollection[EventBatch]) -> beam.PCollection[EventBatch]:
         return events | "Protect" >> beam.ParDo(self._do_fn).with_output_types(EventBatch)

@@ -19,7 +19,7 @@ def convert(field: Field, values: pa.Array) -> pa.Array:
     if pa.types.is_boolean(field.type):
         return _booleans(values)
     if pa.types.is_string(field.type):
-        return _texts(field, values)
+        return values if pa.types.is_string(values.type) else values.cast(pa.string())
     try:
         return values.cast(field.type)
     except pa.ArrowInvalid:
@@ -46,18 +46,6 @@ def _booleans(values: pa.Array) -> pa.Array:
         return pc.if_else(known, pc.equal(values, 1.0), pa.scalar(None, pa.bool_()))
     meaning = {**dict.fromkeys(_TRUE, True), **dict.fromkeys(_FALSE, False)}
     return _mapped(values, lambda text: meaning.get(text.lower()), pa.bool_())
-
-
-def _texts(field: Field, values: pa.Array) -> pa.Array:
-    parse = field.attributes.get("parse")
-    if parse == "product":
-        return _mapped(values, lambda text: text.partition("/")[0], pa.string())
-    if parse == "version":
-        return _mapped(values, lambda text: text.rpartition("/")[2], pa.string())
-    if "one_of" in field.attributes:
-        allowed, otherwise = set(field.attributes["one_of"]), field.attributes["otherwise"]
-        return _mapped(values, lambda text: text if text in allowed else otherwise, pa.string())
-    return values if pa.types.is_string(values.type) else values.cast(pa.string())
 
 
 def _mapped(values: pa.Array, function: Any, kind: pa.DataType) -> pa.Array:

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from schemas.errors import MissingReceiveTime, PayloadTooLarge, Reason, RejectedEvent
+from schemas.known_values import PACKAGED, Vocabulary
 from schemas.registry import LEVELS, PERMITTED, Schema, event_schemas
 from transforms.core.batches import EventBatch, Tally, taken_batch
 from transforms.core.blocks import Block, RawRequest
@@ -23,9 +24,10 @@ from transforms.core.envelopes import (
     split_body,
     wire_name,
 )
+from transforms.core.event_names import outside_names
 from transforms.core.keyring import KeyRing
 from transforms.core.quarantine import Payload, Quarantine, may_keep_body
-from transforms.core.routing import outside_kind, targets
+from transforms.core.routing import targets
 from transforms.core.rows import Rows, event_ids, lacks_required, stamp_columns
 from transforms.core.times import days_of, plausible_receive_times, salvage_receive_time
 from transforms.core.wire import Collector, Envelope, Properties, attribute
@@ -59,9 +61,10 @@ class BlockDecoder:
     a primary row of a dataset, withheld, outside_contract, quarantine.
     """
 
-    def __init__(self, ring: KeyRing, buckets: int) -> None:
+    def __init__(self, ring: KeyRing, buckets: int, vocabulary: Vocabulary = PACKAGED) -> None:
         self._ring = ring
         self._buckets = buckets
+        self._outside_kind = outside_names(vocabulary)
 
     def decode(self, block: Block) -> Iterator[EventBatch]:
         """The block's batches: datasets first, then quarantine, counts, and what was taken of a stream."""
@@ -127,7 +130,7 @@ class BlockDecoder:
                 continue
             primary, attached = targets(name, event)
             if primary is None:
-                self._counted["outside_contract", outside_kind(name)].append(collector.received_at)
+                self._counted["outside_contract", self._outside_kind(name)].append(collector.received_at)
                 continue
             withheld_as = _withheld_as(primary, rank, collector)
             if withheld_as is not None:

@@ -18,6 +18,7 @@ from schemas.errors import (
     PayloadTooLarge,
     RejectedEvent,
 )
+from transforms.core.event_names import contract_name
 from transforms.core.wire import Collector, Envelope, ExceptionFacts, Stamped, WireException
 
 MAX_PAYLOAD_BYTES = 16 * 1024 * 1024
@@ -167,7 +168,7 @@ def _stack(exception: WireException) -> str | None:
 
 
 def wire_name(event: Envelope) -> str:
-    """The event's name without the extension's prefix; raises InvalidEvent where it has none.
+    """The name by which the contract routes the event, or all of its name; raises InvalidEvent where it has none.
 
     `copilot/ghostText.shown` -> `ghostText.shown`; ExceptionData -> `exception`.
     """
@@ -177,7 +178,7 @@ def wire_name(event: Envelope) -> str:
     name = base.name or (event.name if event.data.baseType is None else None)
     if not name:
         raise InvalidEvent("an event without a name")
-    return name.rsplit("/", 1)[-1]
+    return contract_name(name)
 
 
 def event_digest(line: bytes) -> str:

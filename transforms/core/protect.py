@@ -1,7 +1,7 @@
 """Unprotected columns of one dataset -> what may be kept.
 
 In this order: withhold fields above the user's level, geolocate and drop the
-address, scrub free text and code, pseudonymize. After `Protector.protect`
+address, let words land that are known, scrub free text and code, pseudonymize. After `Protector.protect`
 nothing in the batch needs protection but the code, which is encrypted at rest.
 """
 
@@ -12,12 +12,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from schemas.known_values import PACKAGED, Vocabulary
 from schemas.registry import LEVELS, Field, Schema, event_schemas
 from transforms.core.geo import GeoDatabase
 from transforms.core.keyring import KeyRing
 from transforms.core.pseudonyms import PERSON_DOMAINS, Pseudonymizer
-from transforms.core.scrub import CODE, ERRORS, WordScrubber, scrub_column
+from transforms.core.scrub import CODE, ERRORS, scrub_column
 from transforms.core.times import date_of, days_of
+from transforms.core.words import Words
 
 LEVEL, SNIPPET_CONSENT, CLIENT_IP = "_level", "_snippet_consent", "_client_ip"
 """Columns that travel beside the fields from decoding to protecting, and no further."""
@@ -33,17 +35,18 @@ class Protected(NamedTuple):
     batch: pa.RecordBatch
     withheld_fields: Counter[str]
     scrubbed: Counter[str]
+    unknown_values: Counter[str]
 
 
 class Protector:
     """Holds keys and geo database of a worker; made in `setup`, never pickled."""
 
-    def __init__(self, ring: KeyRing, geo: GeoDatabase, buckets: int) -> None:
+    def __init__(self, ring: KeyRing, geo: GeoDatabase, buckets: int, vocabulary: Vocabulary = PACKAGED) -> None:
         self._ring = ring
         self._geo = geo
         self._geo_date = geo.build_date
         self._buckets = buckets
-        self._words = WordScrubber(ERRORS)
+        self._words = Words(vocabulary)
         self._pseudonymizers: dict[tuple[str, str], Pseudonymizer] = {}
         self._bucketer = Pseudonymizer(ring.bucket_key, "installation")
 
@@ -55,17 +58,18 @@ class Protector:
         schema = event_schemas()[dataset]
         columns = dict(zip(raw.schema.names, raw.columns, strict=True))
         buckets = self._bucket_column(columns)
-        withheld, scrubbed = Counter[str](), Counter[str]()
+        withheld, scrubbed, unknown = Counter[str](), Counter[str](), Counter[str]()
         withhold_fields(schema, columns, withheld)
         self._geolocate(schema, columns)
-        redactions = scrub_fields(schema, columns, scrubbed, self._words)
+        land_words(schema, columns, unknown, self._words)
+        redactions = scrub_fields(schema, columns, scrubbed)
         self._pseudonymize(schema, columns)
         columns |= self._facts(schema, redactions, raw.num_rows)
         columns |= _lengths(schema, columns)
         target = schema.sealed_arrow
         arrays = [buckets, *(columns[name] for name in target.names)]
         names = pa.schema([pa.field(BUCKET, pa.int32()), *target])
-        return Protected(pa.RecordBatch.from_arrays(arrays, schema=names), withheld, scrubbed)
+        return Protected(pa.RecordBatch.from_arrays(arrays, schema=names), withheld, scrubbed, unknown)
 
     def _bucket_column(self, columns: dict[str, pa.Array]) -> pa.Array:
         """The bucket of the installation, else session, user, event: before withholding, so that
@@ -157,25 +161,25 @@ def withhold_fields(schema: Schema, columns: dict[str, pa.Array], withheld: Coun
             columns[name] = pc.if_else(allowed, columns[name], pa.scalar(None, columns[name].type))
 
 
-def scrub_fields(
-    schema: Schema, columns: dict[str, pa.Array], scrubbed: Counter[str], words: WordScrubber
-) -> np.ndarray:
-    """Scrubs every text that is kept; returns how many spans each row lost.
+def land_words(schema: Schema, columns: dict[str, pa.Array], unknown: Counter[str], words: Words) -> None:
+    """Every text from the wire that is kept lands as one of its field's known values, or as `other`, which is counted.
 
-    Free text and code value by value; words such as a language or a version
-    once for each distinct one, because a client may put anything there.
+    What users withheld is gone before, and is not counted.
     """
-    rows = len(columns["received_at"])
-    redactions = np.zeros(rows, dtype=np.int32)
     for field in schema.fields:
-        if field.is_scrubbed:
-            is_code = field.role is not None
-            scrubber = CODE if is_code else ERRORS
-            columns[field.name], spans = scrub_column(columns[field.name], scrubber, scrubbed, is_json=is_code)
-        elif field.treatment == "keep" and field.sources and pa.types.is_string(field.type):
-            columns[field.name], spans = words.scrub(columns[field.name], scrubbed)
-        else:
+        if field.treatment == "keep" and field.sources and pa.types.is_string(field.type):
+            columns[field.name] = words.land(field, columns[field.name], unknown)
+
+
+def scrub_fields(schema: Schema, columns: dict[str, pa.Array], scrubbed: Counter[str]) -> np.ndarray:
+    """Scrubs free text and code, value by value; returns how many spans each row lost."""
+    redactions = np.zeros(len(columns["received_at"]), dtype=np.int32)
+    for field in schema.fields:
+        if not field.is_scrubbed:
             continue
+        is_code = field.role is not None
+        scrubber = CODE if is_code else ERRORS
+        columns[field.name], spans = scrub_column(columns[field.name], scrubber, scrubbed, is_json=is_code)
         if spans is not None:
             redactions += spans
     return redactions

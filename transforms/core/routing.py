@@ -1,13 +1,12 @@
 """Which dataset an event lands in, by its wire name and the rules of `schemas/avro`."""
 
-import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from schemas.registry import Route, event_schemas
+from schemas.registry import event_schemas
+from schemas.routes import Route
+from transforms.core.event_names import MOST_NAME_CHARS
 from transforms.core.wire import Envelope, attribute
-
-_KIND = re.compile(r"[A-Za-z][A-Za-z._-]{0,63}")
 
 
 @dataclass(frozen=True)
@@ -18,14 +17,18 @@ class Target:
     route: Route
 
 
-@lru_cache(maxsize=4096)  # names come from clients: bounded, whatever they send
 def candidates(name: str) -> tuple[Target, ...]:
     """Every target whose rule names this event; rules with a condition first."""
+    return _candidates(name) if len(name) <= MOST_NAME_CHARS else ()
+
+
+@lru_cache(maxsize=4096)  # names come from clients: bounded, whatever they send
+def _candidates(name: str) -> tuple[Target, ...]:
     found = [
         Target(dataset, route)
         for dataset, schema in event_schemas().items()
         for route in schema.events
-        if route.name == name or (route.name.endswith("*") and name.startswith(route.name[:-1]))
+        if route.names(name)
     ]
     return tuple(sorted(found, key=lambda t: t.route.source is None))
 
@@ -46,13 +49,3 @@ def _holds(route: Route, event: Envelope) -> bool:
     if route.equals is not None:
         return bool(value == route.equals)
     return route.contains is not None and route.contains in (value or "")
-
-
-def outside_kind(name: str) -> str:
-    """The name under which an event outside the contract is counted.
-
-    Names come from clients and could hold anything: only short ones of plain
-    letters stand in the ledger, without their digits; others are `other`.
-    """
-    name = re.sub(r"\d+", "", name)
-    return name if _KIND.fullmatch(name) else "other"

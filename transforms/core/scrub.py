@@ -51,7 +51,6 @@ _PATH = (
     r"(?:file:///?|(?<![\w.~<>/:\\]))(?:[A-Za-z]:[\\/]{1,2}|~/|\\\\[\w.$-]+\\|/)"
     r"(?:[^\s\"'<>|:*?()\[\]{},;`/\\]+(?: [\w.-]+(?=[\\/]))*[\\/]{1,2})+[^\s\"'<>|:*?()\[\]{},;`/\\]*"
 )
-_REMEMBERED_WORDS = 20_000
 _KEPT_TAIL = re.compile(r"[\\/](?:node_modules|extensions)[\\/](?!.*[\\/](?:node_modules|extensions)[\\/]).*$")
 
 
@@ -163,37 +162,3 @@ def scrub_column(
         spans[row] = found.total()
         counts.update(found)
     return pa.array(texts, pa.string()), spans
-
-
-class WordScrubber:
-    """Scrubs columns of few distinct values, looking at each distinct one once in a worker's life.
-
-    A client may put anything where a language or a version belongs, so these
-    are scrubbed as well; finding clean words clean again costs next to nothing.
-    """
-
-    def __init__(self, scrubber: Scrubber) -> None:
-        self._scrubber = scrubber
-        self._known: dict[str, tuple[str, Counter[str]]] = {}
-
-    def scrub(self, words: pa.Array, counts: Counter[str]) -> tuple[pa.Array, np.ndarray | None]:
-        """Like `scrub_column`."""
-        if words.null_count == len(words):
-            return words, None
-        coded = words.dictionary_encode()
-        found = [self._look_up(word) for word in coded.dictionary.to_pylist()]
-        if not any(kinds for _, kinds in found):
-            return words, None
-        spans = pa.array([kinds.total() for _, kinds in found], pa.int32()).take(coded.indices)
-        rows = np.bincount(coded.indices.drop_null().to_numpy(), minlength=len(found))
-        for (_, kinds), times in zip(found, rows.tolist(), strict=True):
-            counts.update({kind: count * times for kind, count in kinds.items()})
-        return pa.array([text for text, _ in found], pa.string()).take(coded.indices), spans.fill_null(0).to_numpy()
-
-    def _look_up(self, word: str) -> tuple[str, Counter[str]]:
-        if word not in self._known:
-            if len(self._known) >= _REMEMBERED_WORDS:
-                self._known.clear()
-            kinds: Counter[str] = Counter()
-            self._known[word] = (scrub_text(word, self._scrubber, kinds), kinds)
-        return self._known[word]

@@ -1,0 +1,30 @@
+"""The operator's file of known values, `--known_values`."""
+
+import tomllib
+
+from schemas.errors import InvalidOptions
+from schemas.known_values import PACKAGED, Vocabulary, vocabulary_of
+from transforms.core import storage
+
+_MOST_BYTES = 4 * 1024 * 1024
+
+
+def read_vocabulary(path: str | None) -> Vocabulary:
+    """The packaged lists, and what the file adds to them: TOML, list name -> array of texts.
+
+    Raises StorageUnavailable where it cannot be read, InvalidOptions where it is
+    no TOML or holds what `schemas.known_values.vocabulary_of` refuses.
+    """
+    if path is None:
+        return PACKAGED
+    with storage.open_read(path) as file:
+        data = file.read(_MOST_BYTES + 1)
+    if len(data) > _MOST_BYTES:
+        raise InvalidOptions(f"--known_values {path}: larger than {_MOST_BYTES} bytes")
+    try:
+        document = tomllib.loads(data.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as cause:
+        raise InvalidOptions(
+            f'--known_values {path}: {type(cause).__name__}; allowed is TOML such as models = ["our-model-1"]'
+        ) from None
+    return vocabulary_of(document, f"--known_values {path}")

@@ -1,0 +1,70 @@
+"""Words of events (languages, versions, error codes, …): what is none of its field's known values lands as `other`.
+
+A client may put anything where a word belongs: a path, a token, a name. So each
+text is held against the shape that the contract declares, once for each distinct
+one in a worker's life.
+"""
+
+from collections import Counter
+
+import numpy as np
+import pyarrow as pa
+
+from schemas.known_values import Vocabulary
+from schemas.registry import Field
+from schemas.shapes import OTHER, Landing, landing
+
+_REMEMBERED_WORDS = 20_000
+_REMEMBERED_CHARS = 256
+"""A longer text is looked at each time, so that what is remembered stays within some megabytes."""
+
+
+class Words:
+    """What becomes of the words of each field; remembers those it has seen."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._vocabulary = vocabulary
+        self._columns: dict[tuple[str, ...], _Column] = {}
+
+    def land(self, field: Field, words: pa.Array, unknown: Counter[str]) -> pa.Array:
+        """The column as it lands; counts, by the field's name, the values that are none of its known ones."""
+        if words.null_count == len(words):
+            return words
+        key = (field.name, *(str(field.attributes.get(name)) for name in ("shape", "parse", "one_of")))
+        if key not in self._columns:
+            otherwise = field.attributes.get("otherwise", OTHER)
+            self._columns[key] = _Column(landing(field.attributes, self._vocabulary), otherwise)
+        landed, count = self._columns[key].land(words)
+        if count:
+            unknown[field.name] += count
+        return landed
+
+
+class _Column:
+    def __init__(self, landing: Landing, otherwise: str) -> None:
+        self._landing = landing
+        self._otherwise = otherwise
+        self._known: dict[str, str | None] = {}
+
+    def land(self, words: pa.Array) -> tuple[pa.Array, int]:
+        coded = words.dictionary_encode()
+        texts = coded.dictionary.to_pylist()
+        found = [self._look_up(text) for text in texts]
+        if found == texts:
+            return words, 0
+        count = 0
+        if None in found:
+            rows = np.bincount(coded.indices.drop_null().to_numpy(), minlength=len(found))
+            count = int(rows[[text is None for text in found]].sum())
+            found = [self._otherwise if text is None else text for text in found]
+        return pa.array(found, pa.string()).take(coded.indices), count
+
+    def _look_up(self, text: str) -> str | None:
+        if text in self._known:
+            return self._known[text]
+        landed = self._landing(text)
+        if len(text) <= _REMEMBERED_CHARS:
+            if len(self._known) >= _REMEMBERED_WORDS:
+                self._known.clear()
+            self._known[text] = landed
+        return landed
