@@ -22,6 +22,7 @@ import apache_beam as beam
 from transforms import refusing_coder
 from transforms.core.blocks import Block
 from transforms.core.pieces import Sealed
+from transforms.core.unprocessable import Unprocessable
 from transforms.curate_events import CurateEvents
 from transforms.decode_events import DecodeEvents
 from transforms.group_by_bucket import GroupByBucket
@@ -60,6 +61,7 @@ class IngestSettings:
     input_digest: str = ""
     earlier_days: EarlierDays = field(default_factory=dict)
     stream: StreamSettings | None = None
+    max_unprocessable: int | None = None
 
 
 class Ingest(beam.PTransform):
@@ -76,10 +78,11 @@ class Ingest(beam.PTransform):
     def expand(self, blocks: beam.PCollection[Block]) -> beam.PCollection[int]:
         s = self._settings
         lateness = s.stream.lateness if s.stream else timedelta(0)
+        unprocessable = Unprocessable(s.max_unprocessable)
         return (
             blocks
-            | DecodeEvents(s.key_ring, s.buckets)
-            | ProtectEvents(s.key_ring, s.buckets, s.geo_database, s.city_min_population)
+            | DecodeEvents(s.key_ring, s.buckets, unprocessable)
+            | ProtectEvents(s.key_ring, s.buckets, s.geo_database, s.city_min_population, unprocessable)
             | SealBatches(s.key_ring, s.buckets, s.stream.interval_s if s.stream else None)
             | self._group()
             | CurateEvents(s.key_ring, s.output, s.lookback, lateness)
