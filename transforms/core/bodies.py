@@ -19,7 +19,7 @@ _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _ZSTD_SKIPPED = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18")
 _READ_BYTES = 1 << 18
-_FIRST_FEED_BYTES = 256
+_NEXT_MEMBER_BYTES = 256
 _MOST_LAYERS = 3
 """A client compresses a body, and a proxy may do so again."""
 
@@ -43,7 +43,7 @@ def events_of_body(body: bytes, encoding: str | None) -> tuple[list[bytes], Reje
     if len(body) > MAX_PAYLOAD_BYTES:
         raise PayloadTooLarge("a body over the limit", "body", f"at most {MAX_PAYLOAD_BYTES} bytes")
     plain, damage = decompressed(body, encoding)
-    events = list(split_body(plain))
+    events = split_body(plain)
     if damage is not None and events and not _is_json(events[-1]):
         events.pop()  # where it broke
     if damage is not None and not events:
@@ -86,10 +86,10 @@ def _grown(parts: list[bytes], size: int) -> None:
 
 
 def _inflate(body: bytes, wbits: int) -> tuple[bytes, RejectedEvent | None]:
-    """Every member, fed in growing bites: what zlib gives back unread is copied, and there may be many members."""
+    """Every member; all but the first in growing bites: what zlib gives back unread is copied, and they may be many."""
     parts: list[bytes] = []
     view, at, size = memoryview(body), 0, 0
-    stream, bite = zlib.decompressobj(wbits), _FIRST_FEED_BYTES
+    stream, bite = zlib.decompressobj(wbits), _READ_BYTES
     while at < len(body):
         fed = bytes(view[at : at + bite])
         try:
@@ -104,7 +104,7 @@ def _inflate(body: bytes, wbits: int) -> tuple[bytes, RejectedEvent | None]:
         if stream.eof:
             if wbits != 31 or body[at : at + 2] != _GZIP:
                 return b"".join(parts), None
-            stream, bite = zlib.decompressobj(wbits), _FIRST_FEED_BYTES
+            stream, bite = zlib.decompressobj(wbits), _NEXT_MEMBER_BYTES
     return b"".join(parts), MalformedPayload("gzip ends early", "body", _ENCODINGS)
 
 
@@ -122,30 +122,20 @@ def _zstd(body: bytes) -> tuple[bytes, RejectedEvent | None]:
     return b"".join(parts), None
 
 
-def split_body(body: bytes) -> Iterator[bytes]:
+def split_body(body: bytes) -> list[bytes]:
     """The events of a plain body: members of JSON arrays, lines, or one object over many lines."""
-    if body[:3] == b"\xef\xbb\xbf":
-        body = body[3:]
-    text = body.lstrip()
+    text = body.removeprefix(b"\xef\xbb\xbf").lstrip()
     if text[:1] == b"[":
-        yield from split_array(text)
-        return
-    lines = body.split(b"\n")
-    if len(lines) > 1 and text[:1] == b"{" and _is_open(lines) and _is_json(body):
-        yield body.strip()
-        return
+        return split_array(text)
+    lines = [line for line in text.split(b"\n") if line and not line.isspace()]
+    if len(lines) > 1 and lines[0].rstrip()[-1:] != b"}" and _is_json(text):
+        return [text]
+    if all(line[:1] == b"{" for line in lines):
+        return lines
+    found = []
     for line in lines:
-        stripped = line.strip()
-        if stripped[:1] == b"[":
-            yield from split_array(stripped)
-        elif stripped:
-            yield line
-
-
-def _is_open(lines: list[bytes]) -> bool:
-    """Whether the first line that holds anything does not end an object."""
-    first = next((line for line in map(bytes.strip, lines) if line), b"")
-    return first[-1:] != b"}"
+        found += split_array(line.strip()) if line.lstrip()[:1] == b"[" else [line]
+    return found
 
 
 def _is_json(data: bytes) -> bool:
@@ -156,12 +146,12 @@ def _is_json(data: bytes) -> bool:
     return True
 
 
-def split_array(text: bytes) -> Iterator[bytes]:
+def split_array(text: bytes) -> list[bytes]:
     """The members of an array, or of several after each other; one that does not end well is a piece by itself."""
     try:
-        yield from map(bytes, _decode_raws(text))
+        return [bytes(member) for member in _decode_raws(text)]
     except (msgspec.DecodeError, ValueError, RecursionError):
-        yield from _split_broken(text)
+        return list(_split_broken(text)) or [text]
 
 
 def _split_broken(text: bytes) -> Iterator[bytes]:
