@@ -15,7 +15,8 @@ def bug_of(cause: BaseException) -> str:
     """An exception's type and the line of ours that it came from; none of its text (pyarrow quotes values)."""
     frames = traceback.extract_tb(cause.__traceback__)
     own = [f for f in frames if "/transforms/" in f.filename or "/schemas/" in f.filename] or frames
-    return f"{type(cause).__name__} at {own[-1].filename.rsplit('/', 1)[-1]}:{own[-1].lineno}"
+    place = f" at {own[-1].filename.rsplit('/', 1)[-1]}:{own[-1].lineno}" if own else ""
+    return f"{type(cause).__name__}{place}"
 
 
 @contextmanager
