@@ -30,7 +30,8 @@ _STRUCTURE = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[\[\]{},]', re.
 """Texts, to be passed over, and what gives JSON its structure; linear, for it never steps back."""
 
 _NEXT_EVENT = re.compile(
-    rb',\s*+(?=\{\s*+"(?:ver|name|time|iKey|tags|data|sampleRate|ext|cV|flags|popSample|collector)"\s*+:)'
+    rb',\s*+(?=\{\s*+"(?:ver|time|iKey|tags|data|sampleRate|ext|cV|flags|popSample|collector'
+    rb'|name"\s*+:\s*+"[^"\\]{0,300}+"\s*+,\s*+"(?:ver|time|iKey|tags|data|ext|popSample))"\s*+:)'
 )
 """Where the next envelope seems to begin, after one that does not end."""
 
@@ -111,15 +112,33 @@ def _inflate(body: bytes, wbits: int) -> tuple[bytes, RejectedEvent | None]:
 def _zstd(body: bytes) -> tuple[bytes, RejectedEvent | None]:
     parts: list[bytes] = []
     size = 0
+    damage = None
     try:
-        stream = pa.CompressedInputStream(pa.BufferReader(body), "zstd")
-        while part := stream.read(_READ_BYTES):
-            parts.append(bytes(part))
+        for part in _zstd_parts(body):
+            parts.append(part)
             size += len(part)
             _grown(parts, size)
     except OSError:
-        return b"".join(parts), MalformedPayload("damaged zstd", "body", _ENCODINGS)
-    return b"".join(parts), None
+        damage = MalformedPayload("damaged zstd", "body", _ENCODINGS)
+        parts += _last_bytes(body, size)
+    return b"".join(parts), damage
+
+
+def _zstd_parts(body: bytes) -> Iterator[bytes]:
+    stream = pa.CompressedInputStream(pa.BufferReader(body), "zstd")
+    while part := stream.read(_READ_BYTES):
+        yield bytes(part)
+
+
+def _last_bytes(body: bytes, known_bytes: int) -> Iterator[bytes]:
+    """What a damaged body still gives after the last whole read: byte by byte, less than one read."""
+    stream = pa.CompressedInputStream(pa.BufferReader(body), "zstd")
+    stream.read(known_bytes)
+    try:
+        while byte := stream.read(1):
+            yield byte
+    except OSError:
+        return
 
 
 def split_body(body: bytes) -> list[bytes]:
