@@ -39,8 +39,8 @@ class BlockDecoder:
         except STOPPING:
             raise
         except Exception:  # noqa: BLE001 - a bug of ours: done again in parts, which name it
-            del whole
             batches = list(self._batches_of_parts(block))
+        del whole
         self._unprocessable.saw(self.events)
         if (taken := taken_batch(block.taken)) is not None:
             batches.append(taken)

@@ -17,8 +17,8 @@ from transforms.core.columns import raw_columns
 from transforms.core.derived import derive
 from transforms.core.envelopes import MAX_PAYLOAD_BYTES, decode_event, wire_name
 from transforms.core.keyring import KeyRing
-from transforms.core.quarantine import Quarantine, Refusal
-from transforms.core.refusals import payload_of, refuse, refuse_rows
+from transforms.core.quarantine import Payload, Quarantine, Refusal
+from transforms.core.refusals import refuse, refuse_rows
 from transforms.core.routing import outside_kind, targets
 from transforms.core.rows import Rows, add_lacking, event_ids, stamp_columns
 from transforms.core.times import days_of, plausible_receive_times
@@ -152,7 +152,7 @@ class DecodedPart:
             raise
         except Exception:  # noqa: BLE001 - even its stamp cannot be looked for
             self._received.append(None)
-            self._quarantine.add(payload_of(line, request), refusal, None, keep_body=False)
+            self._quarantine.add(Payload(line), refusal, None, keep_body=False)
         self._unprocessable.add(error)
 
     def batches(self) -> list[EventBatch]:

@@ -75,7 +75,7 @@ def _severity(level: int | str | None) -> str | None:
     """0 to 4 as text; a word of theirs as its number; what is neither as it is."""
     if level is None:
         return None
-    text = str(level)
+    text = str(level).removesuffix(".0")
     return _SEVERITIES.get(text.strip().lower(), text)
 
 

@@ -8,12 +8,14 @@ import msgspec
 
 from schemas.errors import MalformedPayload
 
+_BOM = b"\xef\xbb\xbf"  # of a file that was put behind another one
 DEEPEST = "JSON, its numbers finite, at most some hundred levels deep"
 """What is expected where reading stopped at a number or a level."""
 
 
 def text_of(data: bytes) -> str:
     """The bytes as text. Halves of characters stay as they are, to be joined; what is no UTF-8 becomes U+FFFD."""
+    data = data.removeprefix(_BOM)
     try:
         return data.decode("utf-8", "surrogatepass")
     except UnicodeDecodeError:
@@ -22,6 +24,8 @@ def text_of(data: bytes) -> str:
 
 def whole_text(text: str) -> str:
     """The text with halves that belong together joined, and U+FFFD for each that stands alone."""
+    if text.isascii():  # known without looking
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:

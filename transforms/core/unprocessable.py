@@ -83,12 +83,14 @@ class Unprocessable:
             state.aside += 1
             is_new = bug not in state.told
             state.told.add(bug)
-            too_many = state.aside > self._limit(state)
-            count = state.aside
+            count, limit = state.aside, self._limit(state)
         if is_new:
             _LOG.warning("%s: a bug of the pipeline; a payload that brings it out is quarantined as unprocessable", bug)
-        if too_many:
-            raise InternalError(f"{bug}; this is a bug of the pipeline, and {count} payloads went aside: too many")
+        if count > limit:
+            raise InternalError(
+                f"{bug}; this is a bug of the pipeline, and the {count} payloads on which our own code fails are more "
+                f"than --max_unprocessable ({limit})"
+            )
 
     @property
     def _state(self) -> _State:
