@@ -213,6 +213,8 @@ NOT_WHOLE = {
     "a stamp inside an object": b'{"data": ' + with_stamps(CODE, ALL),
     "damage before its stamp": with_stamps(CODE, ALL).replace(b'"ver": 1', b'"ver": NaN'),
     "another stamp in what is damaged": b'{"collector": ' + json.dumps(ALL).encode() + b', "x": "' + with_stamps(CODE, OFF),
+    "a stamp whose name is hidden before one that is not": b'{"c\\u006fllector": '
+    + json.dumps(OFF).encode() + b', "collector": ' + json.dumps(ALL).encode() + b', "x": "',
     "first and without consent": b'{"collector": ' + json.dumps({**ALL, "snippet_consent": False}).encode() + b', "x": "',
     "first and at level error": b'{"collector": ' + json.dumps({**ALL, "telemetry_level": "error"}).encode() + b', "x": "',
     "two lines in one": with_stamps(CODE, ALL)[:-300] + with_stamps(CODE, ALL),
