@@ -23,6 +23,7 @@ from schemas.known_values import PACKAGED, Vocabulary
 from transforms import refusing_coder
 from transforms.core.blocks import Block
 from transforms.core.pieces import Sealed
+from transforms.core.unprocessable import Unprocessable
 from transforms.curate_events import CurateEvents
 from transforms.decode_events import DecodeEvents
 from transforms.group_by_bucket import GroupByBucket
@@ -62,6 +63,7 @@ class IngestSettings:
     earlier_days: EarlierDays = field(default_factory=dict)
     stream: StreamSettings | None = None
     vocabulary: Vocabulary = PACKAGED
+    max_unprocessable: int | None = None
 
 
 class Ingest(beam.PTransform):
@@ -78,10 +80,11 @@ class Ingest(beam.PTransform):
     def expand(self, blocks: beam.PCollection[Block]) -> beam.PCollection[int]:
         s = self._settings
         lateness = s.stream.lateness if s.stream else timedelta(0)
+        unprocessable = Unprocessable(s.max_unprocessable)
         return (
             blocks
-            | DecodeEvents(s.key_ring, s.buckets, s.vocabulary)
-            | ProtectEvents(s.key_ring, s.buckets, s.geo_database, s.city_min_population, s.vocabulary)
+            | DecodeEvents(s.key_ring, s.buckets, s.vocabulary, unprocessable)
+            | ProtectEvents(s.key_ring, s.buckets, s.geo_database, s.city_min_population, s.vocabulary, unprocessable)
             | SealBatches(s.key_ring, s.buckets, s.stream.interval_s if s.stream else None)
             | self._group()
             | CurateEvents(s.key_ring, s.output, s.lookback, lateness)

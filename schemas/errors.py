@@ -36,10 +36,16 @@ class TelemetryError(Exception):
 class RejectedEvent(TelemetryError):
     """The data is at fault; raised by decoding, caught in the same step.
 
-    `reason` is what the quarantine row says.
+    `reason` is what the quarantine row says; `field` and `expected` name the member that is wrong and what
+    it must be, in words of the contract and never in words of the payload.
     """
 
     reason = Reason.INVALID_EVENT
+
+    def __init__(self, message: str, field: str | None = None, expected: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+        self.expected = expected
 
 
 class MalformedPayload(RejectedEvent):

@@ -1,35 +1,49 @@
-"""Byte mutations of bodies that real clients sent: whatever comes, the books balance and nothing breaks.
+"""Byte mutations of bodies that real clients sent, of their stamps and of what holds them: whatever comes, the books
+balance and nothing breaks.
 
     make fuzz                                   200,000 mutations, some minutes
     python -m tests.fuzz --mutations 5000 --seed 7
 
-Each mutated body goes through decoding, protection, sealing, curation and joining, in
-blocks of 100, as in the job. A block that breaks is cut down to the one body
-that breaks it, which is printed.
+Each mutated body comes as a request, as lines with stamps (whole, twice, mutated too), as a message of Kafka, or
+in an Avro, gzip or zstd container that is mutated itself. It goes through decoding, protection, sealing, curation
+and joining, in blocks of 100, as in the job; a bug that the job would put aside as unprocessable is a finding
+here. A block that breaks is cut down to the one body that breaks it, which is printed.
 """
 
 import argparse
 import base64
 import gzip
+import io
 import json
 import random
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import fastavro
+import zstandard
 
 from pipelines.ingest_options import default_geo_database
+from schemas.registry import raw_schemas
 from tests.conftest import DATA, KEY_RING, nothing_recent
 from transforms.core import keyring
-from transforms.core.batches import COUNTS, QUARANTINE, EventBatch
+from transforms.core.batches import PASSING
 from transforms.core.blocks import Block, RawRequest
-from transforms.core.curate import curate
+from transforms.core.curate import CuratedBucket, curate
 from transforms.core.decode import BlockDecoder
 from transforms.core.geo import GeoDatabase
 from transforms.core.join import join_suggestions
+from transforms.core.kafka_messages import Arrived
+from transforms.core.kafka_messages import block_of as block_of_messages
+from transforms.core.payloads import read_blocks
 from transforms.core.pieces import PieceBuilder, open_pieces
 from transforms.core.protect import Protector
+from transforms.core.protect_rows import RowProtector
+from transforms.core.quarantine import Quarantine
+from transforms.core.unprocessable import Unprocessable
 from transforms.core.windows import Portion
 
 BLOCK_BODIES = 100
@@ -88,29 +102,35 @@ def _replace_value(rng: random.Random, data: bytearray) -> None:
 
 
 class Job:
-    """The steps of the job on one block after another, without Beam."""
+    """The steps of the job on one block after another, without Beam; `most` payloads may be unprocessable."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = 0) -> None:
         ring = keyring.load(KEY_RING)
-        for year in range(2000, 2100):  # a mutated receive time may lie in any plausible month
+        for year in range(2000, 2099):  # a mutated receive time may lie in any plausible month; one year has no keys
             for month in range(1, 13):
                 ring.epochs.setdefault(f"{year}-{month:02d}", bytes(32))
-        self._decoder = BlockDecoder(ring, 1)
-        self._protector = Protector(ring, GeoDatabase(default_geo_database(), 15_000), 1)
+        unprocessable = Unprocessable(most)
+        self._decoder = BlockDecoder(ring, 1, unprocessable=unprocessable)
+        protector = Protector(ring, GeoDatabase(default_geo_database(), 15_000), 1)
+        self._protector = RowProtector(protector, Quarantine(ring, 1), unprocessable)
         self._sealer = ring.sealer()
 
-    def run(self, block: Block) -> Counter[str]:
-        """The books of a block; AssertionError where they do not balance."""
+    def curated(self, block: Block) -> CuratedBucket:
+        """What a block publishes."""
         builder = PieceBuilder(self._sealer, 1)
         pieces = []
         for batch in self._decoder.decode(block):
-            if batch.kind not in (COUNTS, QUARANTINE):
-                batch = EventBatch(batch.kind, self._protector.protect(batch.kind, batch.batch).batch)  # noqa: PLW2901
-            pieces += [piece for _, piece in builder.add(batch)]
+            for protected in [batch] if batch.kind in PASSING else self._protector.protect(batch):
+                pieces += [piece for _, piece in builder.add(protected)]
         pieces += [piece for _, piece in builder.finish()]
         tables = open_pieces(self._sealer, 0, pieces)
         curated = curate(Portion("fuzz", 0), tables, nothing_recent(), timedelta(days=1), timedelta(0))
         join_suggestions(curated, timedelta(minutes=30), timedelta(days=1), close_open=True)
+        return curated
+
+    def run(self, block: Block) -> Counter[str]:
+        """The books of a block; AssertionError where they do not balance."""
+        curated = self.curated(block)
         books: Counter[str] = Counter()
         for counts in curated.counts.values():
             fates = {"landed": counts.landed, "duplicate": counts.duplicate}
@@ -120,19 +140,99 @@ class Job:
             books.update({"payloads": counts.payloads, "events": counts.events, **fates})
         rows = sum(table.num_rows for table in curated.tables.values())
         assert rows == sum(sum(c.rows.values()) for c in curated.counts.values())
-        assert books["payloads"] == len(block.lines) + len(block.requests)
+        assert books["payloads"] == len(block.lines) + len(block.requests) + len(block.unreadable)
         return books
 
 
-def block_of(rng: random.Random, mutated: list[bytes]) -> Block:
-    """Half of the bodies as requests of a container, half as raw lines."""
-    block = Block()
-    for body in mutated:
+AVRO_CODECS = ("null", "deflate")
+LEVELS = (*["all"] * 6, "error", "off", "everything", None)
+HEADERS = (None, b"all", b"off", b"true", b"false", b"1", b"\xff", b"2026-11-24T01:00:00Z", b"8.8.8.8")
+MOMENT = datetime(2026, 11, 24, 1, tzinfo=UTC)
+
+
+def stamped(rng: random.Random, body: bytes) -> list[bytes]:
+    """The body's lines, some with stamps of a client's or a collector's making, first, last or both."""
+    lines = [line for line in body.split(b"\n") if line.strip()]
+    for at, line in enumerate(lines):
+        if rng.random() < 0.7:
+            continue
+        stamp = {"received_at": MOMENT.isoformat(), "telemetry_level": rng.choice(LEVELS), "snippet_consent": True}
+        member = b'"collector":' + mutate_stamp(rng, json.dumps(stamp).encode())
         if rng.random() < 0.5:
-            level = rng.choice(("all", "all", "error", "off", None))
-            block.requests.append(RawRequest("2026-11-24T01:00:00+00:00", "81.2.69.142", level, True, None, None, body))
+            line = line.replace(b"{", b"{" + member + b",", 1)  # noqa: PLW2901
+        if rng.random() < 0.5:
+            line = line.rstrip().removesuffix(b"}") + b"," + member + b"}"  # noqa: PLW2901
+        lines[at] = line
+    return lines
+
+
+def mutate_stamp(rng: random.Random, stamp: bytes) -> bytes:
+    """One wound, or none."""
+    if rng.random() < 0.5:
+        return stamp
+    data = bytearray(stamp)
+    _replace_value(rng, data)
+    return bytes(data)
+
+
+def record(rng: random.Random, body: bytes) -> dict[str, Any]:
+    """A body as an Avro container holds it."""
+    facts = {"received_at": MOMENT, "client_ip": "81.2.69.142", "telemetry_level": rng.choice(LEVELS)}
+    encoding = rng.choice((None, "gzip", "deflate", "br"))
+    return {**facts, "snippet_consent": True, "content_type": None, "content_encoding": encoding, "body": body}
+
+
+def contained(rng: random.Random, found: list[bytes]) -> Block:
+    """The blocks of one container that holds the bodies and was wounded itself, most of the time."""
+    kind = rng.randrange(3)
+    if kind == 0:
+        out = io.BytesIO()
+        codec = rng.choice(AVRO_CODECS)
+        records = [record(rng, body) for body in found]
+        fastavro.writer(out, raw_schemas()["raw_request.1"], records, codec=codec, sync_interval=4000)
+        data = out.getvalue()
+    else:
+        compress = gzip.compress if kind == 1 else zstandard.compress
+        data = b"".join(compress(b"\n".join(stamped(rng, body)) + b"\n") for body in found)
+    if rng.random() < 0.8:
+        wounded = bytearray(data)
+        for _ in range(rng.randrange(1, 4)):
+            wounded[rng.randrange(len(wounded))] ^= 1 << rng.randrange(8)
+        data = bytes(wounded)
+    whole = Block()
+    for block in read_blocks(lambda: io.BytesIO(data), "fuzz"):
+        whole.lines += block.lines
+        whole.requests += block.requests
+        whole.unreadable += block.unreadable
+    return whole
+
+
+def message(rng: random.Random, body: bytes, offset: int) -> Arrived:
+    """A body as a message of Kafka, with some of the headers, or none."""
+    names = ("received_at", "client_ip", "telemetry_level", "snippet_consent", "content_encoding", "other")
+    headers = {name: rng.choice(HEADERS) for name in names if rng.random() < 0.3}
+    value = b"\n".join(stamped(rng, body))
+    return Arrived(0, offset, 1_795_000_000_000, headers, gzip.compress(value, 1) if rng.random() < 0.3 else value)
+
+
+def block_of(rng: random.Random, mutated: list[bytes]) -> Block:
+    """The bodies as requests, as raw lines, as messages, and the last ones in a container."""
+    block, messages = Block(), []
+    *rest, last, but_one = mutated if len(mutated) > 2 else (*mutated, b"{}", b"[]")
+    for body in rest:
+        kind = rng.random()
+        if kind < 0.4:
+            block.requests.append(
+                RawRequest(MOMENT.isoformat(), "81.2.69.142", rng.choice(LEVELS), True, None, None, body)
+            )
+        elif kind < 0.7:
+            block.lines += stamped(rng, body)
         else:
-            block.lines += [line for line in body.split(b"\n") if line.strip()]
+            messages.append(message(rng, body, len(messages)))
+    for more in (block_of_messages(messages), contained(rng, [last, but_one])):
+        block.lines += more.lines
+        block.requests += more.requests
+        block.unreadable += more.unreadable
     return block
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import batch, generate
+from pipelines import batch, generate, keys
 from schemas.errors import InvalidOptions, KeyUnavailable, OutputInUse, PipelineError, StorageUnavailable
 from tests.conftest import KEY_RING, all_rows, read_rows, run_batch, sample, write_lines
-from transforms.core import storage
+from transforms.core import keyring, storage
 from transforms.core.books import Books
+from transforms.core.protect import Protector
 
 CLOSE = "--close_open_suggestions"
 
@@ -149,7 +150,7 @@ def test_rubbish_beside_good_lines_changes_nothing_but_its_own_counts(tmp_path: 
     books = run_batch(write_lines(tmp_path / "all.ndjson", [*rubbish, *good, unknown]), tmp_path / "all")
     assert (books.payloads, books.events, books.landed) == (10, 10, 2)
     assert books.outside_contract == {"panel.request": 1}
-    assert books.quarantined == {"malformed_payload": 2, "invalid_event": 3, "invalid_value": 1}
+    assert books.quarantined == {"malformed_payload": 3, "invalid_event": 2, "invalid_value": 1}
     assert books.withheld == {"off": 1}
     for dataset in ("displays", "outcomes"):
         assert all_rows(tmp_path / "good")[dataset] == all_rows(tmp_path / "all")[dataset]
@@ -200,7 +201,6 @@ def test_refused_in_one_line_before_anything_is_written(
 
 
 def test_output_keeps_its_buckets_and_its_key_ring(tmp_path: Path) -> None:
-    from pipelines import keys
 
     source = write_lines(tmp_path / "raw.ndjson", [sample()])
     run_batch(source, tmp_path / "out")
@@ -211,13 +211,23 @@ def test_output_keeps_its_buckets_and_its_key_ring(tmp_path: Path) -> None:
         run_batch(source, tmp_path / "out", f"--key_ring={tmp_path}/keys")
 
 
-def test_month_without_a_key_stops_before_any_dataset(tmp_path: Path) -> None:
+def test_event_of_a_month_without_a_key_goes_aside_and_lands_once_there_is_one(tmp_path: Path) -> None:
+    """What `replay` will do: the same payload, after `keys rotate`."""
     late = sample()
     late["collector"]["received_at"] = "2031-05-01T00:00:00Z"
+    late["data"]["baseData"]["properties"]["unique_id"] = "late"
+    keys.create(str(tmp_path / "keys"), "2026-01", 12)
+    flags = (f"--key_ring={tmp_path}/keys",)
     source = write_lines(tmp_path / "raw.ndjson", [sample(), late])
-    with pytest.raises(KeyUnavailable, match="no key for epoch 2031-05"):
-        run_batch(source, tmp_path / "out")
-    assert [p.name for p in (tmp_path / "out").iterdir()] == ["_output.json"]
+    books = run_batch(source, tmp_path / "out", *flags)
+    assert (books.landed, dict(books.quarantined)) == (1, {"outside_key_ring": 1})
+    (row,) = read_rows(tmp_path / "out", "quarantine")
+    assert (row["field"], row["expected"]) == ("received_at", "a month of the key ring: 2026-01 to 2026-12")
+    private = keyring.load_private(f"{tmp_path}/keys/private/operators.json")
+    body = keyring.open_for_role(private, keyring.STANDING, row["body"])
+    keys.rotate(str(tmp_path / "keys"), str(tmp_path / "keys" / "private"), "2031-05")
+    again = run_batch(write_lines(tmp_path / "again.ndjson", [body]), tmp_path / "out", *flags)
+    assert (again.landed, again.quarantined.total()) == (1, 0)
 
 
 def test_second_writer_is_told_who_holds_the_output(tmp_path: Path) -> None:
@@ -245,12 +255,15 @@ def test_multi_threading_gives_the_same_rows(generated: Path, landed: Path, tmp_
     assert all_rows(tmp_path / "out") == all_rows(landed)
 
 
-def test_errors_of_workers_keep_their_kind_in_threads(tmp_path: Path) -> None:
-    late = sample()
-    late["collector"]["received_at"] = "2031-05-01T00:00:00Z"
-    source = write_lines(tmp_path / "raw.ndjson", [late])
+def test_errors_of_workers_keep_their_kind_in_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = write_lines(tmp_path / "raw.ndjson", [sample()])
     flags = ("--direct_num_workers=2", "--direct_running_mode=multi_threading")
-    with pytest.raises(KeyUnavailable, match="no key for epoch 2031-05"):
+
+    def unavailable(*_: object) -> None:
+        raise KeyUnavailable("no key for a test")
+
+    monkeypatch.setattr(Protector, "protect", unavailable)
+    with pytest.raises(KeyUnavailable, match="no key for a test"):
         run_batch(source, tmp_path / "out", *flags)
 
 

@@ -1,6 +1,7 @@
 """The proof: marked secrets in every personal field, and every byte the job leaves searched for them."""
 
 import base64
+import gzip
 import io
 import json
 import logging
@@ -20,7 +21,7 @@ import pytest
 from schemas.errors import InternalError
 from schemas.registry import event_schemas, raw_schemas
 from tests.conftest import KEY_RING, plain_columns, run_batch, sample, write_lines
-from transforms.core import protect
+from transforms.core import protect, unprocessable
 
 SECRETS = {
     "address": "81.2.69.177",
@@ -88,6 +89,38 @@ def with_secrets(name: str) -> dict[str, Any]:
     return document
 
 
+def wounded_lines() -> list[bytes]:
+    """Secrets in what cannot be read as it stands: cut, of a wrong type, with broken characters, with odd stamps."""
+    found = []
+    for name in ("displays/pass/ghostText.shown", "snippets/pass/engine.prompt", "errors/pass/unhandlederror"):
+        document = with_secrets(name)
+        stamp, base = document.pop("collector"), document["data"]["baseData"]
+        line, secret = json.dumps(document).encode(), SECRETS["email"]
+        first = b'{"collector": ' + json.dumps(stamp).encode() + b", " + line[1:]
+        found += [
+            first[:-60],
+            first.replace(b'"ver": 1', b'"ver": NaN'),
+            first.replace(b'"data"', b'"\\ud83d":"\xed\xa0\xbd","data"'),
+        ]
+        found += [
+            first.replace(b'"python"', value)
+            for value in (b"true", b'["' + secret.encode() + b'"]', b'"\\ud83d"', b'"\xe9"')
+        ]
+        for member in ("received_at", "client_ip", "telemetry_level", "snippet_consent"):
+            found += [
+                json.dumps({**document, "collector": {**stamp, member: odd}}).encode() for odd in ([secret], secret, 7)
+            ]
+        for odd in (secret, [secret], {secret: secret}):
+            for group in ("measurements", "exceptions", "severityLevel", "name"):
+                wrong = {**document, "data": {"baseData": {**base, group: odd}}, "collector": stamp}
+                found.append(json.dumps(wrong).encode())
+            found.append(
+                json.dumps({**document, "tags": odd, "time": odd, "sampleRate": odd, "collector": stamp}).encode()
+            )
+        found.append(json.dumps({**document, "collector": {**stamp, "received_at": "2070-01-01T00:00:00Z"}}).encode())
+    return found
+
+
 def raw_files(folder: Path) -> list[str]:
     """Every kind of event, the fates of hostile ones too, as NDJSON and as an Avro container."""
     names = [f"{p.parts[-3]}/{p.parts[-2]}/{p.stem}" for p in Path(__file__).parent.glob("data/samples/*/*/*.json")]
@@ -95,6 +128,7 @@ def raw_files(folder: Path) -> list[str]:
     hostile = [
         json.dumps(with_secrets("displays/pass/ghostText.shown")).encode()[:-30],
         b"\xff" + SECRETS["code"].encode(),
+        *wounded_lines(),
     ]
     unknown = with_secrets("displays/pass/ghostText.shown")
     unknown["data"]["baseData"]["name"] = f"copilot/{SECRETS['email']}"
@@ -108,6 +142,7 @@ def raw_files(folder: Path) -> list[str]:
     }
     stamp |= {"snippet_consent": True, "content_type": None, "content_encoding": None}
     bodies = [json.dumps(d).encode() for d in documents] + hostile
+    bodies += [b"[" + b",".join(hostile) + b"]", gzip.compress(b"\n".join(hostile)), gzip.compress(hostile[0])[:-20]]
     out = io.BytesIO()
     fastavro.writer(out, raw_schemas()["raw_request.1"], [{**stamp, "body": b} for b in bodies])
     (folder / "raw.avro").write_bytes(out.getvalue())
@@ -186,12 +221,19 @@ def test_no_secret_in_the_error_and_log_of_a_bug(
 
     monkeypatch.setattr(protect, "scrub_column", broken)
     (tmp_path / "raw").mkdir()
+    files = raw_files(tmp_path / "raw")
+    with caplog.at_level(logging.DEBUG):
+        books = run_batch(files, tmp_path / "out", *mode)  # what the bug does not touch lands
+    assert books.quarantined["unprocessable"] > 20
+    assert "ValueError at protect.py" in caplog.text
+    monkeypatch.setattr(unprocessable, "MOST_UNPROCESSABLE", 0)
     with caplog.at_level(logging.DEBUG), pytest.raises(InternalError) as stopped:
-        run_batch(raw_files(tmp_path / "raw"), tmp_path / "out", *mode)
+        run_batch(files, tmp_path / "stopped", *mode)
     assert "ValueError at protect.py" in str(stopped.value)
     shown = capfd.readouterr()
     assert not leaks((str(stopped.value) + caplog.text + shown.out + shown.err).encode())
     assert_clean(tmp_path / "out")
+    assert_clean(tmp_path / "stopped")
 
 
 def test_the_graph_of_the_pipeline_holds_no_key_and_no_payload(tmp_path: Path, ring: Any) -> None:

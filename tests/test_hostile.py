@@ -207,7 +207,7 @@ def test_file_that_grows_is_told_and_the_next_run_lands_the_rest(folder: Path, m
 
 
 def test_quarantined_body_opens_with_the_operators_key_and_is_the_payload(folder: Path) -> None:
-    line = b'{"name": "cut in the mid'
+    line = b'{"collector": {"telemetry_level": "all", "snippet_consent": true}, "name": "cut in the mid'
     run_batch(write_lines(folder / "raw" / "bad.ndjson", [line]), folder / "out")
     (row,) = read_rows(folder / "out", "quarantine")
     keys = load_private(f"{KEY_RING}/private/operators.json")

@@ -105,11 +105,9 @@ def test_what_is_remembered_is_bounded_and_changes_nothing() -> None:
         assert len(remembering._known or ()) <= 20_000 + 6000
 
 
-def test_month_without_a_key_stops_and_says_what_to_do(ring: KeyRing) -> None:
-    document = sample()
-    document["collector"]["received_at"] = "2030-01-01T00:00:00Z"
+def test_month_without_a_key_is_no_pseudonym_and_says_what_to_do(ring: KeyRing) -> None:
     with pytest.raises(KeyUnavailable, match=r"no key for epoch 2030-01 .* rotate .* --through 2030-01"):
-        protected(ring, document)
+        ring.pseudonymizer("user", "2030-01")
 
 
 @pytest.mark.parametrize(

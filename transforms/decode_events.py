@@ -11,16 +11,18 @@ from transforms.core.blocks import Block
 from transforms.core.decode import BlockDecoder
 from transforms.core.guard import payload_free_errors
 from transforms.core.progress import PROGRESS
+from transforms.core.unprocessable import Unprocessable
 
 
 class _Decode(beam.DoFn):
-    def __init__(self, key_ring: str, buckets: int, vocabulary: Vocabulary) -> None:
+    def __init__(self, key_ring: str, buckets: int, vocabulary: Vocabulary, unprocessable: Unprocessable) -> None:
         self._key_ring = key_ring
         self._buckets = buckets
         self._vocabulary = vocabulary
+        self._unprocessable = unprocessable
 
     def setup(self) -> None:
-        self._decoder = BlockDecoder(keyring.load(self._key_ring), self._buckets, self._vocabulary)
+        self._decoder = BlockDecoder(keyring.load(self._key_ring), self._buckets, self._vocabulary, self._unprocessable)
 
     def process(self, block: Block) -> Iterator[EventBatch]:
         with payload_free_errors():
@@ -32,16 +34,20 @@ class DecodeEvents(beam.PTransform):
     """Blocks -> batches of the fields that schemas name, still clear; quarantine rows; counts.
 
     Default deny: what no schema names is never read. Events above their user's
-    level are withheld here, unknown ones counted, undecodable ones sealed to
-    the operators. Every event is counted once. Raises KeyUnavailable in setup.
+    level are withheld here, unknown ones counted; quarantined are those that cannot be decoded, hold an
+    invalid value, were received in a month without a key, or make our own code fail. Every event is counted
+    once. Raises KeyUnavailable in setup, InternalError where more made our code fail than may.
     """
 
-    def __init__(self, key_ring: str, buckets: int, vocabulary: Vocabulary = PACKAGED) -> None:
+    def __init__(
+        self,
+        key_ring: str,
+        buckets: int,
+        vocabulary: Vocabulary = PACKAGED,
+        unprocessable: Unprocessable | None = None,
+    ) -> None:
         super().__init__()
-        self._key_ring = key_ring
-        self._buckets = buckets
-        self._vocabulary = vocabulary
+        self._do_fn = _Decode(key_ring, buckets, vocabulary, unprocessable or Unprocessable())
 
     def expand(self, blocks: beam.PCollection[Block]) -> beam.PCollection[EventBatch]:
-        decode = beam.ParDo(_Decode(self._key_ring, self._buckets, self._vocabulary))
-        return blocks | "Decode" >> decode.with_output_types(EventBatch)
+        return blocks | "Decode" >> beam.ParDo(self._do_fn).with_output_types(EventBatch)

@@ -2,9 +2,13 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import pyarrow as pa
+
+from transforms.core.blocks import RawRequest
+from transforms.core.wire import Collector
 
 QUARANTINE, COUNTS = "quarantine", "counts"
 """Kinds of batches beside the datasets."""
@@ -35,6 +39,35 @@ COUNT_BUCKET = 0
 """Counts of what happened before the shuffle belong to no person; they all go to one bucket."""
 
 
+@dataclass(frozen=True)
+class Origins:
+    """The payloads that a batch's rows come from: asked only for rows on which protecting fails.
+
+    The lists are those of decoding, not copies; `kept` has the place in them of each row of the batch.
+    `failed` holds the numbers of events that went aside after decoding; all batches of a block share it,
+    so that what is attached to an event goes with it.
+    """
+
+    lines: Sequence[bytes]
+    requests: Sequence[RawRequest | None]
+    stamps: Sequence[Collector]
+    numbers: Sequence[int]
+    is_primary: bool
+    failed: set[int]
+    kept: np.ndarray
+
+    def of_rows(self, rows: np.ndarray) -> "Origins":
+        """Those of some rows of the batch, by their numbers."""
+        return replace(self, kept=self.kept[rows])
+
+    def not_failed(self) -> np.ndarray:
+        """Which rows (a mask) belong to events that are still here."""
+        return np.array([self.numbers[place] not in self.failed for place in self.kept.tolist()], dtype=bool)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        raise TypeError("unprotected payloads must not leave the stage that reads them")
+
+
 @dataclass
 class EventBatch:
     """A RecordBatch of one kind: a dataset's rows, quarantine rows, or counts.
@@ -46,6 +79,7 @@ class EventBatch:
 
     kind: str
     batch: pa.RecordBatch
+    origins: Origins | None = None
 
     def __reduce__(self) -> tuple[object, ...]:
         raise TypeError("only sealed pieces leave the stage that protects events")

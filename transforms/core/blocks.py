@@ -24,6 +24,8 @@ class RawRequest(NamedTuple):
     content_type: str | None
     content_encoding: str | None
     body: bytes
+    is_stamped: bool = True
+    """False: nobody has stamped it, only its time is known; events in it may bear stamps of their own."""
 
 
 class Unreadable(NamedTuple):

@@ -16,11 +16,15 @@ from msgspec.structs import astuple
 from schemas.registry import Field, Schema, event_schemas
 from transforms.core.convert import convert
 from transforms.core.envelopes import exception_facts
+from transforms.core.expected import WrongValues
 from transforms.core.wire import Envelope, Measurements, Properties, Tags, attribute
 
 _NO_PROPERTIES, _NO_MEASUREMENTS, _NO_TAGS = Properties(), Measurements(), Tags()
 _FLOATS = pa.float64()
 _STRINGS = pa.string()
+_RATES = ("sampleRate", "popSample")
+"""What is a number outside of measurements."""
+
 Source = tuple[str, str, str | None]
 """A group of structs, the attribute in it, and the constant its presence stands for."""
 
@@ -46,18 +50,23 @@ class WireArrays:
             structs = _structs(group, events)
             order = type(structs[0]).__struct_fields__
             columns = list(zip(*map(astuple, structs), strict=True))
-            kind = _FLOATS if group == "measurements" else _STRINGS
             for name in names:
                 values = columns[order.index(name)]
+                kind = _FLOATS if _is_number(group, name) else _STRINGS
                 self._parts[group, name].append(len(events) if values == nothing else pa.array(values, kind))
 
     def get(self, group: str, name: str) -> pa.Array:
         """The values of one member, text without empty ones or float64; null where an event has none."""
         key = (group, name)
         if key not in self._arrays:
-            values = _joined(self._parts.pop(key), _FLOATS if group == "measurements" else _STRINGS)
-            self._arrays[key] = values if group == "measurements" else _without_empty(values)
+            is_number = _is_number(group, name)
+            values = _joined(self._parts.pop(key), _FLOATS if is_number else _STRINGS)
+            self._arrays[key] = values if is_number else _without_empty(values)
         return self._arrays[key]
+
+
+def _is_number(group: str, name: str) -> bool:
+    return group == "measurements" or name in _RATES
 
 
 def _joined(parts: Sequence[pa.Array | int], kind: pa.DataType) -> pa.Array:
@@ -127,25 +136,25 @@ def _has_empty(texts: pa.Array) -> bool:
     return np.count_nonzero(np.diff(offsets)) < len(texts) - texts.null_count
 
 
-def raw_columns(schema: Schema, arrays: WireArrays, count: int) -> tuple[dict[str, pa.Array], np.ndarray]:
+def raw_columns(schema: Schema, arrays: WireArrays, count: int) -> tuple[dict[str, pa.Array], WrongValues]:
     """Every field that is read from the wire, in its own type, and which rows hold an invalid value.
 
     Text that will become a pseudonym, or be scrubbed or encrypted, is still
     clear. An invalid value (a number out of range, no number, no time) is null
-    in its column and True in the mask.
+    in its column and told as wrong.
     """
-    invalid = np.zeros(count, dtype=bool)
+    wrong = WrongValues(schema, count)
     columns = {}
     for name, sources in sources_of(schema.name).items():
         values = _coalesced(sources, arrays)
-        columns[name] = _typed(schema.field(name), values, invalid)
-    return columns, invalid
+        columns[name] = _typed(schema.field(name), values, wrong)
+    return columns, wrong
 
 
-def _typed(field: Field, values: pa.Array, invalid: np.ndarray) -> pa.Array:
+def _typed(field: Field, values: pa.Array, wrong: WrongValues) -> pa.Array:
     if values.null_count == len(values):
         return pa.nulls(len(values), field.type)
     typed = convert(field, values)
     if typed.null_count > values.null_count:
-        invalid |= np.asarray(pc.and_(values.is_valid(), typed.is_null()))
+        wrong.add(field.name, np.asarray(pc.and_(values.is_valid(), typed.is_null())))
     return typed

@@ -115,7 +115,7 @@ def _curate_dataset(curated: CuratedBucket, dataset: str, table: pa.Table, lookb
             continue
         primary = pc.sum(kept["is_primary"]).as_py()
         if dataset == QUARANTINE:
-            for reason in kept["reason"].to_pylist():
+            for reason in kept.filter(kept["is_primary"])["reason"].to_pylist():  # an attached row is no event
                 counts.add("quarantined", reason, 1)
         else:
             counts.landed += primary

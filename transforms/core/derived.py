@@ -16,17 +16,27 @@ _ONE_CHOICE = ("displays", "outcomes", "persistence_checks")
 
 
 def derive(schema: Schema, columns: dict[str, pa.Array]) -> dict[str, pa.Array]:
-    """suggestion_id where the client sends no completion id, category, and outcome.
+    """suggestion_id where the client sends no completion id, category, outcome, and a sample rate that is one.
 
     Needs event_name beside the fields that are read from the wire.
     """
     made = {"suggestion_id": _suggestion_key(schema, columns)}
+    if "sample_rate" in columns:
+        made["sample_rate"] = _sample_rate(columns["sample_rate"])
     if schema.name == "outcomes":
         made["outcome"] = _outcome(columns)
     if "category" in columns:
         otherwise = schema.field("category").attributes["otherwise"]
         made["category"] = columns["category"].fill_null(otherwise)
     return made
+
+
+def _sample_rate(rates: pa.Array) -> pa.Array:
+    """Null where it is no share: what a client says of its sampling costs no event."""
+    if rates.null_count == len(rates):
+        return rates
+    is_share = pc.and_(pc.greater(rates, 0.0), pc.less_equal(rates, 100.0))
+    return rates if pc.all(is_share).as_py() else pc.if_else(is_share, rates, pa.scalar(None, rates.type))
 
 
 def _suggestion_key(schema: Schema, columns: dict[str, pa.Array]) -> pa.Array:

@@ -1,140 +1,56 @@
-"""A payload's bytes -> the events in it, as `wire` structs.
+"""A payload's bytes -> the event in it, as `wire` structs.
 
-The three clients differ in how many events a body holds and how an exception
-is wrapped; after this module they are alike.
+The three clients differ in how an exception is wrapped and where an event has
+its name; after this module they are alike.
 """
 
 import json
-import zlib
-from collections.abc import Callable, Iterator
 from hashlib import sha256
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
-from schemas.errors import (
-    InvalidEvent,
-    MalformedPayload,
-    PayloadTooLarge,
-    RejectedEvent,
-)
+from schemas.errors import InvalidEvent, MalformedPayload
 from transforms.core.event_names import contract_name
-from transforms.core.wire import Collector, Envelope, ExceptionFacts, Stamped, WireException
+from transforms.core.loose_json import read_json
+from transforms.core.stamps import lowest
+from transforms.core.tolerant import tolerant_event
+from transforms.core.wire import Envelope, EnvelopeReader, ExceptionFacts, WireException
 
 MAX_PAYLOAD_BYTES = 16 * 1024 * 1024
 """A line or body longer than this is quarantined without its bytes; VS Code's clients stop at 1 MB."""
 
-_decode_envelope: Callable[[bytes], Envelope] = msgspec.json.Decoder(Envelope).decode
-_decode_stamp = msgspec.json.Decoder(Stamped).decode
+_READER = EnvelopeReader()
 _encode_sorted = msgspec.json.Encoder(order="sorted").encode
-_decode_raws = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _SECOND_PART = b'_02"'
 _SPLIT_AT_CHARS = 8192  # only a longer value is split; looking through every line costs 2 us an event
-_MAX_PARTS = 50
+_SEVERITIES = {
+    "verbose": "0", "debug": "0", "trace": "0", "information": "1", "info": "1", "warning": "2", "warn": "2",
+    "error": "3", "critical": "4", "fatal": "4",
+}  # fmt: skip
 
 
 class _ObjectException(msgspec.Struct, gc=False):
     exceptions: list[WireException] = []
 
 
-_T = TypeVar("_T")
-
-
-def _checked(decode: Callable[[bytes], _T], data: bytes) -> _T:
-    try:
-        return decode(data)
-    except msgspec.ValidationError:
-        raise InvalidEvent("JSON of another shape than an event") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise MalformedPayload("not JSON") from None
-
-
-def decode_event(line: bytes) -> Envelope:
+def decode_event(line: bytes, *, is_stamped: bool = False) -> Envelope:
     """One envelope; raises MalformedPayload or InvalidEvent.
 
-    Values that the client split over `key`, `key_02`, … are whole again.
+    Values that the client split over `key`, `key_02`, … are whole again. Its collector is the stamp with the
+    lowest level, where the line has several. `is_stamped`: its request's stamp counts, and none of its own.
     """
     if len(line) > _SPLIT_AT_CHARS and _SECOND_PART in line:
-        return _decode_joined(line)
-    return _checked(_decode_envelope, line)
-
-
-def _decode_joined(line: bytes) -> Envelope:
-    document = _checked(msgspec.json.decode, line)
+        return tolerant_event(line, is_stamped=is_stamped)
+    stamps = _READER.stamps
+    stamps.clear()
     try:
-        properties = document["data"]["baseData"]["properties"]
-        document["data"]["baseData"]["properties"] = join_split_values(properties)
-    except (TypeError, KeyError, AttributeError):
-        pass  # of another shape than an event: the conversion below says so
-    try:
-        return msgspec.convert(document, Envelope)
-    except msgspec.ValidationError:
-        raise InvalidEvent("JSON of another shape than an event") from None
-
-
-def join_split_values(properties: dict[str, Any]) -> dict[str, Any]:
-    """`key`, `key_02`, `key_03`, … put together under `key`.
-
-    Only an unbroken run of string parts that starts at `_02` beside a string
-    `key` is joined; anything else stays as it is. Parts may stand in any order.
-    """
-    joined = dict(properties)
-    for name, value in properties.items():
-        first = f"{name}_02"
-        if first not in properties or not isinstance(value, str):
-            continue
-        parts = [value]
-        for number in range(2, _MAX_PARTS + 1):
-            part = properties.get(f"{name}_{number:02d}")
-            if not isinstance(part, str):
-                break
-            parts.append(part)
-            joined.pop(f"{name}_{number:02d}", None)
-        joined[name] = "".join(parts)
-    return joined
-
-
-def split_body(body: bytes) -> Iterator[bytes]:
-    """The events of a request body, each as bytes: a JSON array's members or lines.
-
-    Raises MalformedPayload where an array does not end as one.
-    """
-    if body.lstrip()[:1] == b"[":
-        for raw in _checked(_decode_raws, body):
-            yield bytes(raw)
-        return
-    for line in body.split(b"\n"):
-        if line.strip():
-            yield line
-
-
-def decompress_body(body: bytes) -> bytes:
-    """The body, gunzipped where its first bytes say gzip (the header may be lost on the way).
-
-    Raises PayloadTooLarge past MAX_PAYLOAD_BYTES, MalformedPayload where gzip ends early.
-    """
-    if body[:2] != b"\x1f\x8b":
-        return body
-    stream = zlib.decompressobj(wbits=31)
-    try:
-        plain = stream.decompress(body, MAX_PAYLOAD_BYTES + 1)
-    except zlib.error:
-        raise MalformedPayload("not gzip") from None
-    if len(plain) > MAX_PAYLOAD_BYTES:
-        raise PayloadTooLarge(f"more than {MAX_PAYLOAD_BYTES} bytes when decompressed")
-    if not stream.eof:
-        raise MalformedPayload("gzip ends early")
-    return plain
-
-
-def read_stamp(line: bytes) -> Collector | None:
-    """The stamp of a line whose event is of a wrong shape, an empty one where it has none; None where
-    that too is unreadable.
-    """
-    try:
-        return _checked(_decode_stamp, line).collector or Collector()
-    except RejectedEvent:
-        return None
+        event = _READER.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return tolerant_event(line, is_stamped=is_stamped)
+    if len(stamps) > 1:
+        event.collector = lowest(stamps)
+    return event
 
 
 def exception_facts(event: Envelope) -> ExceptionFacts:
@@ -153,8 +69,15 @@ def exception_facts(event: Envelope) -> ExceptionFacts:
         except (msgspec.MsgspecError, RecursionError):
             inner = []  # an object that is no exception: its text is the message, and is scrubbed
         first = inner[0] if inner else first
-    severity = None if base.severityLevel is None else str(base.severityLevel)
-    return ExceptionFacts(first.typeName, first.message, _stack(first), severity)
+    return ExceptionFacts(first.typeName, first.message, _stack(first), _severity(base.severityLevel))
+
+
+def _severity(level: int | str | None) -> str | None:
+    """0 to 4 as text; a word of theirs as its number; what is neither as it is."""
+    if level is None:
+        return None
+    text = str(level).removesuffix(".0")
+    return _SEVERITIES.get(text.strip().lower(), text)
 
 
 def _stack(exception: WireException) -> str | None:
@@ -177,7 +100,7 @@ def wire_name(event: Envelope) -> str:
         return "exception"
     name = base.name or (event.name if event.data.baseType is None else None)
     if not name:
-        raise InvalidEvent("an event without a name")
+        raise InvalidEvent("an event without a name", "data.baseData.name", "text")
     return contract_name(name)
 
 
@@ -190,10 +113,10 @@ def event_digest(line: bytes) -> str:
     of the bytes.
     """
     try:
-        document = msgspec.json.decode(line)
+        document = read_json(line)
         document.pop("collector", None)
         canonical = _canonical(document)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+    except (MalformedPayload, RecursionError):
         canonical = line
     return sha256(canonical).hexdigest()
 
@@ -201,5 +124,5 @@ def event_digest(line: bytes) -> str:
 def _canonical(document: Any) -> bytes:
     try:
         return _encode_sorted(document)
-    except OverflowError:  # an integer beyond 64 bits, which msgspec reads but does not write
+    except (OverflowError, UnicodeEncodeError):  # an integer beyond 64 bits, or half a character: read, not written
         return json.dumps(document, sort_keys=True).encode()

@@ -1,6 +1,5 @@
 """Keeps payloads out of exceptions: runners log and pass on whatever a step raises."""
 
-import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,10 +11,18 @@ FAILURES: list[TelemetryError] = []
 never tell (2.77: two of four full disks)."""
 
 
+def bug_of(cause: BaseException) -> str:
+    """An exception's type and the line of ours that it came from; none of its text (pyarrow quotes values)."""
+    frames = traceback.extract_tb(cause.__traceback__)
+    own = [f for f in frames if "/transforms/" in f.filename or "/schemas/" in f.filename] or frames
+    place = f" at {own[-1].filename.rsplit('/', 1)[-1]}:{own[-1].lineno}" if own else ""
+    return f"{type(cause).__name__}{place}"
+
+
 @contextmanager
 def payload_free_errors() -> Iterator[None]:
     """Inside, our own errors pass; any other exception becomes an InternalError that names its
-    type and the line it came from, and none of its text (pyarrow quotes the value that did not fit).
+    type and the line it came from, and none of its text.
     """
     try:
         yield
@@ -23,9 +30,6 @@ def payload_free_errors() -> Iterator[None]:
         FAILURES.append(ours)
         raise
     except Exception as cause:  # noqa: BLE001 - whatever it is, its text must not pass
-        frames = traceback.extract_tb(sys.exc_info()[2])
-        own = [f for f in frames if "/transforms/" in f.filename or "/schemas/" in f.filename] or frames
-        place = f"{own[-1].filename.rsplit('/', 1)[-1]}:{own[-1].lineno}"
-        error = InternalError(f"{type(cause).__name__} at {place}; this is a bug of the pipeline")
+        error = InternalError(f"{bug_of(cause)}; this is a bug of the pipeline")
         FAILURES.append(error)
         raise error from None

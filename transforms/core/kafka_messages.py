@@ -10,7 +10,8 @@ from transforms.core.blocks import Block, RawRequest
 from transforms.core.times import plausible_receive_times
 
 _STAMP_HEADERS = frozenset(("received_at", "client_ip", "telemetry_level", "snippet_consent"))
-_TRUE = (b"true", b"True", b"1", "true", "1")
+_CONSENT_HEADERS = ("telemetry_level", "snippet_consent")
+_TRUE = ("true", "1")
 
 
 class Arrived(NamedTuple):
@@ -29,7 +30,7 @@ def unpacked(message: Message) -> Arrived:
     return Arrived(
         *place(message),
         time_ms if kind == TIMESTAMP_LOG_APPEND_TIME else None,
-        dict(message.headers() or ()),
+        _stamp(list(message.headers() or ())),
         message.value() or b"",
     )
 
@@ -39,13 +40,28 @@ def place(message: Message) -> tuple[int, int]:
     return cast(int, message.partition()), cast(int, message.offset())
 
 
+def _stamp(headers: Sequence[Any]) -> dict[str, Any]:
+    """Headers by name; a name may stand twice, and consent that is told in two ways is none."""
+    stamp = dict(headers)
+    if len(stamp) < len(headers):
+        for name, value in headers:
+            if name in _CONSENT_HEADERS and stamp[name] != value:
+                stamp[name] = None
+    return stamp
+
+
 def block_of(messages: Iterable[Arrived]) -> Block:
-    """Messages with a stamp in their headers as requests, raw lines with a stamp of their own as lines."""
+    """Messages with a stamp in their headers as requests, raw lines with a stamp of their own as lines.
+
+    What has neither, a body of many lines or a compressed one, is a request without a stamp: the events in
+    it may bear their own.
+    """
     block = Block()
     requests = []
     for message in messages:
-        if _STAMP_HEADERS.isdisjoint(message.headers) and b'"collector"' in message.value:
-            block.lines.append(message.value)
+        value = message.value
+        if _STAMP_HEADERS.isdisjoint(message.headers) and value[:1] == b"{" and _is_stamped_line(value):
+            block.lines.append(value)
         else:
             requests.append(message)
     if not requests:
@@ -55,13 +71,18 @@ def block_of(messages: Iterable[Arrived]) -> Block:
         _receive_times(_texts(stamps, "received_at"), appended),
         _texts(stamps, "client_ip"),
         _texts(stamps, "telemetry_level"),
-        [stamp.get("snippet_consent") in _TRUE for stamp in stamps],
+        [text is not None and text.strip().lower() in _TRUE for text in _texts(stamps, "snippet_consent")],
         _texts(stamps, "content_type"),
         _texts(stamps, "content_encoding"),
         values,
+        [not _STAMP_HEADERS.isdisjoint(stamp) for stamp in stamps],
     ]
     block.requests.extend(map(RawRequest._make, zip(*columns, strict=True)))
     return block
+
+
+def _is_stamped_line(value: bytes) -> bool:
+    return b'"collector"' in value and b"\n" not in value
 
 
 def _receive_times(given: list[str | None], appended_ms: Sequence[int]) -> list[str]:

@@ -14,11 +14,8 @@ from transforms.core.batches import QUARANTINE, EventBatch
 from transforms.core.blocks import RawRequest, Unreadable
 from transforms.core.keyring import STANDING, KeyRing, seal_for_role
 from transforms.core.protect import BUCKET, bucket_of
-from transforms.core.wire import Collector
 
 _OPERATORS = "operators"
-_GZIP = b"\x1f\x8b"
-_CODE_NAMES = [s.rpartition(".")[2].encode() for f in load("snippets").fields if f.role for s in f.sources]
 
 
 class Payload(NamedTuple):
@@ -38,19 +35,12 @@ class Payload(NamedTuple):
         return "avro", out.getvalue()
 
 
-def may_keep_body(line: bytes, stamp: Collector | None) -> bool:
-    """Whether consent covers keeping the bytes of a refused payload, sealed.
+class Refusal(NamedTuple):
+    """Why a payload is refused; the field that is wrong and what it must be, in words of the contract."""
 
-    Its fields cannot be told apart any more, so all of it must be permitted:
-    level `all`, and for code the account's consent; what is compressed could
-    hold code. Bytes that cannot be decoded so far as to find a stamp are kept:
-    sealed is the best that can be done with them.
-    """
-    if stamp is None:
-        return True
-    if stamp.telemetry_level != "all":
-        return False
-    return bool(stamp.snippet_consent) or not (line[:2] == _GZIP or any(name in line for name in _CODE_NAMES))
+    reason: Reason
+    field: str | None = None
+    expected: str | None = None
 
 
 class Quarantine:
@@ -67,47 +57,43 @@ class Quarantine:
     def add(
         self,
         payload: Payload,
-        reason: Reason,
+        refusal: Refusal,
         received_at: datetime | None,
         *,
+        keep_body: bool,
         stage: str = "DecodeEvents",
         dataset: str | None = None,
-        keep_body: bool = True,
+        is_primary: bool = True,
     ) -> None:
-        """Takes a payload; `keep_body` False where it is too large to keep."""
+        """Takes a payload; `keep_body` False where it is too large or its user did not permit all of it.
+
+        `is_primary` False: the event itself landed, and only its row in another dataset did not.
+        """
         container, body = payload.replayable()
         sealed = seal_for_role(self._ring, _OPERATORS, STANDING, body) if keep_body else None
-        self._append(container, body, len(payload.line), reason, received_at, stage, dataset, sealed)
+        self._append(
+            container, body, len(payload.line), refusal, received_at=received_at, stage=stage, dataset=dataset,
+            body=sealed, body_key_id=None if sealed is None else STANDING, is_primary=is_primary,
+        )  # fmt: skip
 
     def add_unreadable(self, part: Unreadable) -> None:
         """Takes a part of a file of which there are no bytes to keep."""
-        self._append("file", part.identity, part.payload_bytes, part.reason, None, "ReadPayloads", None, None)
+        self._append(
+            "file", part.identity, part.payload_bytes, Refusal(part.reason), stage="ReadPayloads", is_primary=True
+        )
 
-    def _append(
-        self,
-        container: str,
-        identity: bytes,
-        size: int,
-        reason: Reason,
-        received_at: datetime | None,
-        stage: str,
-        dataset: str | None,
-        sealed: bytes | None,
-    ) -> None:
+    def _append(self, container: str, identity: bytes, size: int, refusal: Refusal, **more: Any) -> None:
         digest = hmac.digest(self._ring.payload_key, identity, "sha256")
         self._rows.append(
             {
                 BUCKET: bucket_of(digest, self._buckets),
                 "payload_id": digest[:16].hex(),
-                "reason": str(reason),
-                "stage": stage,
-                "dataset": dataset,
-                "received_at": received_at,
+                "reason": str(refusal.reason),
+                "field": refusal.field,
+                "expected": refusal.expected,
                 "container": container,
                 "payload_bytes": size,
-                "body": sealed,
-                "body_key_id": None if sealed is None else STANDING,
-                "is_primary": True,
+                **more,
             }
         )
 

@@ -11,6 +11,7 @@ from schemas.registry import LEVELS, PERMITTED, Schema
 from transforms.core.blocks import RawRequest
 from transforms.core.columns import WireArrays
 from transforms.core.envelopes import event_digest
+from transforms.core.expected import WrongValues
 from transforms.core.protect import CLIENT_IP, LEVEL, SNIPPET_CONSENT
 from transforms.core.times import plausible_receive_times
 from transforms.core.wire import Collector, Envelope
@@ -71,10 +72,8 @@ def event_ids(ids: pa.Array, lines: Sequence[bytes]) -> pa.Array:
     return pc.replace_with_mask(ids, without, pa.array(digests, pa.string()))
 
 
-def lacks_required(schema: Schema, columns: dict[str, pa.Array]) -> np.ndarray:
-    """Which rows have no value where the schema requires one."""
-    lacking = np.zeros(len(columns["event_id"]), dtype=bool)
+def add_lacking(wrong: WrongValues, schema: Schema, columns: dict[str, pa.Array]) -> None:
+    """Takes down the rows that have no value where the schema requires one."""
     for f in schema.fields:
         if f.required and f.name in columns and columns[f.name].null_count:
-            lacking |= np.asarray(pc.is_null(columns[f.name]))
-    return lacking
+            wrong.add(f.name, np.asarray(pc.is_null(columns[f.name])))

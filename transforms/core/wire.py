@@ -6,7 +6,8 @@ value. Wire names that are no Python names (`common.extname`) get short ones;
 `attribute` translates.
 """
 
-from collections.abc import Iterable
+import threading
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
 
@@ -105,13 +106,36 @@ class Envelope(msgspec.Struct, gc=False):
     name: str | None = None
     time: str | None = None
     tags: Tags | None = None  # type: ignore[valid-type]
+    sampleRate: float | None = None
+    popSample: float | None = None
     collector: Collector | None = None
 
 
-class Stamped(msgspec.Struct, gc=False):
-    """Only the stamp of an envelope: what consent needs when the rest is of a wrong shape."""
+class EnvelopeReader(threading.local):
+    """Decodes envelopes, strictly, and keeps every stamp that the last one bore.
 
-    collector: Collector | None = None
+    JSON may hold a member twice, and a decoder keeps the last one: a stamp that a client sent
+    itself must not stand for the collector's. To look through a line for a second one takes 1.5 us;
+    a list's `append`, called as each stamp is made, 0.1. One list a thread.
+    """
+
+    def __init__(self) -> None:
+        self.stamps: list[Collector] = []
+        stamp = msgspec.defstruct(
+            "Stamp", [], bases=(Collector,), namespace={"__post_init__": self.stamps.append}, gc=False
+        )
+        envelope = msgspec.defstruct(
+            "StampedEnvelope",
+            [("collector", stamp | None, None)],
+            bases=(Envelope,),
+            gc=False,
+        )
+        self.decode: Callable[[bytes], Envelope] = msgspec.json.Decoder(envelope).decode  # type: ignore[assignment]
+
+
+def names_of(group: str) -> frozenset[str]:
+    """The wire names of a group (properties, measurements, tags) that some schema reads."""
+    return frozenset(_ATTRIBUTES[group])
 
 
 @cache

@@ -1,0 +1,27 @@
+"""Values that a client has cut into parts of 8,192 UTF-16 units."""
+
+from typing import Any
+
+_MAX_PARTS = 50
+
+
+def join_split_values(properties: dict[str, Any]) -> dict[str, Any]:
+    """`key`, `key_02`, `key_03`, … put together under `key`.
+
+    Only an unbroken run of string parts that starts at `_02` beside a string
+    `key` is joined; anything else stays as it is. Parts may stand in any order.
+    A cut may fall inside a character: its halves meet again here.
+    """
+    joined = dict(properties)
+    for name, value in properties.items():
+        if not isinstance(value, str) or f"{name}_02" not in properties:
+            continue
+        parts = [value]
+        for number in range(2, _MAX_PARTS + 1):
+            part = properties.get(f"{name}_{number:02d}")
+            if not isinstance(part, str):
+                break
+            parts.append(part)
+            joined.pop(f"{name}_{number:02d}", None)
+        joined[name] = "".join(parts)
+    return joined
