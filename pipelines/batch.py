@@ -15,6 +15,7 @@ from pipelines.progress import shown
 from schemas.errors import UnbalancedBooks
 from transforms.core import storage
 from transforms.core.books import Books
+from transforms.core.file_kinds import START_BYTES
 from transforms.core.ledger import differences, imbalances, read_marks, total
 from transforms.core.payloads import Range, is_plain
 from transforms.core.publish import days_left_by
@@ -70,7 +71,7 @@ def ranges_of(files: Sequence[storage.SourceFile]) -> list[Range]:
     ranges = []
     for file in files:
         size = file["size_bytes"]
-        if size <= RANGE_BYTES or not is_plain(storage.read_start(file.path, 4)):
+        if size <= RANGE_BYTES or not is_plain(storage.read_start(file.path, START_BYTES)):
             ranges.append(Range(file.path))
         else:
             ranges += [Range(file.path, at, at + RANGE_BYTES) for at in range(0, size, RANGE_BYTES)]
