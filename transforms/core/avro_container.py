@@ -8,7 +8,7 @@ the next sync marker.
 
 import zlib
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -187,7 +187,8 @@ def _block(data: bytes, count: int, header: _Header, path: str, begin: int) -> I
 def _records(data: bytes, count: int, steps: list[Step], path: str, begin: int) -> Iterator[RawRequest | Unreadable]:
     at = 0
     for _ in range(count):
-        start, values = at, [None] * len(RawRequest._fields)
+        start = at
+        values: list[Any] = [None] * len(RawRequest._fields)
         try:
             for slot, read in steps:
                 value, at = read(data, at)

@@ -6,7 +6,6 @@ schema is plain data of bounded size and depth, and every step of what is read
 takes at least one byte.
 """
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -29,7 +28,7 @@ _PRIMITIVES: dict[str, Read] = {
     "boolean": values.read_boolean, "int": values.read_long, "long": values.read_long, "float": values.fixed(4),
     "double": values.fixed(8), "bytes": values.read_bytes, "string": values.read_bytes,
 }  # fmt: skip
-_TEXT = {"string": values.read_text, "bytes": values.read_text}
+_TEXT: dict[str, Read] = {"string": values.read_text, "bytes": values.read_text}
 _WANTED: dict[str, dict[str, Read]] = {
     "string": _TEXT,
     "bytes": {"string": values.read_bytes, "bytes": values.read_bytes},
@@ -101,8 +100,8 @@ class _Compiler:
             raise ForeignSchema
         if not isinstance(kind, list):
             return reads[0] or values.no_value
-        known = [read or values.invalid(self._type(branch, 1).skip) for read, branch in zip(reads, branches, strict=True)]
-        return values.union(known)
+        known = zip(reads, branches, strict=True)
+        return values.union([read or values.invalid(self._type(branch, 1).skip) for read, branch in known])
 
     def _resolved(self, field: dict[str, Any], kind: Any) -> Read | None:
         """How a value of the writer's type is read as one of our field; None where it is none."""

@@ -48,4 +48,3 @@ def kind_of(first: bytes) -> Kind:
     if first.startswith(_FOREIGN) or first[257:262] == b"ustar":
         return Kind.FOREIGN
     return Kind.LINES
-
