@@ -185,7 +185,7 @@ def _block(data: bytes, count: int, header: _Header, path: str, begin: int) -> I
 
 
 def _records(data: bytes, count: int, steps: list[Step], path: str, begin: int) -> Iterator[RawRequest | Unreadable]:
-    at = 0
+    at, is_short = 0, False
     for _ in range(count):
         start = at
         values: list[Any] = [None] * len(RawRequest._fields)
@@ -195,11 +195,11 @@ def _records(data: bytes, count: int, steps: list[Step], path: str, begin: int) 
                 if slot is not None:
                     values[slot] = value
         except Broken:
-            at = start
+            at, is_short = start, True
             break
         if INVALID in values:
             yield Unreadable(Reason.INVALID_RECORD, at - start, part_of_file(path, begin, start))
         else:
             yield RawRequest(*values)
-    if at != len(data):
+    if is_short or at != len(data):
         yield Unreadable(Reason.DAMAGED_BLOCK, len(data) - at, part_of_file(path, begin))

@@ -96,7 +96,7 @@ class _Compiler:
     def _wanted(self, field: dict[str, Any], kind: Any) -> Read:
         branches = kind if isinstance(kind, list) else [kind]
         reads = [self._resolved(field, branch) for branch in branches]
-        if all(read is None for read in reads):
+        if not any(reads) or (branches != ["null"] and all(r in (None, values.no_value) for r in reads)):
             raise ForeignSchema
         if not isinstance(kind, list):
             return reads[0] or values.no_value

@@ -7,8 +7,8 @@ A file that is named by itself is read whatever its name is.
 """
 
 _BEING_WRITTEN = (
-    ".tmp", ".temp", ".part", ".partial", ".inprogress", ".pending", ".crdownload", ".filepart", ".swp", ".swo", ".lock",
-    ".lck", ".half", "._copying_", "~", "#",
+    ".tmp", ".temp", ".part", ".partial", ".inprogress", ".pending", ".crdownload", ".filepart", ".swp", ".swo",
+    ".lock", ".lck", ".half", "._copying_", "_$folder$", "~", "#",
 )  # fmt: skip
 _BESIDE_DATA = (
     ".crc", ".md5", ".sha1", ".sha256", ".sha512", ".asc", ".sig", ".idx", ".done", ".ok", ".success", ".manifest",

@@ -132,6 +132,27 @@ def _source_file(info: dict[str, Any]) -> SourceFile:
     return SourceFile(path=info["name"], size_bytes=info["size"], version=_version(info), modified_s=info.get("mtime"))
 
 
+def whole_folder(pattern: str) -> str | None:
+    """The folder of which all is read: the pattern's own, or that of a glob with `**`; None where it is neither."""
+    fs, inner = open_fs(pattern)
+    with explained(pattern, "read"):
+        is_there = os.path.lexists(inner) if is_local(pattern) else fs.exists(inner)
+        if is_there:
+            return pattern if fs.isdir(inner) else None
+    return glob_root(pattern) if "**" in pattern.split("/") else None
+
+
+def lies_in(path: str, folder: str) -> bool:
+    """Whether a path is a folder or lies in it, wherever links lead."""
+    inside, around = _place(path), _place(folder)
+    return inside == around or inside.startswith(f"{around}/")
+
+
+def _place(path: str) -> str:
+    fs, inner = open_fs(path)
+    return os.path.realpath(inner) if is_local(path) else str(fs.unstrip_protocol(inner)).rstrip("/")
+
+
 def check_unchanged(files: list[SourceFile]) -> None:
     """Raises StorageUnavailable naming the first file that is no longer what it was when the run began."""
     for file in files:

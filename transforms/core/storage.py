@@ -14,13 +14,33 @@ from transforms.core.source_files import (
     check_unchanged,
     expand_inputs,
     input_digest,
+    lies_in,
     list_tree,
+    whole_folder,
 )
 
 __all__ = [
-    "InputFiles", "SourceFile", "check_unchanged", "create_exclusive", "exists", "expand_inputs", "file_system",
-    "input_digest", "is_local", "join", "list_files", "list_folders", "list_tree", "open_read", "read_bytes",
-    "read_start", "remove", "sweep", "write_atomic",
+    "InputFiles",
+    "SourceFile",
+    "check_unchanged",
+    "create_exclusive",
+    "exists",
+    "expand_inputs",
+    "file_system",
+    "input_digest",
+    "is_local",
+    "join",
+    "lies_in",
+    "list_files",
+    "list_folders",
+    "list_tree",
+    "open_read",
+    "read_bytes",
+    "read_start",
+    "remove",
+    "sweep",
+    "whole_folder",
+    "write_atomic",
 ]  # fmt: skip
 
 _HIDDEN = ".writing-"
