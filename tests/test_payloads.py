@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from schemas.errors import Reason, StorageUnavailable
 from schemas.registry import raw_schemas
+from tests.conftest import DATA, run_batch
 from transforms.core.blocks import Block, LineCutter
 from transforms.core.envelopes import MAX_PAYLOAD_BYTES
 from transforms.core.file_kinds import START_BYTES
@@ -265,3 +266,8 @@ def test_name_does_not_matter(tmp_path: Path) -> None:
     path = tmp_path / "misnamed.avro"
     path.write_bytes(gzip.compress(TEXT))
     assert sum(len(b.lines) for b in read_blocks(lambda: path.open("rb"), str(path))) == len(LINES)
+
+
+def test_case_zstd_that_begins_with_a_skippable_frame(tmp_path: Path) -> None:
+    books = run_batch(DATA / "cases" / "B16-zstd-skippable-first.ndjson.zst", tmp_path / "out")
+    assert (books.payloads, books.landed, books.quarantined.total()) == (2, 2, 0)

@@ -23,6 +23,8 @@ class Broken(Exception):
 
 def read_long(data: bytes, at: int) -> tuple[int, int]:
     """An int or long: seven bits a byte, the lowest first, the sign in the last bit."""
+    if at < len(data) and (byte := data[at]) < 0x80:  # nearly all are small
+        return (byte >> 1) ^ -(byte & 1), at + 1
     shift = number = 0
     for byte in data[at : at + _LONG_BYTES]:
         at += 1
@@ -85,7 +87,8 @@ def union(branches: list[Read]) -> Read:
         branch, at = read_long(data, at)
         if not 0 <= branch < count:
             raise Broken
-        return branches[branch](data, at)
+        reader = branches[branch]
+        return (None, at) if reader is no_value else reader(data, at)
 
     return read
 
