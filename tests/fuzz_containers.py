@@ -43,7 +43,10 @@ def containers() -> list[bytes]:
             fastavro.writer(out, json.loads(json.dumps(schema, default=str)), records, codec, sync_interval=2000)
             found.append(out.getvalue())
     lines = b"".join(line.replace(b"1.0.0", b"1.0.%d" % n) + b"\n" for n in range(20))
-    found += [gzip.compress(lines, mtime=0), gzip.compress(lines[:5000], mtime=0) + gzip.compress(lines[5000:], mtime=0)]
+    found += [
+        gzip.compress(lines, mtime=0),
+        gzip.compress(lines[:5000], mtime=0) + gzip.compress(lines[5000:], mtime=0),
+    ]
     found += [zstandard.compress(lines), b"\x50\x2a\x4d\x18\x04\0\0\0skip" + zstandard.compress(lines)]
     found += [gzip.compress(found[0], mtime=0), lines.decode().encode("utf-16")]
     return found
@@ -83,7 +86,11 @@ def main() -> None:
     began = time.monotonic()
     found = fuzz(args.mutations, args.seed)
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    print(json.dumps({"mutations": args.mutations, "seconds": round(time.monotonic() - began), "peak_mb": peak_mb, **found}))
+    print(
+        json.dumps(
+            {"mutations": args.mutations, "seconds": round(time.monotonic() - began), "peak_mb": peak_mb, **found}
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -137,7 +137,7 @@ RESOLVING: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
                      {"received_at": WHEN.replace(tzinfo=None)}),
     "without what is nullable": (schema({"content_type": None, "content_encoding": None}), {}),
     "primitives beside": (schema(extra=["null", "boolean", "int", "long", "float", "double", "bytes", "string"]),
-                          dict(zip((f"x{n}" for n in range(8)), [None, True, -7, 2**40, 1.5, 2.5, b"b", "s"]))),
+                          dict(zip((f"x{n}" for n in range(8)), [None, True, -7, 2**40, 1.5, 2.5, b"b", "s"], strict=True))),
     "union beside": (schema(extra=[["null", "int", "string"]]), {"x0": "text"}),
     "array, map, enum, fixed beside": (
         schema(extra=[{"type": "array", "items": "string"}, {"type": "map", "values": ["null", "long"]},

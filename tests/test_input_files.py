@@ -161,7 +161,7 @@ def test_folder_that_may_not_be_listed_stops_the_run(tmp_path: Path, monkeypatch
         return listing(path)
 
     monkeypatch.setattr(os, "scandir", refusing)
-    with pytest.raises(StorageUnavailable, match="cannot read .*: Permission denied"):
+    with pytest.raises(StorageUnavailable, match=r"cannot read .*: Permission denied"):
         storage.expand_inputs([str(tmp_path / "raw")])
 
 
@@ -189,7 +189,7 @@ def test_datasets_and_keys_are_no_input(tmp_path: Path) -> None:
     put(tmp_path / "raw" / "a.ndjson")
     run_batch(tmp_path / "raw", tmp_path / "out")
     for given_as in ("out/displays", "out/*/*/*", "out/ledger"):
-        with pytest.raises(InvalidOptions, match="lies in --(out|in)put"):
+        with pytest.raises(InvalidOptions, match=r"lies in --(out|in)put"):
             run_batch(f"{tmp_path}/{given_as}", tmp_path / "out")
     for given_as in (KEY_RING, f"{KEY_RING}/ring.json", str(DATA), f"{KEY_RING}/private"):
         with pytest.raises(InvalidOptions, match="lies in --"):

@@ -13,7 +13,7 @@ import pytest
 
 from pipelines import batch, generate
 from schemas.errors import InvalidOptions, StorageUnavailable
-from tests.conftest import KEY_RING, run_batch, sample, write_lines
+from tests.conftest import run_batch, sample, write_lines
 from tests.servers import BUCKET, gcs_server, s3_server
 from transforms.core import storage
 
