@@ -190,6 +190,7 @@ FOREIGN: dict[str, Any] = {
     "list": schema(extra=[{"type": "record", "name": "L", "fields": [{"name": "n", "type": ["null", "L"]}]}]),
     "map of itself": schema(extra=[{"type": "record", "name": "L", "fields": [
         {"name": "n", "type": {"type": "map", "values": "L"}}]}]),
+    "a name defined twice": schema(extra=[{"type": "fixed", "name": "F", "size": 2}, {"type": "fixed", "name": "F", "size": 3}]),
     "unknown name": schema(extra=["Nobody"]),
     "deep": schema(extra=[deep(200)]),
     "deep records": schema(extra=[deep(40, {"type": "record", "name": "R", "fields": [{"name": "a", "type": "int"}]})]),
@@ -418,6 +419,12 @@ def test_snappy_that_claims_a_gigabyte(tmp_path: Path) -> None:
     claims = b"\x80\x80\x80\x80\x04" + b"\0" * 20
     found = read(raw_container(json.dumps(schema()).encode(), block(claims, 1), b"snappy"))
     assert reasons(found) == ["payload_too_large"]
+
+
+def test_snappy_with_a_wrong_checksum() -> None:
+    data = container([record()], codec="snappy")
+    assert reasons(read(data)) == []
+    assert reasons(read(data[:-17] + bytes([data[-17] ^ 1]) + data[-16:])) == ["damaged_block"]
 
 
 def test_block_longer_than_the_bound_is_passed_over() -> None:

@@ -79,7 +79,7 @@ class _Compiler:
 
     def record(self, schema: dict[str, Any]) -> list[Step]:
         """The writer's record of requests."""
-        self._define(schema, None)
+        self._begin(schema)
         fields = _fields(schema)
         ours = {f["name"]: (slot, f) for slot, f in enumerate(_FIELDS)}
         steps = []
@@ -146,10 +146,10 @@ class _Compiler:
         return found
 
     def _record(self, schema: dict[str, Any], depth: int) -> _Type:
-        self._define(schema, None)
+        name = self._begin(schema)
         members = [self._type(kind, depth + 1) for kind in _fields(schema).values()]
         skips = [m.skip for m in members if m.skip is not None]
-        return self._define(schema, _Type(values.sequence(skips) if skips else None, _deepest(members)))
+        return self._end(name, _Type(values.sequence(skips) if skips else None, _deepest(members)))
 
     def _array(self, schema: dict[str, Any], depth: int) -> _Type:
         member = self._type(schema.get("items") if schema["type"] == "array" else schema.get("values"), depth + 1)
@@ -161,20 +161,25 @@ class _Compiler:
         return _Type(values.blocks(item), _deepest([member]))
 
     def _enum(self, schema: dict[str, Any], _: int) -> _Type:
-        return self._define(schema, _Type(values.read_long, 0))
+        return self._end(self._begin(schema), _Type(values.read_long, 0))
 
     def _fixed(self, schema: dict[str, Any], _: int) -> _Type:
         size = schema.get("size")
         if not isinstance(size, int) or size < 0:
             raise ForeignSchema
-        return self._define(schema, _Type(values.fixed(size) if size else None, 0))
+        return self._end(self._begin(schema), _Type(values.fixed(size) if size else None, 0))
 
-    def _define(self, schema: dict[str, Any], made: _Type | None) -> _Type:
+    def _begin(self, schema: dict[str, Any]) -> str:
+        """Takes a name that is being defined: it cannot be referred to yet. Names stand without their namespace."""
         name = str(schema.get("name")).rpartition(".")[2]
-        if made is None and name in self._named:
+        if name in self._named:
             raise ForeignSchema
+        self._named[name] = None
+        return name
+
+    def _end(self, name: str, made: _Type) -> _Type:
         self._named[name] = made
-        return made or _Type(None, 0)
+        return made
 
 
 def _fields(schema: dict[str, Any]) -> dict[str, Any]:
