@@ -50,8 +50,9 @@ bench: setup ## Events per CPU second, memory, cost of each step, beside two riv
 	@$(PY) -m tests.bench
 	@$(PY) -m tests.bench.stream
 
-fuzz: setup ## 200,000 mutations of real client bodies, books balanced each time (some minutes)
+fuzz: setup ## 200,000 mutations of real client bodies, books balanced each time, and of containers (some minutes)
 	@$(PY) -m tests.fuzz
+	@$(PY) -m tests.fuzz_containers --mutations 200000
 
 kills: setup ## 50 SIGKILLs on a local folder and 50 on a GCS server, the same datasets after each (10 minutes)
 	@$(PY) -m tests.kills

@@ -10,11 +10,13 @@ from apache_beam.options.pipeline_options import PipelineOptions, StandardOption
 
 from pipelines.ingest import Ingest, IngestSettings
 from pipelines.ingest_options import add_ingest_flags, held_output, ingest_flags_of, tune_memory
+from pipelines.input_files import input_files
 from pipelines.options import parse_pipeline_options, pipeline_error, run_job
 from pipelines.progress import shown
 from schemas.errors import UnbalancedBooks
 from transforms.core import storage
 from transforms.core.books import Books
+from transforms.core.file_kinds import START_BYTES
 from transforms.core.ledger import differences, imbalances, read_marks, total
 from transforms.core.payloads import Range, is_plain
 from transforms.core.publish import days_left_by
@@ -35,7 +37,8 @@ class BatchOptions(PipelineOptions):
         add = parser.add_argument  # type: ignore[attr-defined]
         add("--input", action="append", metavar="PATH",
             help="File, folder or glob of raw records, local or a gs:// or s3:// URL; repeatable. NDJSON (plain, "
-            "gzip, zstd) and Avro containers, told apart by content.")  # fmt: skip
+            "gzip, zstd) and Avro containers, told apart by content. Of a folder or glob, names that begin with . or _ "
+            "and side files (.tmp, .crc, README, manifest, ...) are left alone; name one to read it.")  # fmt: skip
         add_ingest_flags(add)
         add("--close_open_suggestions", action="store_true", default=False,
             help="Write suggestions whose life is not over, too: for a run after which no other comes.")  # fmt: skip
@@ -50,7 +53,7 @@ def run(argv: Sequence[str]) -> Books:
     options = parse_pipeline_options("batch", BatchOptions, ("input", "output", "key_ring"), argv)
     if options.view_as(StandardOptions).runner is None:
         options.view_as(StandardOptions).runner = _DEFAULT_RUNNER
-    files = storage.expand_inputs(options.input)
+    files = input_files(options)
     digest = storage.input_digest(files)
     with held_output(options):
         settings = IngestSettings(
@@ -70,7 +73,7 @@ def ranges_of(files: Sequence[storage.SourceFile]) -> list[Range]:
     ranges = []
     for file in files:
         size = file["size_bytes"]
-        if size <= RANGE_BYTES or not is_plain(storage.read_start(file.path, 4)):
+        if size <= RANGE_BYTES or not is_plain(storage.read_start(file.path, START_BYTES)):
             ranges.append(Range(file.path))
         else:
             ranges += [Range(file.path, at, at + RANGE_BYTES) for at in range(0, size, RANGE_BYTES)]

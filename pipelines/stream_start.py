@@ -30,7 +30,7 @@ def begin(options: Any) -> StreamState:
             print(f"reading again what was not whole: {found}", file=sys.stderr)
         stream_state.remove_unfinished(state)
         if admin is None:
-            there = {f"{file.path}@{file['version']}" for file in storage.list_tree(options.input)}
+            there = {file.part for file in storage.list_tree(options.input)}
             state.positions = {part: size for part, size in state.positions.items() if part in there}
     state.save()
     return state

@@ -13,6 +13,7 @@ from apache_beam.options.pipeline_options import DebugOptions, PipelineOptions, 
 
 from pipelines.ingest import Ingest, IngestSettings, StreamSettings
 from pipelines.ingest_options import add_ingest_flags, held_output, ingest_flags_of, tune_memory
+from pipelines.input_files import check_apart
 from pipelines.options import duration, parse_pipeline_options, run_job, whole_number
 from pipelines.prism import find_prism, prism
 from pipelines.stream_start import begin
@@ -87,6 +88,8 @@ def check(options: Any) -> None:
         raise InvalidOptions("--watch goes with a folder, and a folder with --watch; a kafka:// input has none")
     if options.watch and (options.kafka_config or options.readers != 1):
         raise InvalidOptions("--kafka_config and --readers go with a kafka:// input")
+    if options.watch:
+        check_apart([options.input], options.output, options.key_ring)
     if options.publish_interval.total_seconds() < 1:
         raise InvalidOptions("--publish_interval: allowed is 1s and more")
     if options.lookback < options.suggestion_horizon:

@@ -1,6 +1,8 @@
 """Local paths, gs:// and s3:// are one to the job: a real GCS and a real S3 server process."""
 
+import gzip
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -9,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import generate
-from schemas.errors import StorageUnavailable
-from tests.conftest import KEY_RING, run_batch
+from pipelines import batch, generate
+from schemas.errors import InvalidOptions, StorageUnavailable
+from tests.conftest import run_batch, sample, write_lines
 from tests.servers import BUCKET, gcs_server, s3_server
 from transforms.core import storage
 
@@ -117,4 +119,72 @@ def test_what_is_not_there_is_a_clear_error(store: str, tmp_path: Path) -> None:
     with pytest.raises(StorageUnavailable, match="cannot read"):
         storage.read_bytes(f"{store}/nothing")
     with pytest.raises(StorageUnavailable, match="cannot"):
-        run_batch(Path(KEY_RING), f"{store.replace(BUCKET, 'no-such-bucket')}/out")
+        run_batch(Path(__file__).parent / "data" / "samples", f"{store.replace(BUCKET, 'no-such-bucket')}/out")
+
+
+ODD_KEYS = ["x#1.ndjson", "x?y=1.ndjson", "x[1].ndjson", "50%25.ndjson", "a::b.ndjson", "a b.ndjson", "ü😀.ndjson", "x://y.ndjson",
+            "a*b.ndjson", "x#123"]  # fmt: skip
+
+
+@pytest.mark.parametrize("key", ODD_KEYS)
+def test_odd_keys_are_names_by_themselves_and_in_prefixes(store: str, key: str, tmp_path: Path) -> None:
+    folder = f"{store}/odd-{ODD_KEYS.index(key)}"
+    write_lines(tmp_path / "a", [sample()])
+    storage.write_atomic(f"{folder}/{key}", (tmp_path / "a").read_bytes())
+    for given_as in (f"{folder}/{key}", folder, f"{folder}/**"):
+        files = storage.expand_inputs([given_as])
+        assert [f.path for f in files] == [f"{folder}/{key}"]
+        storage.check_unchanged(files)
+        assert storage.read_start(files[0].path, 1) == b"{"
+    if key in ("x[1].ndjson", "a::b.ndjson"):
+        assert run_batch(f"{folder}/{key}", tmp_path / "out").landed == 1
+
+
+def test_folder_markers_and_side_files_of_a_prefix_are_left_alone(store: str, tmp_path: Path) -> None:
+    write_lines(tmp_path / "a", [sample()])
+    for name in ("m/a.ndjson", "m/b//c.ndjson"):
+        storage.write_atomic(f"{store}/{name}", (tmp_path / "a").read_bytes())
+    fs = storage.file_system(store)
+    for marker in ("m/", "m/empty/", "m_$folder$"):
+        fs.pipe_file(f"{BUCKET}/{marker}", b"")
+    for name in ("m/_SUCCESS", "m/_temporary/0/x.ndjson", "m/README.md", "m/manifest.json", "m/d_$folder$"):
+        storage.write_atomic(f"{store}/{name}", b"rubbish")
+    for given_as in (f"{store}/m", f"{store}/m/", f"{store}/m/**"):
+        assert [f.path for f in storage.expand_inputs([given_as])] == [f"{store}/m/a.ndjson", f"{store}/m/b//c.ndjson"]
+    assert [f.path for f in storage.list_tree(f"{store}/m")] == [f"{store}/m/a.ndjson", f"{store}/m/b//c.ndjson"]
+    books = run_batch(f"{store}/m/", tmp_path / "out")
+    assert (books.payloads, books.landed, books.duplicate) == (2, 1, 1)
+
+
+def test_object_with_content_encoding_gzip_is_read_whole(
+    store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client unpacks it by itself and stops at the packed length, unless it is told not to."""
+    lines = b"".join(json.dumps({**sample(), "n": n}).encode() + b"\n" for n in range(3000))
+    packed = gzip.compress(lines)
+    path = f"{store}/encoded/{len(packed)}.ndjson.gz"
+    fs = storage.file_system(store)
+    key = path.partition("://")[2]
+    if store.startswith("gs"):
+        fs.pipe_file(key, packed, fixed_key_metadata={"content_encoding": "gzip"})
+        if fs.info(key).get("contentEncoding") != "gzip":
+            fs.setxattrs(key, fixed_key_metadata={"content_encoding": "gzip"})
+        assert fs.info(key)["contentEncoding"] == "gzip"
+    else:
+        fs.pipe_file(key, packed, ContentEncoding="gzip")
+    (file,) = storage.expand_inputs([path])
+    assert file["size_bytes"] == len(packed)
+    with storage.open_read(path) as opened:
+        assert opened.read() == packed
+    monkeypatch.setattr(batch, "RANGE_BYTES", 1000)
+    books = run_batch(f"{store}/encoded", tmp_path / "out")
+    assert (books.payloads, books.quarantined.total()) == (3000, 0)
+
+
+def test_output_inside_its_prefix_is_refused(store: str, tmp_path: Path) -> None:
+    write_lines(tmp_path / "a", [sample()])
+    storage.write_atomic(f"{store}/in-out/a.ndjson", (tmp_path / "a").read_bytes())
+    for given_as, output in (("in-out", "in-out/out"), ("in-out/", "in-out"), ("in-out/**", "in-out/x/y")):
+        with pytest.raises(InvalidOptions, match="lies in --input"):
+            run_batch(f"{store}/{given_as}", f"{store}/{output}")
+    assert run_batch(f"{store}/in-out", f"{store}/in-out2").landed == 1

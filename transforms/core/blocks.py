@@ -1,5 +1,6 @@
 """Blocks: payloads read together, in the form in which they come out of a container."""
 
+import os
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, NamedTuple
@@ -36,6 +37,11 @@ class Unreadable(NamedTuple):
     identity: bytes
 
 
+def part_of_file(path: str, *offsets: int) -> bytes:
+    """The identity of an unreadable part: its file, and where in it the part begins unless it is the file's end."""
+    return b"\0".join([b"file", os.fsencode(path), *(str(offset).encode() for offset in offsets)])
+
+
 class Taken(NamedTuple):
     """What a stream's block took of a partition or file, from one position up to another one, exclusive."""
 
@@ -64,16 +70,17 @@ class LineCutter:
     """Cuts a stream of chunks into lines, wherever the chunks end, in bounded memory.
 
     A line longer than MAX_PAYLOAD_BYTES is passed over and told as Unreadable.
+    A byte order mark before a line is dropped: files that were put together have
+    them anywhere.
     """
 
-    def __init__(self, *, is_first: bool = True) -> None:
+    def __init__(self) -> None:
         self._lines: list[bytes] = []
         self._unreadable: list[Unreadable] = []
         self._size = 0
         self._partial: list[bytes] = []
         self._partial_bytes = 0
         self._digest: Any = None
-        self._is_first = is_first  # a byte order mark may stand before the first line
 
     @property
     def has_any(self) -> bool:
@@ -87,6 +94,8 @@ class LineCutter:
         if lines:
             self._end_line()
             self._grow(lines.pop())
+            if _BOM[:1] in chunk:  # one byte is looked for ten times as fast as three
+                lines = [line.removeprefix(_BOM) for line in lines]
             self._lines += [line for line in lines if line and not line.isspace()]
             self._size += len(chunk)
         return self._size >= BLOCK_BYTES
@@ -126,8 +135,7 @@ class LineCutter:
         self._partial, self._partial_bytes = [], 0
 
     def _keep(self, line: bytes) -> None:
-        if self._is_first:
-            line, self._is_first = line.removeprefix(_BOM), False
+        line = line.removeprefix(_BOM)
         if line and not line.isspace():
             self._lines.append(line)
             self._size += len(line)

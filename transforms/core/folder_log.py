@@ -22,7 +22,7 @@ _READ_BYTES = 64 * 1024 * 1024
 class FolderLog:
     """Takes each file below a folder once, in the order of names; see `Log`.
 
-    Names that begin with a dot or underscore, or end in `.tmp`, are left alone.
+    Side files are left alone (`side_files`).
     A file that was changed after it was taken is taken again; its rows that
     landed already are duplicates.
     """
@@ -59,10 +59,10 @@ class FolderLog:
     def _waiting(self) -> list[storage.SourceFile]:
         """Whole files that were not taken; forgets those that are gone."""
         found = storage.list_tree(self._folder)
-        there = {_part(file) for file in found}
+        there = {file.part for file in found}
         self._taken = {part: size for part, size in self._taken.items() if part in there}
         settled_s = time.time() - _SETTLED_S
-        return [f for f in found if _part(f) not in self._taken and (f["modified_s"] or 0) <= settled_s]
+        return [f for f in found if f.part not in self._taken and (f["modified_s"] or 0) <= settled_s]
 
     def _blocks(self, file: storage.SourceFile) -> Iterator[Block]:
         """The file's blocks, the last one saying that it is taken."""
@@ -76,13 +76,9 @@ class FolderLog:
             if last.lines or last.requests or storage.exists(file.path):
                 raise
             return  # gone before anything of it was read
-        last.taken.append(Taken(_part(file), 0, file["size_bytes"]))
-        self._taken[_part(file)] = file["size_bytes"]
+        last.taken.append(Taken(file.part, 0, file["size_bytes"]))
+        self._taken[file.part] = file["size_bytes"]
         yield last
 
     def close(self) -> None:
         """Nothing is held."""
-
-
-def _part(file: storage.SourceFile) -> str:
-    return f"{file.path}@{file['version']}"

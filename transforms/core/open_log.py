@@ -1,5 +1,6 @@
 """`kafka://HOST:PORT/TOPIC` or a folder -> its log."""
 
+import os
 import re
 from hashlib import blake2b
 
@@ -27,7 +28,7 @@ def stream_digest(uri: str) -> str:
     """16 hex digits that name the stream: of the topic, wherever its brokers are, or of the folder."""
     parts = kafka_parts(uri)
     name = f"kafka\0{parts[1]}" if parts else f"folder\0{uri.rstrip('/')}"
-    return blake2b(name.encode(), digest_size=8).hexdigest()
+    return blake2b(os.fsencode(name), digest_size=8).hexdigest()
 
 
 def open_log(source: LogSource, position: LogPosition, state: StreamState | None, reader: int, readers: int) -> Log:

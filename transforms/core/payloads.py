@@ -1,32 +1,22 @@
 """Source files -> blocks of payloads, whatever container and compression they come in.
 
 Told apart by content: gzip, zstd and Avro say what they are in their first
-bytes; anything else is NDJSON. A container that ends early or is damaged gives
-all that can be read and one `Unreadable` for the rest.
+bytes, and so do zip, Parquet and other containers that are none of ours;
+anything else is NDJSON. A file that ends early or is damaged gives all that can
+be read and an `Unreadable` for each part that cannot.
 """
 
-import struct
-import zlib
+import codecs
+import os
 from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO, NamedTuple
-
-import fastavro
-from fastavro.read import SchemaResolutionError
-from fastavro.schema import SchemaParseException
+from typing import BinaryIO, NamedTuple
 
 from schemas.errors import Reason
-from schemas.registry import raw_schemas
-from transforms.core import blocks
-from transforms.core.blocks import Block, LineCutter, RawRequest, Unreadable
-from transforms.core.streams import CODECS, Damaged, PlainStream, RawFile
-
-_CHUNK_BYTES = 1 << 18
-_MAGIC_AVRO = b"Obj\x01"
-_AVRO_DAMAGE = (
-    EOFError, ValueError, KeyError, IndexError, TypeError, AttributeError, struct.error, zlib.error,
-    OverflowError, MemoryError, SchemaResolutionError, SchemaParseException,
-)  # fmt: skip
-"""What fastavro raises on bytes that are no Avro, or Avro of another schema; ours are not among them."""
+from transforms.core.avro_container import avro_blocks
+from transforms.core.blocks import Block, LineCutter, Unreadable, part_of_file
+from transforms.core.file_kinds import START_BYTES, Kind, kind_of
+from transforms.core.inflate import Damaged
+from transforms.core.streams import CHUNK_BYTES, PlainStream, RawFile, plain_stream
 
 
 class Range(NamedTuple):
@@ -38,8 +28,8 @@ class Range(NamedTuple):
 
 
 def is_plain(first: bytes) -> bool:
-    """Whether a file that begins so is plain lines, which can be read from any byte on."""
-    return first[:2] not in CODECS and first[:4] != _MAGIC_AVRO
+    """Whether a file that begins so (START_BYTES of it) is plain lines, which can be read from any byte on."""
+    return kind_of(first) is Kind.LINES
 
 
 def read_range(open_file: Callable[[], BinaryIO], part: Range) -> Iterator[Block]:
@@ -52,11 +42,11 @@ def read_range(open_file: Callable[[], BinaryIO], part: Range) -> Iterator[Block
         return
     with open_file() as file:
         raw = RawFile(file, part.path)
-        cutter = LineCutter(is_first=part.start == 0)
+        cutter = LineCutter()
         at = max(part.start - 1, 0)
         raw.seek(at)
         inside = part.start == 0  # else what comes before the first newline began in an earlier range
-        while chunk := raw.read(_CHUNK_BYTES):
+        while chunk := raw.read(CHUNK_BYTES):
             base, at = at, at + len(chunk)
             if not inside:
                 newline = chunk.find(b"\n")
@@ -78,83 +68,42 @@ def read_range(open_file: Callable[[], BinaryIO], part: Range) -> Iterator[Block
 def read_blocks(open_file: Callable[[], BinaryIO], path: str) -> Iterator[Block]:
     """All payloads of one file, in order, in blocks of about BLOCK_BYTES.
 
-    Damage in the file is told in the last block; raises StorageUnavailable
-    where the storage fails.
+    Raises StorageUnavailable where the storage fails.
     """
     with open_file() as file:
-        stream = PlainStream(file, path)
-        try:
-            first = stream.read(4)
-        except Damaged:
-            yield Block(unreadable=[_unreadable(path, 0)])
-            return
-        stream.push_back(first)
-        yield from _avro_blocks(stream, path) if first == _MAGIC_AVRO else _line_blocks(stream, open_file, path)
+        size_bytes = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        stream = plain_stream(file, path)
+        kind = kind_of(stream.peek(START_BYTES))
+        if kind is Kind.AVRO:
+            yield from avro_blocks(stream, path, size_bytes)
+        elif kind in (Kind.LINES, Kind.UTF16, Kind.UTF32):
+            yield from _line_blocks(stream, kind, path)
+        else:
+            yield Block(unreadable=[Unreadable(Reason.UNREADABLE_CONTAINER, size_bytes, part_of_file(path))])
 
 
-def _unreadable(path: str, lost_bytes: int) -> Unreadable:
-    return Unreadable(Reason.UNREADABLE_CONTAINER, lost_bytes, b"file\0" + path.encode())
-
-
-def _avro_blocks(stream: PlainStream, path: str) -> Iterator[Block]:
-    requests: list[RawRequest] = []
-    size = 0
-    try:
-        for record in fastavro.reader(stream, raw_schemas()["raw_request.1"]):
-            request = _request(record)
-            requests.append(request)
-            size += len(request.body)
-            if size >= blocks.BLOCK_BYTES:
-                yield Block(requests=requests)
-                requests, size = [], 0
-    except (*_AVRO_DAMAGE, Damaged):
-        yield Block(requests=requests, unreadable=[_unreadable(path, 0)])
-        return
-    if requests:
-        yield Block(requests=requests)
-
-
-def _request(record: Any) -> RawRequest:
-    return RawRequest(
-        record["received_at"].isoformat(),
-        record["client_ip"],
-        record["telemetry_level"],
-        record["snippet_consent"],
-        record["content_type"],
-        record["content_encoding"],
-        record["body"],
-    )
-
-
-def _line_blocks(stream: PlainStream, open_file: Callable[[], BinaryIO], path: str) -> Iterator[Block]:
+def _line_blocks(stream: PlainStream, kind: Kind, path: str) -> Iterator[Block]:
     cutter = LineCutter()
-    read_bytes = 0
+    is_cut = False
     try:
-        while chunk := stream.read(_CHUNK_BYTES):
-            read_bytes += len(chunk)
-            if cutter.feed(chunk):
+        for piece in stream.pieces() if kind is Kind.LINES else _as_utf8(stream, kind):
+            if cutter.feed(piece):
                 yield cutter.take()
+        cutter.finish()
     except Damaged:
-        for byte in _last_bytes(open_file, path, read_bytes):
-            cutter.feed(byte)
-        lost = cutter.drop_partial()
-        block = cutter.take()
-        block.unreadable.append(_unreadable(path, lost))
+        is_cut = True
+        lost_bytes = cutter.drop_partial()
+    block = cutter.take()
+    if is_cut:
+        block.unreadable.append(Unreadable(Reason.UNREADABLE_CONTAINER, lost_bytes, part_of_file(path)))
+    if block.lines or block.unreadable:
         yield block
-        return
-    cutter.finish()
-    if cutter.has_any:
-        yield cutter.take()
 
 
-def _last_bytes(open_file: Callable[[], BinaryIO], path: str, read_bytes: int) -> Iterator[bytes]:
-    """What a damaged stream still gives after the last whole chunk, byte by byte until it breaks."""
-    with open_file() as file:
-        stream = PlainStream(file, path)
-        try:
-            while read_bytes > 0:
-                read_bytes -= len(stream.read(min(read_bytes, _CHUNK_BYTES)))
-            while byte := stream.read(1):
-                yield byte
-        except Damaged:
-            return
+def _as_utf8(stream: PlainStream, kind: Kind) -> Iterator[bytes]:
+    """Text that a byte order mark says to be UTF-16 or UTF-32; what is none of it becomes U+FFFD."""
+    decoder = codecs.getincrementaldecoder(kind.value)(errors="replace")
+    for piece in stream.pieces():
+        yield decoder.decode(piece).encode()
+    yield decoder.decode(b"", final=True).encode()

@@ -5,14 +5,43 @@ where the storage refuses.
 """
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from hashlib import blake2b
-from typing import Any, BinaryIO, cast
+from typing import Any
 
-from fsspec.core import url_to_fs
+from transforms.core.file_systems import explained, is_local, open_fs, open_read
+from transforms.core.source_files import (
+    InputFiles,
+    SourceFile,
+    check_unchanged,
+    expand_inputs,
+    input_digest,
+    lies_in,
+    list_tree,
+    whole_folder,
+)
 
-from schemas.errors import StorageUnavailable
+__all__ = [
+    "InputFiles",
+    "SourceFile",
+    "check_unchanged",
+    "create_exclusive",
+    "exists",
+    "expand_inputs",
+    "file_system",
+    "input_digest",
+    "is_local",
+    "join",
+    "lies_in",
+    "list_files",
+    "list_folders",
+    "list_tree",
+    "open_read",
+    "read_bytes",
+    "read_start",
+    "remove",
+    "sweep",
+    "whole_folder",
+    "write_atomic",
+]  # fmt: skip
 
 _HIDDEN = ".writing-"
 _HALF = (
@@ -20,30 +49,9 @@ _HALF = (
 )
 
 
-@contextmanager
-def _explained(path: str, doing: str) -> Iterator[None]:
-    try:
-        yield
-    except Exception as cause:
-        # clients of object stores raise classes of their own: gcsfs's HttpError is no OSError
-        detail = getattr(cause, "strerror", None) or type(cause).__name__
-        raise StorageUnavailable(f"cannot {doing} {path}: {detail}") from cause
-
-
-def _open_fs(path: str) -> tuple[Any, str]:
-    with _explained(path, "reach"):
-        fs, inner = url_to_fs(path, use_listings_cache=False) if "://" in path else url_to_fs(path)
-        return fs, inner
-
-
-def is_local(path: str) -> bool:
-    """Whether the path is on this machine's file system."""
-    return "://" not in path or path.startswith("file://")
-
-
 def file_system(path: str) -> Any:
     """The fsspec file system of a URL, for a library that reads through one itself."""
-    return _open_fs(path)[0]
+    return open_fs(path)[0]
 
 
 def join(folder: str, *names: str) -> str:
@@ -53,30 +61,22 @@ def join(folder: str, *names: str) -> str:
 
 def exists(path: str) -> bool:
     """Whether a file or folder is there."""
-    fs, inner = _open_fs(path)
-    with _explained(path, "look at"):
+    fs, inner = open_fs(path)
+    with explained(path, "look at"):
         return bool(fs.exists(inner))
 
 
 def read_bytes(path: str) -> bytes:
     """The whole file."""
-    fs, inner = _open_fs(path)
-    with _explained(path, "read"):
+    fs, inner = open_fs(path)
+    with explained(path, "read"):
         return bytes(fs.cat_file(inner))
 
 
 def read_start(path: str, size: int) -> bytes:
     """The first bytes of a file."""
-    fs, inner = _open_fs(path)
-    with _explained(path, "read"):
-        return bytes(fs.cat_file(inner, start=0, end=size))
-
-
-def open_read(path: str) -> BinaryIO:
-    """The file as a stream; the caller closes it."""
-    fs, inner = _open_fs(path)
-    with _explained(path, "read"):
-        return cast(BinaryIO, fs.open(inner, "rb"))
+    with open_read(path) as file, explained(path, "read"):
+        return file.read(size)
 
 
 def write_atomic(path: str, data: bytes) -> None:
@@ -84,8 +84,8 @@ def write_atomic(path: str, data: bytes) -> None:
 
     Local: a hidden file beside, fsync, rename. Object stores: one PUT.
     """
-    fs, inner = _open_fs(path)
-    with _explained(path, "write"):
+    fs, inner = open_fs(path)
+    with explained(path, "write"):
         if not is_local(path):
             fs.pipe_file(inner, data)
             return
@@ -105,8 +105,8 @@ def create_exclusive(path: str, data: bytes) -> bool:
     Object stores: one PUT on condition that nothing is there. (fsspec's own
     mode="create" looks and then writes on local files.)
     """
-    fs, inner = _open_fs(path)
-    with _explained(path, "write"):
+    fs, inner = open_fs(path)
+    with explained(path, "write"):
         try:
             if not is_local(path):
                 fs.pipe_file(inner, data, mode="create")
@@ -121,8 +121,8 @@ def create_exclusive(path: str, data: bytes) -> bool:
 
 def remove(path: str) -> None:
     """Removes a file; nothing happens where there is none."""
-    fs, inner = _open_fs(path)
-    with _explained(path, "remove"):
+    fs, inner = open_fs(path)
+    with explained(path, "remove"):
         try:
             fs.rm_file(inner)
         except FileNotFoundError:
@@ -140,8 +140,8 @@ def list_folders(folder: str) -> list[str]:
 
 
 def _entries(folder: str) -> list[tuple[str, str]]:
-    fs, inner = _open_fs(folder)
-    with _explained(folder, "list"):
+    fs, inner = open_fs(folder)
+    with explained(folder, "list"):
         try:
             if is_local(folder):  # names alone: fsspec asks for the size and times of each, 10 us a file
                 return sorted((e.name, "directory" if e.is_dir() else "file") for e in os.scandir(inner))
@@ -155,89 +155,12 @@ def sweep(folder: str) -> int:
     """Removes what a killed writer left half written below a local folder; returns how many."""
     if not is_local(folder):
         return 0
-    _, inner = _open_fs(folder)
+    _, inner = open_fs(folder)
     swept = 0
-    with _explained(folder, "sweep"):
+    with explained(folder, "sweep"):
         for root, _, names in os.walk(inner):
             for name in names:
                 if name.startswith(_HIDDEN):
                     os.remove(os.path.join(root, name))
                     swept += 1
     return swept
-
-
-class SourceFile(dict[str, Any]):
-    """One input file: path, size_bytes and version, as they were when the run began."""
-
-    @property
-    def path(self) -> str:
-        """Where it is."""
-        return cast(str, self["path"])
-
-
-def expand_inputs(patterns: list[str]) -> list[SourceFile]:
-    """Every file that paths, globs and folders name, each once, sorted by path.
-
-    A folder stands for all files below it. Raises StorageUnavailable where a
-    pattern names nothing.
-    """
-    found: dict[str, SourceFile] = {}
-    for pattern in patterns:
-        fs, inner = _open_fs(pattern)
-        with _explained(pattern, "read"):
-            infos = _matching(fs, inner)
-        if not infos:
-            raise StorageUnavailable(f"--input {pattern}: no such file, folder or match")
-        for info in infos:
-            path = fs.unstrip_protocol(info["name"]) if not is_local(pattern) else info["name"]
-            found[path] = SourceFile(path=path, size_bytes=info["size"], version=_version(info))
-    return [found[path] for path in sorted(found)]
-
-
-def list_tree(folder: str) -> list[SourceFile]:
-    """Every file below a folder, sorted by path, none where it is not there; `modified_s` of local ones.
-
-    Names that begin with a dot or underscore, or end in `.tmp`, are being written and left out.
-    """
-    fs, inner = _open_fs(folder)
-    with _explained(folder, "list"):
-        infos = fs.find(inner, detail=True).values()
-    found = []
-    for info in infos:
-        name = info["name"].rsplit("/", 1)[-1]
-        if not name.startswith((".", "_")) and not name.endswith(".tmp"):
-            path = info["name"] if is_local(folder) else fs.unstrip_protocol(info["name"])
-            modified_s = info.get("mtime") if is_local(folder) else None
-            found.append(SourceFile(path=path, size_bytes=info["size"], version=_version(info), modified_s=modified_s))
-    return sorted(found, key=lambda file: file.path)
-
-
-def check_unchanged(files: list[SourceFile]) -> None:
-    """Raises StorageUnavailable naming the first file that is no longer what it was when the run began."""
-    for file in files:
-        fs, inner = _open_fs(file.path)
-        with _explained(file.path, "look again at"):
-            info = fs.info(inner)
-        if (info["size"], _version(info)) != (file["size_bytes"], file["version"]):
-            raise StorageUnavailable(f"{file.path} changed while it was read: run again to land what is new in it")
-
-
-def _matching(fs: Any, inner: str) -> list[dict[str, Any]]:
-    if any(c in inner for c in "*?["):
-        return [i for i in fs.glob(inner, detail=True).values() if i["type"] == "file"]
-    if fs.isdir(inner):
-        return list(fs.find(inner, detail=True).values())
-    return [fs.info(inner)] if fs.exists(inner) else []
-
-
-def _version(info: dict[str, Any]) -> str:
-    for key in ("generation", "ETag", "etag", "md5Hash", "mtime"):
-        if info.get(key):
-            return f"{key}:{info[key]}"
-    return "unversioned"
-
-
-def input_digest(files: list[SourceFile]) -> str:
-    """16 hex digits that name this set of files: their paths, sizes and versions, in any order."""
-    lines = sorted(f"{f['path']}\0{f['size_bytes']}\0{f['version']}" for f in files)
-    return blake2b("\n".join(lines).encode(), digest_size=8).hexdigest()

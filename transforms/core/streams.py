@@ -1,30 +1,26 @@
 """A source file's bytes: what the storage refuses, what is damaged, and decompression, told apart."""
 
 import io
-from typing import Any, BinaryIO
+from collections.abc import Iterator
+from typing import BinaryIO
 
-import pyarrow as pa
-
-from schemas.errors import StorageUnavailable
+from schemas.errors import PipelineError, StorageUnavailable
+from transforms.core.file_kinds import START_BYTES, Kind, kind_of
+from transforms.core.inflate import GZIP, ZSTD, Damaged, concatenated
 from transforms.core.progress import PROGRESS
 
-CODECS = {b"\x1f\x8b": "gzip", b"\x28\xb5": "zstd"}
-"""The first bytes of compressed files."""
-
-_LARGEST_READ = 1 << 28
-
-
-class Damaged(Exception):
-    """A container that cannot be read on; never leaves `payloads`."""
+CHUNK_BYTES = 1 << 18
+_CODECS = {Kind.GZIP: GZIP, Kind.ZSTD: ZSTD}
+_MAX_LAYERS = 2
+"""Files that were compressed twice are read: collectors compress, and copying tools again."""
 
 
 class RawFile(io.RawIOBase):
-    """A stored file; what the storage refuses becomes StorageUnavailable, also through pyarrow."""
+    """A stored file; what the storage refuses becomes StorageUnavailable."""
 
     def __init__(self, file: BinaryIO, path: str) -> None:
         self._file = file
         self._path = path
-        self.failure: StorageUnavailable | None = None
 
     def readable(self) -> bool:
         return True
@@ -35,70 +31,98 @@ class RawFile(io.RawIOBase):
     def read(self, size: int = -1, /) -> bytes:
         try:
             data = self._file.read(size)
-            PROGRESS.add(read_bytes=len(data))
-            return data
-        except OSError as cause:
-            detail = cause.strerror or type(cause).__name__
-            self.failure = StorageUnavailable(f"cannot read {self._path}: {detail}")
-            raise self.failure from cause
+        except PipelineError:
+            raise
+        except Exception as cause:  # clients of object stores raise classes of their own
+            detail = getattr(cause, "strerror", None) or type(cause).__name__
+            raise StorageUnavailable(f"cannot read {self._path}: {detail}") from cause
+        PROGRESS.add(read_bytes=len(data))
+        return data
+
+    def chunks(self) -> Iterator[bytes]:
+        """All of it, in pieces."""
+        while data := self.read(CHUNK_BYTES):
+            yield data
 
 
 class PlainStream:
-    """A file's bytes after decompression, read to exactly the size that is asked for."""
+    """Bytes in the sizes that are asked for, fewer only at the end.
 
-    def __init__(self, opened: BinaryIO, path: str) -> None:
-        self._raw = RawFile(opened, path)
-        self._first = self._raw.read(4)
-        self._source: Any = self._raw
-        codec = CODECS.get(self._first[:2])
-        if codec is not None:
-            whole = _Prefixed(self._first, self._raw)
-            self._source = pa.CompressedInputStream(pa.PythonFile(whole, "r"), codec)
-            self._first = b""
+    `at` counts those that were given; `is_broken` says that the end is none: what
+    they came out of is damaged there.
+    """
 
-    def read(self, size: int = -1) -> bytes:
-        """Up to `size` bytes, fewer only at the end; raises Damaged where the stream breaks."""
-        if not 0 <= size <= _LARGEST_READ:  # a damaged container asks for anything
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._ahead = bytearray()
+        self.at = 0
+        self.is_broken = False
+
+    def peek(self, size: int) -> bytes:
+        """The next bytes; they stay."""
+        self._fill(size)
+        return bytes(self._ahead[:size])
+
+    def peek_at(self, offset: int, size: int) -> bytes:
+        """Bytes so far ahead; they stay, and so do those before them."""
+        self._fill(offset + size)
+        return bytes(self._ahead[offset : offset + size])
+
+    @property
+    def ahead_bytes(self) -> int:
+        """How many bytes are waiting."""
+        return len(self._ahead)
+
+    def read(self, size: int) -> bytes:
+        """The next bytes."""
+        self._fill(size)
+        with memoryview(self._ahead) as ahead:
+            data = bytes(ahead[:size])
+        del self._ahead[:size]
+        self.at += len(data)
+        return data
+
+    def read_past(self, marker: bytes) -> int | None:
+        """Goes behind the next place where the marker stands; returns how many bytes were passed over before it.
+
+        None where there is none: all is read then.
+        """
+        begin = self.at
+        while (found := self._ahead.find(marker)) < 0:
+            kept = len(marker) - 1
+            if len(self._ahead) > kept:
+                self.read(len(self._ahead) - kept)
+            self._fill(kept + 1)
+            if len(self._ahead) <= kept:
+                self.read(kept)
+                return None
+        self.read(found + len(marker))
+        return self.at - len(marker) - begin
+
+    def pieces(self) -> Iterator[bytes]:
+        """All that is left, in pieces of any size; raises Damaged at an end that is none."""
+        if self._ahead:
+            yield self.read(len(self._ahead))
+        if self.is_broken:
             raise Damaged
-        if not self._first and len(whole := self._read_source(size)) == size:
-            return whole
-        if not self._first:
-            self._first = whole
-        parts, missing = [self._first[:size]], size - len(self._first[:size])
-        self._first = self._first[size:]
-        while missing > 0:
-            more = self._read_source(missing)
-            if not more:
-                break
-            parts.append(more)
-            missing -= len(more)
-        return b"".join(parts)
+        yield from self._pieces
 
-    def _read_source(self, size: int) -> bytes:
+    def _fill(self, size: int) -> None:
         try:
-            return bytes(self._source.read(size))
-        except OSError:
-            if self._raw.failure is not None:
-                raise self._raw.failure from None
-            raise Damaged from None
-
-    def push_back(self, data: bytes) -> None:
-        """Bytes to be read again."""
-        self._first = data + self._first
+            while len(self._ahead) < size and not self.is_broken:
+                self._ahead += next(self._pieces)
+        except StopIteration:
+            return
+        except Damaged:
+            self.is_broken = True
 
 
-class _Prefixed(io.RawIOBase):
-    """Bytes that were looked at already, then the rest of the file."""
-
-    def __init__(self, first: bytes, rest: RawFile) -> None:
-        self._first = first
-        self._rest = rest
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1, /) -> bytes:
-        if not self._first:
-            return self._rest.read(size)
-        taken, self._first = self._first[:size], self._first[size:]
-        return taken
+def plain_stream(opened: BinaryIO, path: str) -> PlainStream:
+    """What a file holds, decompressed where its first bytes say gzip or zstd."""
+    stream = PlainStream(RawFile(opened, path).chunks())
+    for _ in range(_MAX_LAYERS):
+        codec = _CODECS.get(kind_of(stream.peek(START_BYTES)))
+        if codec is None:
+            break
+        stream = PlainStream(concatenated(stream.pieces(), codec))
+    return stream

@@ -1,0 +1,58 @@
+"""Paths -> fsspec's file systems; nothing else knows fsspec."""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO, cast
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from schemas.errors import StorageUnavailable
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_AS_STORED = {"auto_decompress": False, "headers": {"Accept-Encoding": "gzip"}}
+
+
+@contextmanager
+def explained(path: str, doing: str) -> Iterator[None]:
+    """What the storage refuses while the block runs becomes StorageUnavailable."""
+    try:
+        yield
+    except Exception as cause:
+        # clients of object stores raise classes of their own: gcsfs's HttpError is no OSError
+        detail = getattr(cause, "strerror", None) or type(cause).__name__
+        raise StorageUnavailable(f"cannot {doing} {path}: {detail}") from cause
+
+
+def open_fs(path: str) -> tuple[Any, str]:
+    """The file system of a path and its name there. Names are taken as they are: fsspec's own way in reads `::` as a
+    chain of file systems, and `#123` as a version.
+    """
+    with explained(path, "reach"):
+        if is_local(path):
+            return LocalFileSystem(), os.path.abspath(os.path.expanduser(path.removeprefix("file://")))
+        kind = fsspec.get_filesystem_class(path.partition("://")[0])
+        where = {k: v for k, v in kind._get_kwargs_from_urls(path).items() if k != "version_aware"}
+        return kind(use_listings_cache=False, **where), kind._strip_protocol(path)
+
+
+def is_local(path: str) -> bool:
+    """Whether the path is on this machine's file system."""
+    return _URL.match(path) is None or path.startswith("file://")
+
+
+def open_read(path: str) -> BinaryIO:
+    """The file as a stream, as it is stored; the caller closes it.
+
+    An object of Google's that says Content-Encoding gzip is asked for as it lies there: else the client unpacks
+    what it gets, and stops at the length of the packed bytes.
+    """
+    fs, inner = open_fs(path)
+    with explained(path, "read"):
+        file = fs.open(inner, "rb")
+        if (getattr(file, "details", None) or {}).get("contentEncoding"):
+            file.close()
+            file = type(fs)(use_listings_cache=False, session_kwargs=_AS_STORED).open(inner, "rb")
+        return cast(BinaryIO, file)
