@@ -13,6 +13,7 @@ from typing import Any
 import uvicorn
 
 from pipelines.collector.commits import GroupCommit
+from pipelines.collector.connections import BoundedConnection
 from pipelines.collector.intake import Intake
 from schemas.errors import InvalidOptions
 
@@ -42,9 +43,11 @@ def listening_socket(listen: str) -> socket.socket:
         raise InvalidOptions(f"--listen {listen!r}: allowed is HOST:PORT, as in 127.0.0.1:8080 or [::]:8080")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, int(port)), family=family, backlog=2048, dualstack_ipv6=host == "::")
+        sock = socket.create_server((host, int(port)), family=family, backlog=2048, dualstack_ipv6=host == "::")
     except OSError as cause:
         raise InvalidOptions(f"--listen {listen}: {cause.strerror}") from None
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # connections inherit it; without it answers took 40 ms
+    return sock
 
 
 def allow_connections(wanted: int) -> int:
@@ -69,6 +72,7 @@ async def serve(
     server = _Server(
         uvicorn.Config(
             intake.app(),
+            http=BoundedConnection,
             lifespan="off",
             ws="none",
             log_config=None,
