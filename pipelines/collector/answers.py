@@ -39,7 +39,7 @@ def _track(taken: Sorted) -> Response:
     `errors` stands in order of index and holds exactly received less accepted: the clients check both.
     """
     accepted = taken.events - len(taken.refusals)
-    errors = [{"index": index, "statusCode": 400, "message": why} for index, why in taken.refusals]
+    errors = [{"index": number, "statusCode": 400, "message": why} for number, why in taken.refusals]
     status = 200 if not errors else 206 if accepted else 400
     return _json(status, {"itemsReceived": taken.events, "itemsAccepted": accepted, "errors": errors})
 

@@ -4,7 +4,6 @@ uvicorn bounds neither; a body's bounds are in `bodies`.
 """
 
 import asyncio
-from typing import cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -53,8 +52,7 @@ class BoundedConnection(HttpToolsProtocol):
 
     def _await_head(self) -> None:
         self._is_in_head, self._head_bytes = True, 0
-        transport = cast(asyncio.Transport, self.transport)
-        self._head_timer = asyncio.get_running_loop().call_later(_HEAD_TIMEOUT_S, transport.close)
+        self._head_timer = asyncio.get_running_loop().call_later(_HEAD_TIMEOUT_S, self.transport.close)
 
     def _end_wait(self) -> None:
         if self._head_timer is not None:

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-import uvicorn
+from uvicorn.config import Config
+from uvicorn.server import Server
 
 from pipelines.collector.commits import GroupCommit
 from pipelines.collector.connections import BoundedConnection
@@ -26,7 +27,7 @@ _GRACE_S = 25
 _SPARE_FILES = 64
 
 
-class _Server(uvicorn.Server):
+class _Server(Server):
     """uvicorn's own handling of signals ends the process by the signal; ours ends with 0."""
 
     @contextmanager
@@ -70,7 +71,7 @@ async def serve(
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(_tell_of_exception)
     server = _Server(
-        uvicorn.Config(
+        Config(
             intake.app(),
             http=BoundedConnection,
             lifespan="off",

@@ -13,6 +13,9 @@ from transforms.core.envelopes import split_body
 _MAX_EVENTS = 20_000
 """In one body; the clients send 250 to 500. It bounds the list of refusals in an answer."""
 
+_MAX_SEPARATORS = 1_000_000
+"""Line breaks, or commas of an array, in one body: 16 MiB of `1,` would be 8 million events before they are counted."""
+
 _LINES = "application/x-json-stream"
 _ARRAY = "application/json"
 
@@ -32,9 +35,9 @@ class Why:
 
 
 class Refusal(NamedTuple):
-    """One event that is not taken."""
+    """One event that is not taken; `number` counts the body's events from 0."""
 
-    index: int
+    number: int
     why: str
 
 
@@ -69,21 +72,27 @@ class _KeyReader:
         except msgspec.ValidationError:
             return Why.NOT_JSON if event.lstrip()[:1] != b"{" else Why.UNKNOWN_KEY
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            key = _lenient_key(event)
-            if key is Why.NOT_JSON:
-                return key
+            try:
+                key = _lenient_key(event)
+            except MalformedPayload:
+                return Why.NOT_JSON
         if key not in self._known:
-            self._known[key] = self._keys.get(plain_key(key))
+            self._known[key] = self._keys.get(plain_key(key or ""))
         return self._known[key] or Why.UNKNOWN_KEY
 
 
 def _lenient_key(event: bytes) -> str | None:
-    """The key of what only a lenient parser reads: half a character in a text, a NaN. The jobs decide about those."""
+    """The key of what only a lenient parser reads: half a character in a text, a NaN. The jobs decide about those.
+
+    Raises MalformedPayload on what is no JSON object even so.
+    """
     try:
         document: Any = json.loads(event.decode(errors="replace"))
     except (ValueError, RecursionError):
-        return Why.NOT_JSON
-    key = document.get("iKey") if isinstance(document, dict) else None
+        document = None
+    if not isinstance(document, dict):
+        raise MalformedPayload("not a JSON object")
+    key = document.get("iKey")
     return key if isinstance(key, str) else None
 
 
@@ -94,6 +103,8 @@ def sort_events(body: bytes, keys: IngestionKeys) -> Sorted:
     one, 413 where there are too many.
     """
     is_array = body.lstrip()[:1] == b"["
+    if len(body) > _MAX_SEPARATORS and body.count(b"," if is_array else b"\n") > _MAX_SEPARATORS:
+        raise Refused(413, f"more than {_MAX_EVENTS} events in one body")
     events = _split(body)
     if not events:
         raise Refused(400, "no event in the body")
@@ -102,12 +113,12 @@ def sort_events(body: bytes, keys: IngestionKeys) -> Sorted:
     reader = _KeyReader(keys)
     taken: dict[Standing, list[bytes]] = {}
     refusals = []
-    for index, event in enumerate(events):
+    for number, event in enumerate(events):
         standing = reader.standing(event)
         if isinstance(standing, Standing):
             taken.setdefault(standing, []).append(event)
         else:
-            refusals.append(Refusal(index, standing))
+            refusals.append(Refusal(number, standing))
     if len(taken) == 1 and not refusals:
         (standing,) = taken
         return Sorted(len(events), [Portion(standing, len(events), None, None)], [])
