@@ -11,7 +11,7 @@ from pipelines.collector.records import Committed, Fate, Record
 from pipelines.collector.recovery import recover
 from schemas.errors import InvalidOptions, StorageUnavailable
 
-_PROBE_BYTES = 64 * 1024
+_PROBE_BYTES = 1024 * 1024  # more than nearly every body
 _FOLDER_MODE = 0o700
 
 
@@ -79,7 +79,7 @@ class RollingFolder:
                 self._retired.append(file)  # tried again at the next tick; a later start would find it, too
 
     def is_reachable(self) -> bool:
-        """Writes a little beside, and removes it."""
+        """Writes as much as a body is long, and removes it."""
         try:
             self._probe()
         except OSError:
@@ -90,13 +90,13 @@ class RollingFolder:
         path = os.path.join(self._folder, f".probe-{secrets.token_hex(4)}.tmp")
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
+            os.unlink(path)  # its bytes go with the descriptor, whatever happens
             rest = memoryview(bytes(_PROBE_BYTES))
             while rest:
                 rest = rest[os.write(fd, rest) :]
             os.fsync(fd)
         finally:
             os.close(fd)
-            os.unlink(path)
 
     def close(self) -> None:
         """Rolls what is open."""
