@@ -39,13 +39,13 @@ server.listen(0, "127.0.0.1", async () => {
   const client = await CLIENTS[name](`http://127.0.0.1:${server.address().port}`);
   FIRST.forEach((id) => client.send(id));
   client.flush();
-  await sleep(600);
+  await sleep(500);
   for (const id of LATER) {
     client.send(id);
     client.flush();
-    await sleep(400);
+    await sleep(300);
   }
-  await sleep(1200);
+  await sleep(900);
   console.log(JSON.stringify({ first: FIRST.map((id) => seen[id] || 0), later: LATER.filter((id) => seen[id]).length, requests }));
   process.exit(0);
 });
