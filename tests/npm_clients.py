@@ -33,8 +33,8 @@ def modules(folder: Path) -> Path:
     return folder
 
 
-def _node(script: str, modules_in: Path, hurry: int, *arguments: str) -> str:
-    environment = {**os.environ, "CLIENT_MODULES": str(modules_in), "CLIENT_HURRY": str(hurry)}
+def _node(script: str, modules_in: Path, hurry: int, *arguments: str, **more: str) -> str:
+    environment = {**os.environ, "CLIENT_MODULES": str(modules_in), "CLIENT_HURRY": str(hurry), **more}
     command = ["node", str(HERE / script), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=120)
     assert done.returncode == 0, done.stderr[-2000:]
@@ -46,6 +46,8 @@ def on_answer(modules_in: Path, client: str, answer: dict[str, object]) -> dict[
     return json.loads(_node("answers.js", modules_in, 50, client, json.dumps(answer)))
 
 
-def send_with(modules_in: Path, client: str, url: str, count: int, each_ms: int = 0, hurry: int = 20) -> list[str]:
+def send_with(
+    modules_in: Path, client: str, url: str, count: int, each_ms: int = 0, *more: str, **env: str
+) -> list[str]:
     """Sends events with a client; returns their unique ids."""
-    return json.loads(_node("send.js", modules_in, hurry, client, url, str(count), str(each_ms)))
+    return json.loads(_node("send.js", modules_in, 20, client, url, str(count), str(each_ms), *more, **env))

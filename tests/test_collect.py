@@ -199,7 +199,7 @@ def test_what_cannot_be_taken_is_refused_with_a_text(collector: Collector, kind:
     assert answer.status == status
     if answer.headers["content-type"].startswith("text/plain"):
         assert 5 < len(answer.text) < 150
-        with pytest.raises(ValueError):
+        with pytest.raises(json.JSONDecodeError):
             json.loads(answer.text)  # `applicationinsights` drops a batch after JSON without errors
     assert collector.metric("collect_held_bytes") == 0
 
@@ -392,13 +392,14 @@ def test_the_key_within_a_text_or_a_member_is_not_the_events_key() -> None:
         assert [r.why for r in sort_events(text.encode(), KEYS).refusals] == [sorting.Why.UNKNOWN_KEY]
 
 
-@given(st.binary(max_size=200))
-def test_inflating_anything_is_refused_or_done(body: bytes) -> None:
-    for encoding in ("gzip", "deflate", None):
-        try:
-            inflated(body, encoding)
-        except Refused as refused:
-            assert refused.status in (400, 413)
+@given(st.binary(max_size=200), st.sampled_from(["gzip", "deflate", None]))
+def test_inflating_anything_is_refused_or_done(body: bytes, encoding: str | None) -> None:
+    status = 0
+    try:
+        inflated(body, encoding)
+    except Refused as refused:
+        status = refused.status
+    assert status in (0, 400)
 
 
 def test_spellings_of_a_key_are_one(tmp_path: Path) -> None:

@@ -322,7 +322,7 @@ def test_a_broker_that_is_gone_is_answered_503_and_come_back_to(tmp_path: Path) 
 def test_a_topic_that_is_not_there_is_refused(tmp_path: Path, broker: Broker) -> None:
     from pipelines.collector.topic import Topic
 
-    with pytest.raises(InvalidOptions, match="--to kafka://.*missing"):
+    with pytest.raises(InvalidOptions, match=r"--to kafka://.*missing"):
         Topic(broker.servers, "missing", {}, 1000, 5.0)
 
 

@@ -44,11 +44,14 @@ const vscode = {
 const load = Module._load;
 Module._load = function (request, ...rest) { return request === "vscode" ? vscode : load.call(this, request, ...rest); };
 
-// The extension's reporter speaks https only: its requests keep path, headers and body, and go to the test's server.
+// The extension's reporter speaks https only, 1DS to a fixed host: its requests keep path, headers and body, and go to
+// the test's server, by https where that has it.
 let target = null;
+const overTls = https.request;
 https.request = (url, options, callback) => {
   const { pathname, search } = new URL(url);
-  return http.request(`${target}${pathname}${search}`, options, callback);
+  const request = target.startsWith("https:") ? overTls : http.request;
+  return request(`${target}${pathname}${search}`, options, callback);
 };
 
 const common = { copilot_trackingId: "0123456789abcdef0123456789abcdef", editor_version: "vscode/1.114.0", common_os: "linux", client_machineid: MACHINE, client_sessionid: SESSION };
@@ -63,7 +66,10 @@ function applicationinsights(url, keepsOnDisk) {
   const made = new TelemetryClient(`InstrumentationKey=${ZERO_KEY};IngestionEndpoint=${url}`);
   if (keepsOnDisk) made.channel.setUseDiskRetryCaching(true, 1000);
   return {
-    send: (id) => made.trackEvent({ name: "copilot/ghostText.shown", properties: properties(id), measurements }),
+    send: (id) => {
+      made.config.instrumentationKey = id.startsWith("unknown-") ? `${ZERO_KEY.slice(1)}9` : ZERO_KEY;
+      made.trackEvent({ name: "copilot/ghostText.shown", properties: properties(id), measurements });
+    },
     flush: () => made.flush(),
     end: () => new Promise((resolve) => made.flush({ callback: resolve })),
   };
