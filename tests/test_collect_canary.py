@@ -20,7 +20,7 @@ KEY = "ca11ab1e-0000-4000-8000-5ec2e7000001"
 SCRIPT = """
 import sys
 from pipelines import collect
-from pipelines.collector import intake, rolling_folder
+from pipelines.collector import connections, intake, rolling_folder
 from pipelines.options import run_job
 
 real_sort, real_commit = intake.sort_events, rolling_folder.RollingFolder.commit
@@ -35,6 +35,18 @@ def commit(self, records):
         raise ValueError(f"cannot store {records!r}")
     return real_commit(self, records)
 
+async def readiness(self, request):
+    raise ValueError(f"cannot look at {request.url}")
+
+real_received = connections.BoundedConnection.data_received
+
+def received(self, data):
+    if b"raise-below" in data:
+        raise ValueError(f"cannot read {data!r} of {self.client}")
+    real_received(self, data)
+
+connections.BoundedConnection.data_received = received
+intake.Intake._readiness = readiness
 intake.sort_events = sort_events
 rolling_folder.RollingFolder.commit = commit
 run_job(collect.main)
@@ -63,9 +75,9 @@ def bodies() -> list[tuple[bytes, dict[str, str], int]]:
     ]
 
 
-def ask(port: int, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
+def ask(port: int, path: str, body: bytes, headers: dict[str, str], method: str = "POST") -> tuple[int, bytes]:
     connection = http.client.HTTPConnection("127.0.0.1", port, source_address=(PEER, 0), timeout=30)
-    connection.request("POST", path, body, headers)
+    connection.request(method, path, body, headers)
     answer = connection.getresponse()
     found = answer.status, str(answer.headers).encode() + answer.read()
     connection.close()
@@ -101,6 +113,8 @@ def test_no_secret_in_logs_metrics_answers_or_names(tmp_path: Path) -> None:
             assert not leaks(answer)
             statuses.append(status)
     ask(port, f"/{SECRETS['path']}/{SECRETS['machine']}", b"{}", {})
+    assert ask(port, f"/readyz?{SECRETS['email']}", b"", {}, "GET")[0] == 500
+    hang_up(port, f"raise-below {SECRETS['user']}".encode())
     for start in (
         b"\x16\x03\x01\x02\x00\x01" + SECRETS["token"].encode(),
         f"POST /v2/track?{SECRETS['user']} HTTP/1.1\r\nX: {SECRETS['email']}\r\nContent-Length: 99\r\n\r\n{SECRETS['code']}".encode(),
@@ -121,6 +135,7 @@ def test_no_secret_in_logs_metrics_answers_or_names(tmp_path: Path) -> None:
         assert ZERO_KEY.encode() not in shown_text
     assert log.count(b"a bug: ValueError at <string>:") == 2
     assert log.count(b"cannot store: ValueError in the collector") == 2
+    assert b"in the server: ValueError" in log
     assert b"Traceback" not in log
     assert leaks(b"".join(r["body"] for r in stored(tmp_path / "to"))) >= {"code", "machine"}, "the canary was sent"
     assert {r["client_ip"] for r in stored(tmp_path / "to")} == {PEER}, "a proxy that is not trusted is not believed"
