@@ -53,6 +53,12 @@ def _parser() -> JobParser:
         help="The header that these proxies write; the other is not read. Default: x-forwarded-for.")  # fmt: skip
     add("--kafka_config", metavar="FILE",
         help="JSON object of client settings by librdkafka's names: SASL, TLS, timeouts.")  # fmt: skip
+    _add_bounds(parser)
+    return parser
+
+
+def _add_bounds(parser: JobParser) -> None:
+    add = parser.add_argument
     add("--roll_interval", type=duration, default=duration("60s"), metavar="TIME",
         help="A file is handed on at this age, at the latest. Default: 60s.")  # fmt: skip
     add("--roll_mb", type=whole_number(1, 4096), default=64, metavar="MB", help="Or at this size. Default: 64.")
@@ -64,7 +70,6 @@ def _parser() -> JobParser:
         help="Connections at once; what comes beyond is answered 503. Default: 4096.")  # fmt: skip
     add("--metrics_port", type=whole_number(1, 65535), metavar="PORT",
         help="Serve OpenMetrics on this port of 127.0.0.1.")  # fmt: skip
-    return parser
 
 
 def _open_sink(args: argparse.Namespace) -> RollingFolder | Topic:

@@ -57,7 +57,7 @@ def bodies() -> list[tuple[bytes, dict[str, str], int]]:
     """Bodies, headers and the status that is due."""
     document = event(new_ids(1)[0])
     document["tags"]["ai.user.id"] = SECRETS["user"]
-    document["data"]["baseData"]["properties"] |= {name: secret for name, secret in SECRETS.items()}
+    document["data"]["baseData"]["properties"] |= SECRETS
     good = json.dumps(document).encode()
     unknown = json.dumps({**document, "iKey": KEY}).encode()
     return [

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -233,6 +234,19 @@ def test_overload_is_a_503_with_a_short_text(tmp_path: Path) -> None:
         assert {s.status for s in sent} == {200, 503}
         assert running.metric("collect_held_bytes") == 0
         assert send(running.port, [big])[0].status == 200
+
+
+def test_more_connections_than_allowed_are_a_503_with_a_text(tmp_path: Path) -> None:
+    with collecting(tmp_path, tmp_path / "to", "--max_connections=8") as running:
+        idle = [socket.create_connection(("127.0.0.1", running.port)) for _ in range(8)]
+        time.sleep(0.2)
+        assert send(running.port, [body_of(new_ids(1))])[0].status == 503
+        for one in idle:
+            one.close()
+        until, status = time.monotonic() + 10, 503
+        while status == 503 and time.monotonic() < until:
+            status = send(running.port, [body_of(new_ids(1))])[0].status
+        assert status == 200
 
 
 def test_two_collectors_share_a_folder(tmp_path: Path) -> None:

@@ -99,30 +99,19 @@ class Intake:
         received_at_us = time.time_ns() // 1000
         plain = inflated(wire, encoding)
         taken = sort_events(plain, self._policy.keys)
-        stored_as = (plain, None) if encoding == "deflate" else (wire, encoding)  # the jobs read gzip and plain bodies
-        client_ip = self._policy.addresses.client(
-            request.client.host if request.client else None, headers.getlist(self._policy.addresses.header)
-        )
-        records = [
-            Record(
-                received_at_us,
-                client_ip,
-                portion.standing.telemetry_level,
-                portion.standing.snippet_consent,
-                kind if portion.body is None else portion.content_type,
-                stored_as[1] if portion.body is None else None,
-                stored_as[0] if portion.body is None else portion.body,
-            )
-            for portion in taken.portions
-            if portion.standing.telemetry_level != "off"
-        ]
+        whole = (kind, None, plain) if encoding == "deflate" else (kind, encoding, wire)  # the jobs read gzip and plain
         del plain
+        records = _records(taken, whole, received_at_us, self._client_ip(request))
         stored_bytes = sum(len(record.body) for record in records)
         held.grow(max(stored_bytes - len(wire), 0))
         if records:
             await self._commits.commit(records)
         self._count(taken, stored_bytes)
         return taken
+
+    def _client_ip(self, request: Request) -> str | None:
+        peer = request.client.host if request.client else None
+        return self._policy.addresses.client(peer, request.headers.getlist(self._policy.addresses.header))
 
     def _count(self, taken: Sorted, stored_bytes: int) -> None:
         for portion in taken.portions:
@@ -138,6 +127,23 @@ class Intake:
     async def _readiness(self, _: Request) -> Response:
         is_ready = not self.is_ending and await self._commits.is_ready()
         return text(200, "ready") if is_ready else text(503, "not ready")
+
+
+def _records(
+    taken: Sorted, whole: tuple[str | None, str | None, bytes], received_at_us: int, client_ip: str | None
+) -> list[Record]:
+    """What is stored of a body: all of it as it was sent, or its portions; nothing of level off."""
+    return [
+        Record(
+            received_at_us,
+            client_ip,
+            portion.standing.telemetry_level,
+            portion.standing.snippet_consent,
+            *(whole if portion.body is None else (portion.content_type, None, portion.body)),
+        )
+        for portion in taken.portions
+        if portion.standing.telemetry_level != "off"
+    ]
 
 
 def _place(error: BaseException) -> str:
