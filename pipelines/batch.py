@@ -6,15 +6,16 @@ python -m pipelines.batch --input raw/ --output datasets/ --key_ring keys/
 from collections.abc import Sequence
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from apache_beam.options.pipeline_options import StandardOptions
 
 from pipelines.ingest import Ingest, IngestSettings
 from pipelines.ingest_options import add_ingest_flags, held_output, ingest_flags_of, tune_memory
-from pipelines.options import parse_pipeline_options, pipeline_error, run_job
+from pipelines.options import JobOptions, parse_pipeline_options, pipeline_error, run_job
 from pipelines.progress import shown
-from schemas.errors import UnbalancedBooks
+from schemas.errors import StorageUnavailable, UnbalancedBooks
 from transforms.core import storage
 from transforms.core.books import Books
+from transforms.core.input_list import InputList, list_input, unread
 from transforms.core.ledger import differences, imbalances, read_marks, total
 from transforms.core.payloads import Range, is_plain
 from transforms.core.publish import days_left_by
@@ -24,7 +25,7 @@ _DEFAULT_RUNNER = "FnApiRunner"
 RANGE_BYTES = 256 * 1024 * 1024
 
 
-class BatchOptions(PipelineOptions):
+class BatchOptions(JobOptions):
     """Raw editor events in files -> protected, partitioned Parquet datasets with balanced books.
 
     Running the same command again replaces its own files with the same rows.
@@ -50,8 +51,10 @@ def run(argv: Sequence[str]) -> Books:
     options = parse_pipeline_options("batch", BatchOptions, ("input", "output", "key_ring"), argv)
     if options.view_as(StandardOptions).runner is None:
         options.view_as(StandardOptions).runner = _DEFAULT_RUNNER
-    files = storage.expand_inputs(options.input)
+    files = storage.each_once(storage.expand_inputs(options.input))
     digest = storage.input_digest(files)
+    ranges = ranges_of(files)
+    listed = list_input(digest, ranges)
     with held_output(options):
         settings = IngestSettings(
             **ingest_flags_of(options),
@@ -59,27 +62,33 @@ def run(argv: Sequence[str]) -> Books:
             input_digest=digest,
             earlier_days=days_left_by(options.output, digest.__eq__),
         )
-        with shown(sum(f["size_bytes"] for f in files), options.buckets):
-            _run_pipeline(options, settings, ranges_of(files))
-        storage.check_unchanged(files)
-        return _checked_books(options.output, digest)
+        listed.save(options.output)
+        with shown(listed.size_bytes, options.buckets):
+            _run_pipeline(options, settings, ranges)
+        try:
+            storage.check_unchanged(files)
+        except StorageUnavailable:
+            listed.forget(options.output)
+            raise
+        return _checked_books(options.output, listed)
 
 
 def ranges_of(files: Sequence[storage.SourceFile]) -> list[Range]:
     """Large plain files cut into ranges that workers share; a compressed file or a container is one."""
     ranges = []
     for file in files:
-        size = file["size_bytes"]
+        size, version = file["size_bytes"], file["version"]
         if size <= RANGE_BYTES or not is_plain(storage.read_start(file.path, 4)):
-            ranges.append(Range(file.path))
+            ranges.append(Range(file.path, 0, None, size, version))
         else:
-            ranges += [Range(file.path, at, at + RANGE_BYTES) for at in range(0, size, RANGE_BYTES)]
+            cuts = range(0, size, RANGE_BYTES)
+            ranges += [Range(file.path, at, at + RANGE_BYTES, size, version) for at in cuts]
     return ranges
 
 
-def _run_pipeline(options: PipelineOptions, settings: IngestSettings, ranges: list[Range]) -> None:
+def _run_pipeline(options: JobOptions, settings: IngestSettings, ranges: list[Range]) -> None:
     tune_memory()
-    pipeline = beam.Pipeline(options=options)
+    pipeline = beam.Pipeline(options=options.for_runner())
     _ = pipeline | "SourceRanges" >> beam.Create(ranges) | ReadPayloads() | Ingest(settings)
     try:
         pipeline.run().wait_until_finish()
@@ -87,9 +96,9 @@ def _run_pipeline(options: PipelineOptions, settings: IngestSettings, ranges: li
         raise pipeline_error(error) from None
 
 
-def _checked_books(output: str, digest: str) -> Books:
-    marks = read_marks(output, digest)
-    problems = [*imbalances(marks), *differences(output, marks, digest)]
+def _checked_books(output: str, listed: InputList) -> Books:
+    marks = read_marks(output, listed.digest)
+    problems = [*unread(output, listed, marks), *imbalances(marks), *differences(output, marks, listed.digest)]
     if problems:
         raise UnbalancedBooks(f"{len(problems)} places do not balance: {'; '.join(problems[:5])}")
     return total(marks)

@@ -65,11 +65,12 @@ def held_output(options: Any) -> Iterator[None]:
 
 
 def ingest_flags_of(options: Any) -> dict[str, Any]:
-    """The shared flags as `IngestSettings` takes them."""
+    """The shared flags as `IngestSettings` takes them; paths as workers in any folder find them."""
     names = (
         "key_ring", "output", "buckets", "geo_database", "city_min_population", "lookback", "suggestion_horizon",
     )  # fmt: skip
-    return {name: getattr(options, name) for name in names}
+    paths = ("key_ring", "output", "geo_database")
+    return {n: storage.absolute(v) if n in paths else v for n in names for v in [getattr(options, n)]}
 
 
 def tune_memory() -> None:

@@ -20,6 +20,29 @@ _FROM_WORKER = re.compile(r"^(?:[\w.]+\.)?(\w+): (.*?)(?: \[while running .*)?$"
 Options = TypeVar("Options", bound=PipelineOptions)
 
 
+class JobOptions(PipelineOptions):
+    """Base of a job's own flags, which no runner gets to see.
+
+    A runner sends all options that it is given to its workers as JSON (Beam 2.77), which a timedelta does not fit
+    and where a path of keys is nobody's business. Beam finds flags to parse again in direct subclasses of
+    PipelineOptions; a subclass of this class is none.
+    """
+
+    def for_runner(self) -> PipelineOptions:
+        """Beam's own options alone, as they are now."""
+        own = _BeamArgumentParser(allow_abbrev=False)
+        for part in _own_parts(type(self)):
+            part._add_argparse_args(own)
+        flags, beams = own.parse_known_args(self._flags)
+        return PipelineOptions(beams, **{k: v for k, v in self._all_options.items() if k not in vars(flags)})
+
+
+def _own_parts(kind: type[PipelineOptions]) -> list[Any]:
+    """The classes whose flags a job's options have, as Beam itself asks a class and its bases."""
+    return [part for part in kind.__mro__[: kind.__mro__.index(PipelineOptions)]
+            if "_add_argparse_args" in vars(part)]  # fmt: skip
+
+
 class _Refusing:
     """Argument errors become InvalidOptions instead of a page of usage."""
 
@@ -53,8 +76,8 @@ def parse_pipeline_options(job: str, kind: type[Options], required: Sequence[str
     usage = f"python -m pipelines.{job} {' '.join(f'--{name} ...' for name in required)} [flags]"
     parser = _PipelineParser(prog=f"pipelines.{job}", usage=usage, description=kind.__doc__, allow_abbrev=False)
     own = parser.add_argument_group(f"flags of pipelines.{job}")
-    for part in kind.__mro__[: kind.__mro__.index(PipelineOptions)]:  # as Beam itself asks a class and its bases
-        part._add_argparse_args(own)  # type: ignore[attr-defined]
+    for part in _own_parts(kind):
+        part._add_argparse_args(own)
     beam = parser.add_argument_group("Beam's own flags")
     beam.add_value_provider_argument = parser.add_value_provider_argument
     for options in {str(o): o for o in PipelineOptions.__subclasses__()}.values():

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from schemas.errors import MissingReceiveTime, PayloadTooLarge, Reason, RejectedEvent
 from schemas.registry import LEVELS, PERMITTED, Schema, event_schemas
-from transforms.core.batches import EventBatch, Tally, taken_batch
+from transforms.core.batches import EventBatch, Tally, ranges_batch, taken_batch
 from transforms.core.blocks import Block, RawRequest
 from transforms.core.columns import raw_columns
 from transforms.core.derived import derive
@@ -70,6 +70,7 @@ class BlockDecoder:
         self._rows: dict[tuple[str, bool], Rows] = {}
         self._counted: dict[tuple[str, str], list[str | None]] = defaultdict(list)
         self._received = self._counted["events", ""]
+        self._split_events = len(block.lines)  # counted where they are split, whatever becomes of each
         self._take_events(zip(block.lines, repeat(None), repeat(None), strict=False))
         self._counted["payloads", ""].extend(self._received)  # a line is a payload of one event
         self._take_events(self._events_of(block.requests))
@@ -81,7 +82,8 @@ class BlockDecoder:
         for (kind, key), stamps in self._counted.items():
             for day, count in zip(*np.unique(_days(stamps), return_counts=True), strict=True):
                 self._tally.add(int(day), kind, key, int(count))
-        for batch in (self._quarantine.take(), self._tally.batch(), taken_batch(block.taken)):
+        self._tally.add(0, "events", count=self._split_events - len(self._received))
+        for batch in (self._quarantine.take(), self._tally.batch(), taken_batch(block.taken), ranges_batch(block.read)):
             if batch is not None:
                 yield batch
 
@@ -98,6 +100,7 @@ class BlockDecoder:
             stamp = Collector(request.received_at, request.client_ip, request.telemetry_level, request.snippet_consent)
             payloads.append(request.received_at)
             if body[:1] == b"{" and b"\n" not in body and len(body) <= MAX_PAYLOAD_BYTES:
+                self._split_events += 1
                 yield body, request, stamp
                 continue
             try:
@@ -105,8 +108,10 @@ class BlockDecoder:
                     raise PayloadTooLarge("a body over the limit")
                 events = list(split_body(decompress_body(body)))
             except RejectedEvent as rejected:
+                self._split_events += 1
                 self._refuse(body, request, stamp, rejected.reason)
                 continue
+            self._split_events += len(events)
             yield from zip(events, repeat(request), repeat(stamp), strict=False)
 
     def _take_events(self, events: Iterable[_Event]) -> None:

@@ -8,6 +8,7 @@ all that can be read and one `Unreadable` for the rest.
 import struct
 import zlib
 from collections.abc import Callable, Iterator
+from hashlib import blake2b
 from typing import Any, BinaryIO, NamedTuple
 
 import fastavro
@@ -30,11 +31,22 @@ _AVRO_DAMAGE = (
 
 
 class Range(NamedTuple):
-    """A part of a source file: all of it, or the lines that begin in `start <= byte < end`."""
+    """A part of a source file: all of it, or the lines that begin in `start <= byte < end`.
+
+    Size and version are the file's, as they were when it was listed.
+    """
 
     path: str
     start: int = 0
     end: int | None = None
+    size_bytes: int = 0
+    version: str = ""
+
+    @property
+    def digest(self) -> str:
+        """16 hex digits that name the range in the books: another version of the file has others."""
+        identity = f"{self.path}\0{self.size_bytes}\0{self.version}\0{self.start}\0{self.end}"
+        return blake2b(identity.encode(errors="surrogateescape"), digest_size=8).hexdigest()
 
 
 def is_plain(first: bytes) -> bool:

@@ -77,7 +77,8 @@ class Publisher:
     def _ledger_table(self, curated: CuratedBucket, counts: Books, day: date) -> pa.Table:
         portion = curated.portion
         facts = {"input": portion.input, "bucket": portion.bucket, "buckets": self._buckets}
-        row = {**facts, "contract": contract_digest(), **counts.as_row(), **window_facts(curated, day)}
+        row = {**facts, "contract": contract_digest(), **counts.as_row()}
+        row |= window_facts(curated, day) | range_facts(curated, day)
         return pa.Table.from_pylist([row], schema=load(LEDGER).arrow)
 
 
@@ -101,6 +102,17 @@ def window_facts(curated: CuratedBucket, day: date) -> dict[str, Any]:
             "positions_end": sorted((part, end) for part, (_, end) in curated.taken.items()),
         }
     return facts
+
+
+def range_facts(curated: CuratedBucket, day: date) -> dict[str, Any]:
+    """The ledger's columns about ranges of a batch input: on the latest day of one bucket."""
+    if not curated.holds_ranges or day != max(curated.counts):
+        return {}
+    read = sorted(curated.ranges.items())
+    return {
+        "range_bytes": [(name, read_bytes) for name, (read_bytes, _) in read],
+        "range_payloads": [(name, payloads) for name, (_, payloads) in read],
+    }
 
 
 def days_left_by(output: str, is_ours: Callable[[str], bool]) -> dict[tuple[str, int], list[date]]:

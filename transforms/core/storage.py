@@ -46,6 +46,11 @@ def file_system(path: str) -> Any:
     return _open_fs(path)[0]
 
 
+def absolute(path: str) -> str:
+    """The path as a worker in another folder finds it."""
+    return os.path.abspath(path) if "://" not in path else path
+
+
 def join(folder: str, *names: str) -> str:
     """Path of something in a folder; works for URLs and local paths."""
     return "/".join([folder.rstrip("/"), *names])
@@ -192,6 +197,14 @@ def expand_inputs(patterns: list[str]) -> list[SourceFile]:
             path = fs.unstrip_protocol(info["name"]) if not is_local(pattern) else info["name"]
             found[path] = SourceFile(path=path, size_bytes=info["size"], version=_version(info))
     return [found[path] for path in sorted(found)]
+
+
+def each_once(files: list[SourceFile]) -> list[SourceFile]:
+    """The files without those that are links to another one of them, or the same by another path."""
+    known: dict[str, SourceFile] = {}
+    for file in files:
+        known.setdefault(os.path.realpath(file.path) if is_local(file.path) else file.path, file)
+    return list(known.values())
 
 
 def list_tree(folder: str) -> list[SourceFile]:
