@@ -4,10 +4,12 @@ import argparse
 import logging
 import os
 import re
+import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from apache_beam.options.pipeline_options import PipelineOptions, _BeamArgumentParser
 
@@ -15,8 +17,12 @@ import schemas.errors
 from schemas.errors import InternalError, InvalidOptions, PipelineError
 
 _DURATION = re.compile(r"(\d+)(s|min|h|d)")
+_SHARE = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(?: ?(%))?")
 _UNITS = {"s": "seconds", "min": "minutes", "h": "hours", "d": "days"}
 _FROM_WORKER = re.compile(r"^(?:[\w.]+\.)?(\w+): (.*?)(?: \[while running .*)?$", re.MULTILINE)
+INTERRUPTED = 130
+EXIT_CODES = "Exit codes: 0 done; 1 refused, or failed; 3 done, but the input was of no use; 130 interrupted."
+_interrupts: list[None] = []
 Options = TypeVar("Options", bound=PipelineOptions)
 
 
@@ -54,7 +60,7 @@ class JobParser(_Refusing, argparse.ArgumentParser):
     """Parser of a job that is no Beam pipeline; abbreviations are not accepted."""
 
     def __init__(self, **arguments: Any) -> None:
-        super().__init__(**{"allow_abbrev": False, **arguments})
+        super().__init__(**{"allow_abbrev": False, "epilog": EXIT_CODES, **arguments})
 
 
 def job_parser(job: str, description: str) -> JobParser:
@@ -74,7 +80,9 @@ def parse_pipeline_options(job: str, kind: type[Options], required: Sequence[str
     is required and missing.
     """
     usage = f"python -m pipelines.{job} {' '.join(f'--{name} ...' for name in required)} [flags]"
-    parser = _PipelineParser(prog=f"pipelines.{job}", usage=usage, description=kind.__doc__, allow_abbrev=False)
+    parser = _PipelineParser(
+        prog=f"pipelines.{job}", usage=usage, description=kind.__doc__, epilog=EXIT_CODES, allow_abbrev=False
+    )
     own = parser.add_argument_group(f"flags of pipelines.{job}")
     for part in _own_parts(kind):
         part._add_argparse_args(own)
@@ -109,6 +117,22 @@ def whole_number(low: int, high: int) -> Callable[[str], int]:
     return parse
 
 
+class Share(NamedTuple):
+    """A part of a whole, from 0 to 1, and how it was written."""
+
+    value: float
+    text: str
+
+
+def share(text: str) -> Share:
+    """`5%`, `5 %` or `0.05`; argparse tells what is allowed otherwise."""
+    found = _SHARE.fullmatch(text)
+    value = float(found[1]) / (100 if found[2] else 1) if found else 2.0
+    if value > 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: allowed is a share from 0 to 1, as in 5% or 0.05")
+    return Share(value, text)
+
+
 def add_date(parser: JobParser) -> None:
     """The flag of jobs that can do with some of the days."""
     parser.add_argument("--date", type=_date, action="append", metavar="YYYY-MM-DD",
@@ -123,7 +147,8 @@ def _date(text: str) -> date:
 
 
 def run_job(main: Callable[[Sequence[str]], None]) -> NoReturn:
-    """Runs a job's main with the command line; a PipelineError is one line and its own exit code.
+    """Runs a job's main with the command line; a PipelineError is one line, the books where it has any, and its own
+    exit code. Ctrl-C is one line and 130; a second one ends at once.
 
     Ends the process without Python's teardown: once in some sixty runs a thread
     of a native library was still up then, and a run that had done all its work
@@ -131,14 +156,22 @@ def run_job(main: Callable[[Sequence[str]], None]) -> NoReturn:
     """
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
     logging.getLogger("apache_beam").setLevel(logging.CRITICAL)  # errors come back as exceptions
+    for handler in logging.getLogger().handlers:
+        handler.setLevel(logging.WARNING)  # Prism's lines get their level after their logger has let them through
+    signal.signal(signal.SIGINT, _interrupt)
     code = 0
     try:
         main(sys.argv[1:])
     except PipelineError as error:
-        print(f"error: {_one_line(str(error))}", file=sys.stderr)
-        code = error.exit_code
+        code = _told(error)
     except KeyboardInterrupt:
-        code = 130
+        code = INTERRUPTED
+    except Exception:
+        if not _interrupts:  # a runner makes another error of the interrupt that its worker met
+            raise
+        code = INTERRUPTED
+    if code == INTERRUPTED:
+        print("interrupted; run it again to make it whole", file=sys.stderr)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
@@ -157,6 +190,27 @@ def pipeline_error(error: Exception) -> PipelineError:
         if isinstance(kind, type) and issubclass(kind, PipelineError):
             return kind(message)
     return InternalError(f"{type(error).__name__} in the runner")
+
+
+def _told(error: PipelineError) -> int:
+    """Tells an error and gives its exit code; what came of an interrupt is that."""
+    if _interrupts:
+        return INTERRUPTED
+    print(f"error: {_one_line(str(error))}", file=sys.stderr, flush=True)
+    if error.books:
+        print(error.books)
+    return error.exit_code
+
+
+def _interrupt(*_: Any) -> None:
+    """Ctrl-C: the first one ends what is open, silently in every thread; a second one waits for nothing."""
+    _interrupts.append(None)
+    if len(_interrupts) > 1:
+        os._exit(INTERRUPTED)
+    threading.excepthook = lambda *_: None
+    sys.unraisablehook = lambda *_: None
+    logging.disable()
+    raise KeyboardInterrupt
 
 
 def _one_line(text: str) -> str:
