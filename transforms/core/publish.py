@@ -12,6 +12,7 @@ import pyarrow as pa
 from schemas.registry import contract_digest, load
 from transforms.core import storage
 from transforms.core.books import Books
+from transforms.core.claim import check_held
 from transforms.core.curate import CuratedBucket
 from transforms.core.files import parquet_bytes
 from transforms.core.keyring import KeyRing
@@ -41,9 +42,11 @@ class Publisher:
         """Writes, replaces or removes every file of this portion; a window's mark comes last.
 
         `earlier_days` are days for which the same input left files before.
-        Raises StorageUnavailable where a file cannot be written; what was
-        written stays, and the same run again makes it whole.
+        Raises StorageUnavailable where a file cannot be written, OutputInUse where
+        another run took the output over; what was written stays, and the same run
+        again makes it whole.
         """
+        check_held(self._output)
         window = curated.portion.window
         days = {*curated.counts, *earlier_days, *({window.mark_day} if window else ())}
         tables = [(name, day, curated.tables.get((name, day))) for day in days for name in DATA_DATASETS]
