@@ -4,9 +4,7 @@ import argparse
 import logging
 import os
 import re
-import signal
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from typing import Any, NamedTuple, NoReturn, TypeVar
@@ -14,15 +12,14 @@ from typing import Any, NamedTuple, NoReturn, TypeVar
 from apache_beam.options.pipeline_options import PipelineOptions, _BeamArgumentParser
 
 import schemas.errors
+from pipelines.interrupts import INTERRUPTED, TOLD, end_children, end_what_runs, meet_interrupts, was_interrupted
 from schemas.errors import InternalError, InvalidOptions, PipelineError
 
 _DURATION = re.compile(r"(\d+)(s|min|h|d)")
 _SHARE = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(?: ?(%))?")
 _UNITS = {"s": "seconds", "min": "minutes", "h": "hours", "d": "days"}
 _FROM_WORKER = re.compile(r"^(?:[\w.]+\.)?(\w+): (.*?)(?: \[while running .*)?$", re.MULTILINE)
-INTERRUPTED = 130
 EXIT_CODES = "Exit codes: 0 done; 1 refused, or failed; 3 done, but the input was of no use; 130 interrupted."
-_interrupts: list[None] = []
 Options = TypeVar("Options", bound=PipelineOptions)
 
 
@@ -158,7 +155,8 @@ def run_job(main: Callable[[Sequence[str]], None]) -> NoReturn:
     logging.getLogger("apache_beam").setLevel(logging.CRITICAL)  # errors come back as exceptions
     for handler in logging.getLogger().handlers:
         handler.setLevel(logging.WARNING)  # Prism's lines get their level after their logger has let them through
-    signal.signal(signal.SIGINT, _interrupt)
+    meet_interrupts()
+    end_what_runs()
     code = 0
     try:
         main(sys.argv[1:])
@@ -167,13 +165,14 @@ def run_job(main: Callable[[Sequence[str]], None]) -> NoReturn:
     except KeyboardInterrupt:
         code = INTERRUPTED
     except Exception:
-        if not _interrupts:  # a runner makes another error of the interrupt that its worker met
+        if not was_interrupted():  # a runner makes another error of the interrupt that its worker met
             raise
         code = INTERRUPTED
     if code == INTERRUPTED:
-        print("interrupted; run it again to make it whole", file=sys.stderr)
+        print(TOLD, file=sys.stderr)
     sys.stdout.flush()
     sys.stderr.flush()
+    end_children()
     os._exit(code)
 
 
@@ -194,23 +193,12 @@ def pipeline_error(error: Exception) -> PipelineError:
 
 def _told(error: PipelineError) -> int:
     """Tells an error and gives its exit code; what came of an interrupt is that."""
-    if _interrupts:
+    if was_interrupted():
         return INTERRUPTED
     print(f"error: {_one_line(str(error))}", file=sys.stderr, flush=True)
     if error.books:
         print(error.books)
     return error.exit_code
-
-
-def _interrupt(*_: Any) -> None:
-    """Ctrl-C: the first one ends what is open, silently in every thread; a second one waits for nothing."""
-    _interrupts.append(None)
-    if len(_interrupts) > 1:
-        os._exit(INTERRUPTED)
-    threading.excepthook = lambda *_: None
-    sys.unraisablehook = lambda *_: None
-    logging.disable()
-    raise KeyboardInterrupt
 
 
 def _one_line(text: str) -> str:
