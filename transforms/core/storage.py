@@ -63,6 +63,13 @@ def exists(path: str) -> bool:
         return bool(fs.exists(inner))
 
 
+def can_hold_files(folder: str) -> bool:
+    """Whether a local folder is there, or a store's bucket: a prefix is there once something lies under it."""
+    fs, inner = _open_fs(folder)
+    with _explained(folder, "look at"):
+        return bool(fs.isdir(inner) if is_local(folder) else fs.exists(inner.partition("/")[0]))
+
+
 def read_bytes(path: str) -> bytes:
     """The whole file."""
     fs, inner = _open_fs(path)
