@@ -33,7 +33,9 @@ def meet_interrupts() -> None:
 
     Until `end_what_runs` there is nothing to end but the process.
     """
-    if not _waiting:
+    if _has_other_threads():
+        signal.signal(signal.SIGINT, _woken)  # one of theirs would take what is blocked here
+    elif not _waiting:
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
         if sys.platform == "linux":
             signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -54,7 +56,7 @@ def handle_by(handler: Callable[..., None] | None) -> None:
     and then nobody hears of the interrupt.)
     """
     _own[:] = [] if handler is None else [handler]
-    if not _waiting:
+    if not _waiting and not _running:  # in a process that is no job
         signal.signal(signal.SIGINT, handler or signal.default_int_handler)
 
 
@@ -94,7 +96,14 @@ def _wait() -> None:
         signal.pthread_kill(threading.main_thread().ident or 0, _WAKE)
 
 
+def _has_other_threads() -> bool:
+    """Whether a library's threads are there already, which do not block what this one will."""
+    return not _waiting and sum(1 for _ in Path("/proc/self/task").glob("*")) > 1
+
+
 def _woken(*_: Any) -> None:
+    if was_interrupted() or not _running:
+        end_at_once()
     if _own:
         _own[0](signal.SIGINT, None)
         return
