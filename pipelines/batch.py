@@ -3,30 +3,35 @@
 python -m pipelines.batch --input raw/ --output datasets/ --key_ring keys/
 """
 
+from collections import Counter
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from apache_beam.options.pipeline_options import StandardOptions
 
 from pipelines.ingest import Ingest, IngestSettings
 from pipelines.ingest_options import add_ingest_flags, held_output, ingest_flags_of, tune_memory
 from pipelines.input_files import input_files
-from pipelines.options import parse_pipeline_options, pipeline_error, run_job
+from pipelines.options import JobOptions, parse_pipeline_options, pipeline_error, run_job, share
 from pipelines.progress import shown
-from schemas.errors import UnbalancedBooks
-from transforms.core import storage
+from pipelines.verdict import describe_refused, unusable
+from schemas.errors import InternalError, Reason, StorageUnavailable, UnbalancedBooks, UnusableInput
+from transforms.core import keyring, storage
 from transforms.core.books import Books
 from transforms.core.file_kinds import START_BYTES
+from transforms.core.input_list import InputList, list_input, unread
 from transforms.core.ledger import differences, imbalances, read_marks, total
 from transforms.core.payloads import Range, is_plain
 from transforms.core.publish import days_left_by
+from transforms.core.refused import Refusals, refusals
 from transforms.read_payloads import ReadPayloads
 
 _DEFAULT_RUNNER = "FnApiRunner"
 RANGE_BYTES = 256 * 1024 * 1024
 
 
-class BatchOptions(PipelineOptions):
+class BatchOptions(JobOptions):
     """Raw editor events in files -> protected, partitioned Parquet datasets with balanced books.
 
     Running the same command again replaces its own files with the same rows.
@@ -40,21 +45,39 @@ class BatchOptions(PipelineOptions):
             "gzip, zstd) and Avro containers, told apart by content. Of a folder or glob, names that begin with . or _ "
             "and side files (.tmp, .crc, README, manifest, ...) are left alone; name one to read it.")  # fmt: skip
         add_ingest_flags(add)
+        add("--max_quarantined_share", type=share, default=share("5%"), metavar="SHARE",
+            help="More of the events quarantined, as in 5%% or 0.05, end the run with exit code 3; what landed stays. "
+            "Default: 5%%.")  # fmt: skip
         add("--close_open_suggestions", action="store_true", default=False,
             help="Write suggestions whose life is not over, too: for a run after which no other comes.")  # fmt: skip
 
 
-def run(argv: Sequence[str]) -> Books:
-    """Runs the job to its end and returns the books of this input.
+class Done(NamedTuple):
+    """A run that came to its end: its flags, its input, and the books of that."""
 
-    Everything that can be refused is refused before anything is written.
-    Raises PipelineError; UnbalancedBooks where events were lost or made up.
+    options: Any
+    digest: str
+    books: Books
+
+
+def run(argv: Sequence[str]) -> Books:
+    """Runs the job to its end and returns the books of this input; see `run_to_end`."""
+    return run_to_end(argv).books
+
+
+def run_to_end(argv: Sequence[str]) -> Done:
+    """Runs the job to its end. Everything that can be refused is refused before anything is written.
+
+    Raises PipelineError; UnbalancedBooks where events were lost or made up, InternalError where our own code failed
+    on too many payloads.
     """
-    options = parse_pipeline_options("batch", BatchOptions, ("input", "output", "key_ring"), argv)
+    options: Any = parse_pipeline_options("batch", BatchOptions, ("input", "output", "key_ring"), argv)
     if options.view_as(StandardOptions).runner is None:
         options.view_as(StandardOptions).runner = _DEFAULT_RUNNER
-    files = input_files(options)
+    files = storage.each_once(input_files(options))
     digest = storage.input_digest(files)
+    ranges = ranges_of(files)
+    listed = list_input(digest, ranges)
     with held_output(options):
         settings = IngestSettings(
             **ingest_flags_of(options),
@@ -62,27 +85,35 @@ def run(argv: Sequence[str]) -> Books:
             input_digest=digest,
             earlier_days=days_left_by(options.output, digest.__eq__),
         )
-        with shown(sum(f["size_bytes"] for f in files), options.buckets):
-            _run_pipeline(options, settings, ranges_of(files))
-        storage.check_unchanged(files)
-        return _checked_books(options.output, digest)
+        listed.save(options.output)
+        with shown(listed.size_bytes, options.buckets):
+            _run_pipeline(options, settings, ranges)
+        try:
+            storage.check_unchanged(files)
+        except StorageUnavailable:
+            listed.forget(options.output)
+            raise
+        books = _checked_books(options.output, listed)
+    _check_unprocessable(books, options.max_unprocessable)
+    return Done(options, digest, books)
 
 
 def ranges_of(files: Sequence[storage.SourceFile]) -> list[Range]:
     """Large plain files cut into ranges that workers share; a compressed file or a container is one."""
     ranges = []
     for file in files:
-        size = file["size_bytes"]
+        size, version = file["size_bytes"], file["version"]
         if size <= RANGE_BYTES or not is_plain(storage.read_start(file.path, START_BYTES)):
-            ranges.append(Range(file.path))
+            ranges.append(Range(file.path, 0, None, size, version))
         else:
-            ranges += [Range(file.path, at, at + RANGE_BYTES) for at in range(0, size, RANGE_BYTES)]
+            cuts = range(0, size, RANGE_BYTES)
+            ranges += [Range(file.path, at, at + RANGE_BYTES, size, version) for at in cuts]
     return ranges
 
 
-def _run_pipeline(options: PipelineOptions, settings: IngestSettings, ranges: list[Range]) -> None:
+def _run_pipeline(options: JobOptions, settings: IngestSettings, ranges: list[Range]) -> None:
     tune_memory()
-    pipeline = beam.Pipeline(options=options)
+    pipeline = beam.Pipeline(options=options.for_runner())
     _ = pipeline | "SourceRanges" >> beam.Create(ranges) | ReadPayloads() | Ingest(settings)
     try:
         pipeline.run().wait_until_finish()
@@ -90,16 +121,25 @@ def _run_pipeline(options: PipelineOptions, settings: IngestSettings, ranges: li
         raise pipeline_error(error) from None
 
 
-def _checked_books(output: str, digest: str) -> Books:
-    marks = read_marks(output, digest)
-    problems = [*imbalances(marks), *differences(output, marks, digest)]
+def _checked_books(output: str, listed: InputList) -> Books:
+    marks = read_marks(output, listed.digest)
+    problems = [*unread(output, listed, marks), *imbalances(marks), *differences(output, marks, listed.digest)]
     if problems:
         raise UnbalancedBooks(f"{len(problems)} places do not balance: {'; '.join(problems[:5])}")
     return total(marks)
 
 
-def describe(books: Books) -> str:
-    """The books as a few lines for people."""
+def _check_unprocessable(books: Books, told: int | None) -> None:
+    failed, most = books.quarantined[Reason.UNPROCESSABLE], books.most_unprocessable(told)
+    if failed > most:
+        raise InternalError(
+            f"this program failed on {failed} of {books.events} payloads, more than --max_unprocessable {most}; "
+            "they are quarantined, the others landed"
+        )
+
+
+def describe(books: Books, refused: Refusals | None = None) -> str:
+    """The books as a few lines for people, and what was wrong with what was quarantined."""
     lines = [f"{books.payloads} payloads, {books.events} events:"]
     lines.append(f"  {books.landed:>10} landed")
     lines.append(f"  {books.duplicate:>10} duplicate")
@@ -107,6 +147,10 @@ def describe(books: Books) -> str:
         counts = getattr(books, name)
         detail = ", ".join(f"{key} {count}" for key, count in counts.most_common(6))
         lines.append(f"  {counts.total():>10} {name}{f' ({detail})' if detail else ''}")
+    lines += describe_refused(refused) if refused else []
+    if books.unknown_values:
+        counts = ", ".join(f"{field} {count}" for field, count in books.unknown_values.most_common(6))
+        lines.append(f"values that are not known and landed as other: {books.unknown_values.total()} ({counts})")
     lines.append("rows: " + ", ".join(f"{name} {count}" for name, count in sorted(books.rows.items())))
     if books.unknown_values:
         detail = ", ".join(f"{key} {count}" for key, count in books.unknown_values.most_common(6))
@@ -118,8 +162,16 @@ def describe(books: Books) -> str:
 
 
 def main(argv: Sequence[str]) -> None:
-    """The command."""
-    print(describe(run(argv)))
+    """The command; raises UnusableInput where nothing landed or too much was quarantined."""
+    options, digest, books = run_to_end(argv)
+    refused = refusals(options.output, digest) if books.quarantined else Refusals(Counter(), {})
+    text = describe(books, refused)
+    ring = keyring.load(options.key_ring)
+    if trouble := unusable(books, refused, options.max_quarantined_share, options.key_ring, ring):
+        error = UnusableInput(trouble)
+        error.books = text
+        raise error
+    print(text)
 
 
 if __name__ == "__main__":

@@ -59,11 +59,11 @@ class IngestSettings:
     lookback: timedelta
     suggestion_horizon: timedelta
     close_open_suggestions: bool = False
+    max_unprocessable: int | None = None
     input_digest: str = ""
     earlier_days: EarlierDays = field(default_factory=dict)
     stream: StreamSettings | None = None
     vocabulary: Vocabulary = PACKAGED
-    max_unprocessable: int | None = None
 
 
 class Ingest(beam.PTransform):

@@ -38,6 +38,9 @@ def add_ingest_flags(add: Any) -> None:
         help="How far apart two copies of an event may be received and still be duplicates, also "
         "against what earlier runs published, as in 90s, 30min, 24h, 7d; and the longest that a suggestion "
         "lives. Default: 24h.")  # fmt: skip
+    add("--max_unprocessable", type=whole_number(0, 10**12), metavar="N",
+        help="So many payloads on which this program itself fails may go aside; more stop the run. Default: 1000, or "
+        "0.1 %% of the events, whichever is more.")  # fmt: skip
     add("--suggestion_horizon", type=duration, default=duration("30min"), metavar="TIME",
         help="A suggestion's life is over, and its row is written, when nothing about it was received for so "
         "long; what comes later is counted late. Default: 30min.")  # fmt: skip
@@ -70,11 +73,14 @@ def held_output(options: Any) -> Iterator[None]:
 
 
 def ingest_flags_of(options: Any) -> dict[str, Any]:
-    """The shared flags as `IngestSettings` takes them."""
+    """The shared flags as `IngestSettings` takes them; paths as workers in any folder find them."""
     names = (
         "key_ring", "output", "buckets", "geo_database", "city_min_population", "lookback", "suggestion_horizon",
+        "max_unprocessable",
     )  # fmt: skip
-    return {**{name: getattr(options, name) for name in names}, "vocabulary": read_vocabulary(options.known_values)}
+    paths = ("key_ring", "output", "geo_database")
+    flags = {n: storage.absolute(v) if n in paths else v for n in names for v in [getattr(options, n)]}
+    return {**flags, "vocabulary": read_vocabulary(options.known_values)}
 
 
 def tune_memory() -> None:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from pipelines.acceptance import DIMENSIONS, gather_facts, rates
 from pipelines.options import JobParser, add_date, job_parser, run_job, whole_number
-from pipelines.tables import existing_days, opened
+from pipelines.tables import existing_days, has_landed, opened
 from schemas.errors import InvalidOptions
 from schemas.registry import ACCEPTANCE, load
 from transforms.core import storage
@@ -84,6 +84,9 @@ def main(argv: Sequence[str]) -> None:
     add_min_installations(parser)
     args = parser.parse_args(list(argv))
     existing = existing_days(args.datasets)
+    if not has_landed(args.datasets):
+        print(f"nothing has landed in {args.datasets}: nothing to do")
+        return
     strange = [day for day in args.date or () if day not in existing]
     if strange:
         raise InvalidOptions(f"--date {strange[0]}: {args.datasets} holds {existing[0]} to {existing[-1]}")

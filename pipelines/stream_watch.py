@@ -1,7 +1,6 @@
 """Watches an endless job from outside: which windows are whole, how fresh, and when to stop."""
 
 import math
-import os
 import signal
 import sys
 import threading
@@ -13,6 +12,7 @@ from typing import Any
 from apache_beam.runners.runner import PipelineState
 
 from pipelines.flink import cancel_flink_job
+from pipelines.interrupts import end_at_once, handle_by
 from pipelines.options import pipeline_error
 from pipelines.stream_metrics import StreamMetrics
 from pipelines.stream_start import topic_admin
@@ -50,22 +50,22 @@ class Watch:
         self._metrics = StreamMetrics(options.metrics_port, options.metrics_file)
         self._stop_at_s: int | None = None
         self._failure: Exception | None = None
-        self._handlers: dict[int, Any] = {}
+        self._term_handler: Any = None
 
     def __enter__(self) -> "Watch":
-        for number in (signal.SIGTERM, signal.SIGINT):
-            self._handlers[number] = signal.signal(number, self._told_to_stop)
+        self._term_handler = signal.signal(signal.SIGTERM, self._told_to_stop)
+        handle_by(self._told_to_stop)
         day = datetime.fromtimestamp(self._state.whole_to_s, UTC)
         print(f"going on from {day:%Y-%m-%dT%H:%M:%SZ}", file=sys.stderr, flush=True)
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
+        signal.signal(signal.SIGTERM, self._term_handler)
+        handle_by(None)
 
     def _told_to_stop(self, *_: Any) -> None:
         if self._stop_at_s is not None:
-            os._exit(130)  # the claim of a dead holder is taken over, and the next start repairs
+            end_at_once()
         self._stop_at_s = boundary_after(int(time.time()), self._interval_s)
         print(
             f"stopping once the window to {_clock(self._stop_at_s)} is whole; again to stop at once",

@@ -20,6 +20,7 @@ from pipelines.stream_start import begin
 from pipelines.stream_watch import Watch
 from pipelines.two_processes import Reader, TwoProcessRunner
 from schemas.errors import InvalidOptions
+from transforms.core import storage
 from transforms.core.guard import FAILURES
 from transforms.core.log import LogPosition, LogSource
 from transforms.core.open_log import kafka_parts
@@ -88,6 +89,8 @@ def check(options: Any) -> None:
         raise InvalidOptions("--watch goes with a folder, and a folder with --watch; a kafka:// input has none")
     if options.watch and (options.kafka_config or options.readers != 1):
         raise InvalidOptions("--kafka_config and --readers go with a kafka:// input")
+    if options.watch and not storage.can_hold_files(options.input):
+        raise InvalidOptions(f"--input {options.input}: no such folder to watch; allowed is one that is there")
     if options.watch:
         check_apart([options.input], options.output, options.key_ring)
     if options.publish_interval.total_seconds() < 1:

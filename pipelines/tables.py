@@ -9,20 +9,29 @@ import duckdb
 import pyarrow as pa
 
 from schemas.errors import InvalidOptions, StorageUnavailable
-from schemas.registry import SUGGESTIONS, load
+from schemas.registry import EVENT_DATASETS, SUGGESTIONS, load
 from transforms.core import storage
-from transforms.core.layout import LEDGER, Listing, file_path
+from transforms.core.layout import LEDGER, OUTPUT_FILE, Listing, file_path
 
 TABLES = ("requests", "displays", "outcomes", "redactions", "errors", "quarantine", SUGGESTIONS, LEDGER)
 """Datasets that a table is made of; `snippets` is none of them."""
 
 
 def existing_days(output: str) -> list[date]:
-    """The received_dates of an output's ledger; raises InvalidOptions where it has none."""
+    """The received_dates of an output's ledger; none where a run began it and did no more.
+
+    Raises InvalidOptions where it is no output.
+    """
     days = Listing(output).days(LEDGER)
-    if not days:
+    if not days and not storage.exists(storage.join(output, OUTPUT_FILE)):
         raise InvalidOptions(f"--datasets {output}: no ledger there")
     return days
+
+
+def has_landed(output: str) -> bool:
+    """Whether any event of any day landed."""
+    listing = Listing(output)
+    return any(listing.files(name, day) for name in EVENT_DATASETS for day in listing.days(name))
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pipelines.batch import describe
 from pipelines.options import job_parser, run_job
 from schemas.errors import InvalidOptions, UnbalancedBooks
+from transforms.core.input_list import unread_of_all
 from transforms.core.ledger import differences, imbalances, read_marks, strangers, total
 
 
@@ -22,6 +23,7 @@ def main(argv: Sequence[str]) -> None:
     args = parser.parse_args(list(argv))
     marks = read_marks(args.datasets)
     problems = [*imbalances(marks), *differences(args.datasets, marks), *strangers(args.datasets)]
+    problems += unread_of_all(args.datasets, marks)
     if not marks and not problems:
         raise InvalidOptions(f"--datasets {args.datasets}: no ledger there")
     for problem in problems:

@@ -73,9 +73,13 @@ class PayloadTooLarge(RejectedEvent):
 
 
 class PipelineError(TelemetryError):
-    """The run cannot go on; a job prints this in one line and exits with `exit_code`."""
+    """The run cannot go on; a job prints this in one line and exits with `exit_code`.
+
+    `books` are lines for people about what the run did until then, printed after it.
+    """
 
     exit_code = 1
+    books = ""
 
 
 class InvalidOptions(PipelineError):

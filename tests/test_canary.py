@@ -191,6 +191,7 @@ def test_no_secret_in_outputs_logs_or_temporary_files(tmp_path: Path, mode: list
         f"--key_ring={KEY_RING}",
         "--buckets=2",
         "--close_open_suggestions",
+        "--max_quarantined_share=100%",
         *(f"--input={f}" for f in files),
         *mode,
     ]

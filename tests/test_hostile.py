@@ -37,6 +37,7 @@ def run_in_a_process(folder: Path) -> tuple[str, int]:
         "run_job(main)"
     )
     flags = [f"--input={folder}/raw", f"--output={folder}/out", f"--key_ring={KEY_RING}", "--buckets=4"]
+    flags.append("--max_quarantined_share=100%")
     done = subprocess.run([sys.executable, "-c", code, *flags], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     printed, _, peak_mb = done.stdout.strip().rpartition("\n")

@@ -8,17 +8,19 @@ from transforms.core import storage
 from transforms.core.blocks import Block
 from transforms.core.guard import payload_free_errors
 from transforms.core.payloads import Range, read_range
+from transforms.core.range_marks import marked
 
 
 class _ReadRange(beam.DoFn):
     def process(self, part: Range) -> Iterator[Block]:
         with payload_free_errors():
-            yield from read_range(lambda: storage.open_read(part.path), part)
+            yield from marked(read_range, lambda: storage.open_read(part.path), part)
 
 
 class ReadPayloads(beam.PTransform):
     """A bounded PCollection of ranges of files -> blocks of payloads, in any order, each payload once.
 
+    Blocks say what they took of their range, so that what is lost is seen.
     NDJSON (plain, gzip, zstd) and Avro containers, told apart by content. What
     a file holds never fails the step; a storage error does (StorageUnavailable).
     """

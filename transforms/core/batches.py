@@ -32,7 +32,13 @@ TAKEN = "taken"
 TAKEN_SCHEMA = pa.schema([("bucket", pa.int32()), ("part", pa.string()), ("begin", pa.int64()), ("end", pa.int64())])
 """What the source of a stream read: of a partition or file, from one position up to another one, exclusive."""
 
-PASSING = (COUNTS, QUARANTINE, TAKEN)
+RANGES = "ranges"
+RANGES_SCHEMA = pa.schema(
+    [("bucket", pa.int32()), ("range", pa.string()), ("read_bytes", pa.int64()), ("payloads", pa.int64())]
+)
+"""What was read of a batch input: of a range of a file, by its digest, bytes as stored and payloads."""
+
+PASSING = (COUNTS, QUARANTINE, TAKEN, RANGES)
 """Kinds that hold nothing to be protected."""
 
 COUNT_BUCKET = 0
@@ -109,7 +115,16 @@ class Tally:
 
 def taken_batch(taken: Sequence[tuple[str, int, int]]) -> EventBatch | None:
     """What a block took, as rows of TAKEN_SCHEMA; None where it is of no stream."""
-    if not taken:
+    return _told_to_count_bucket(TAKEN, TAKEN_SCHEMA, taken)
+
+
+def ranges_batch(read: Sequence[tuple[str, int, int]]) -> EventBatch | None:
+    """What a block took of ranges, as rows of RANGES_SCHEMA; None where it is of a stream."""
+    return _told_to_count_bucket(RANGES, RANGES_SCHEMA, read)
+
+
+def _told_to_count_bucket(kind: str, schema: pa.Schema, told: Sequence[tuple[str, int, int]]) -> EventBatch | None:
+    if not told:
         return None
-    rows = [dict(zip(TAKEN_SCHEMA.names, (COUNT_BUCKET, *part), strict=True)) for part in taken]
-    return EventBatch(TAKEN, pa.RecordBatch.from_pylist(rows, schema=TAKEN_SCHEMA))
+    rows = [dict(zip(schema.names, (COUNT_BUCKET, *part), strict=True)) for part in told]
+    return EventBatch(kind, pa.RecordBatch.from_pylist(rows, schema=schema))

@@ -50,6 +50,14 @@ class Taken(NamedTuple):
     end: int
 
 
+class RangeRead(NamedTuple):
+    """What a block took of a range of a source file: bytes as stored, and at the range's end its payloads."""
+
+    range: str
+    read_bytes: int
+    payloads: int
+
+
 @dataclass
 class Block:
     """Payloads read together: raw NDJSON lines, requests of an Avro container, or what was unreadable.
@@ -61,6 +69,9 @@ class Block:
     requests: list[RawRequest] = field(default_factory=list)
     unreadable: list[Unreadable] = field(default_factory=list)
     taken: list[Taken] = field(default_factory=list)
+    read: list[RangeRead] = field(default_factory=list)
+    cut_bytes: int = 0
+    """Bytes that were cut into these lines, blank ones and line ends among them."""
 
     def __reduce__(self) -> tuple[object, ...]:
         raise TypeError("unprotected payloads must not leave the stage that reads them")
@@ -77,7 +88,7 @@ class LineCutter:
     def __init__(self) -> None:
         self._lines: list[bytes] = []
         self._unreadable: list[Unreadable] = []
-        self._size = 0
+        self._size = self._cut_bytes = 0
         self._partial: list[bytes] = []
         self._partial_bytes = 0
         self._digest: Any = None
@@ -85,10 +96,11 @@ class LineCutter:
     @property
     def has_any(self) -> bool:
         """Whether `take` would give anything."""
-        return bool(self._lines or self._unreadable)
+        return bool(self._lines or self._unreadable or self._cut_bytes)
 
     def feed(self, chunk: bytes) -> bool:
         """Takes the next bytes; True when a block's worth of lines is there."""
+        self._cut_bytes += len(chunk)
         first, *lines = chunk.split(b"\n")
         self._grow(first)
         if lines:
@@ -111,8 +123,8 @@ class LineCutter:
 
     def take(self) -> Block:
         """The lines so far; starts a new block."""
-        block = Block(lines=self._lines, unreadable=self._unreadable)
-        self._lines, self._unreadable, self._size = [], [], 0
+        block = Block(lines=self._lines, unreadable=self._unreadable, cut_bytes=self._cut_bytes)
+        self._lines, self._unreadable, self._size, self._cut_bytes = [], [], 0, 0
         return block
 
     def _grow(self, part: bytes) -> None:

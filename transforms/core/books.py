@@ -45,6 +45,10 @@ class Books:
         """The columns of a ledger row, maps sorted by key, so that the same counts give the same bytes."""
         return {name: sorted(v.items()) if isinstance(v, Counter) else v for name, v in vars(self).items()}
 
+    def most_unprocessable(self, told: int | None) -> int:
+        """How many payloads our own code may fail on: as told, else 1,000 or a thousandth of the events."""
+        return max(1000, self.events // 1000) if told is None else told
+
     @property
     def accounted(self) -> int:
         """Events whose fate is known."""

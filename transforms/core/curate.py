@@ -8,14 +8,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.registry import load
-from transforms.core.batches import CLOCK, COUNTS, QUARANTINE, TAKEN
+from transforms.core.batches import CLOCK, COUNT_BUCKET, COUNTS, QUARANTINE, RANGES, TAKEN
 from transforms.core.books import Books
 from transforms.core.deduplicate import content_ranks, duplicates
 from transforms.core.layout import LANDING_DATASETS
 from transforms.core.pseudonyms import hex_column
 from transforms.core.published import key_column
 from transforms.core.recent import Recent
-from transforms.core.times import TIMESTAMP, date_of, days_of
+from transforms.core.times import TIMESTAMP, UNKNOWN_DATE, date_of, days_of
 from transforms.core.windows import Portion, mark_day
 
 _SORT_KEYS = ("installation_id", "session_id", "occurred_at", "event_id", "payload_id", "received_at")
@@ -27,8 +27,9 @@ class CuratedBucket:
 
     `clock` is the receive time that suggestions are closed by, None where there is no event yet;
     facts published before are counted late if they were received after `counted_late_to`
-    (microseconds). `taken` is what the source read: partition or file -> begin and end. Code is
-    still clear in it; it is written by the step it is fused with and refuses to be pickled.
+    (microseconds). `taken` is what the source read: partition or file -> begin and end; `ranges`
+    the same of a batch input: range -> bytes and payloads. Code is still clear in it; it is written
+    by the step it is fused with and refuses to be pickled.
     """
 
     portion: Portion
@@ -38,6 +39,7 @@ class CuratedBucket:
     clock: datetime | None = None
     counted_late_to: int = np.iinfo(np.int64).max
     taken: dict[str, tuple[int, int]] = field(default_factory=dict)
+    ranges: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def __reduce__(self) -> tuple[object, ...]:
         raise TypeError("curated rows are written where they are made")
@@ -46,6 +48,11 @@ class CuratedBucket:
     def is_quiet(self) -> bool:
         """Whether nothing came and nothing became of what was there."""
         return not (self.counts or self.tables or self.taken)
+
+    @property
+    def holds_ranges(self) -> bool:
+        """Whether a ledger row of this portion says what was read, nothing too."""
+        return self.portion.window is None and self.portion.bucket == COUNT_BUCKET
 
     @property
     def mark_begin_s(self) -> int:
@@ -74,10 +81,15 @@ def curate(
     for row in tables.pop(TAKEN, pa.table({})).to_pylist():
         begin, end = curated.taken.get(row["part"], (row["begin"], row["end"]))
         curated.taken[row["part"]] = (min(begin, row["begin"]), max(end, row["end"]))
+    for row in tables.pop(RANGES, pa.table({})).to_pylist():
+        read_bytes, payloads = curated.ranges.get(row["range"], (0, 0))
+        curated.ranges[row["range"]] = (read_bytes + row["read_bytes"], payloads + row["payloads"])
     _set_clock(curated, tables.pop(CLOCK, None), lateness)
     for dataset in LANDING_DATASETS:
         if dataset in tables:
             _curate_dataset(curated, dataset, tables[dataset].combine_chunks(), lookback)
+    if curated.holds_ranges and not curated.counts:
+        curated.counts_of(UNKNOWN_DATE)
     return curated
 
 

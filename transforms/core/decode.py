@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import repeat
 
 from schemas.known_values import PACKAGED, Vocabulary
-from transforms.core.batches import EventBatch, taken_batch
+from transforms.core.batches import EventBatch, ranges_batch, taken_batch
 from transforms.core.blocks import Block
 from transforms.core.decoded import DecodedPart, Event
 from transforms.core.event_names import outside_names
@@ -33,7 +33,7 @@ class BlockDecoder:
         self.events = 0
 
     def decode(self, block: Block) -> Iterator[EventBatch]:
-        """The block's batches: datasets first, then quarantine, counts, and what was taken of a stream.
+        """The block's batches: datasets first, then quarantine, counts, and what was read of a stream or range.
 
         Where our own code fails on one of its payloads, that one goes aside and the others come out as if
         it had not been there. Raises InternalError where more went aside than may.
@@ -51,8 +51,7 @@ class BlockDecoder:
             batches = list(self._batches_of_parts(block))
         del whole
         self._unprocessable.saw(self.events)
-        if (taken := taken_batch(block.taken)) is not None:
-            batches.append(taken)
+        batches += [b for b in (taken_batch(block.taken), ranges_batch(block.read)) if b is not None]
         batches.reverse()
         while batches:
             yield batches.pop()  # so that each can be forgotten when it is protected
@@ -82,11 +81,13 @@ class BlockDecoder:
 
         def together(some: list[Event]) -> list[EventBatch]:
             part = self._part()
+            part.expect(len(some))
             part.take(some)
             return finished(part)
 
         def alone(event: list[Event], error: Exception) -> list[EventBatch]:
             part = self._part()
+            part.expect(1)
             part.put_aside(*event[0], error)
             return finished(part)
 

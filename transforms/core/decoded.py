@@ -59,6 +59,7 @@ class DecodedPart:
         self._rows: dict[tuple[str, bool], Rows] = {}
         self._counted: dict[tuple[str, str], list[str | None]] = defaultdict(list)
         self._received = self._counted["events", ""]
+        self._expected_events = 0
 
     @property
     def events(self) -> int:
@@ -67,8 +68,13 @@ class DecodedPart:
 
     def take_lines(self, lines: Sequence[bytes]) -> None:
         """Takes raw lines: each is a payload of one event."""
+        self.expect(len(lines))
         self.take(zip(lines, repeat(None), repeat(None), strict=False))
         self.count_lines()
+
+    def expect(self, events: int) -> None:
+        """Counts events where they are split, whatever becomes of each."""
+        self._expected_events += events
 
     def count_lines(self) -> None:
         """Counts each event so far as a payload of its own."""
@@ -84,7 +90,8 @@ class DecodedPart:
     def events_of(self, requests: Sequence[RawRequest], *, alone: bool = False) -> Iterator[Event]:
         """The events of request bodies, each under its request's stamp; a body of one plain event is taken as it is.
 
-        `alone`: a body on which our own code fails goes aside; else it raises.
+        `alone`: a body on which our own code fails goes aside; else it raises. Then the events are taken by other
+        parts, which expect them.
         """
         payloads = self._counted["payloads", ""]
         for request in requests:
@@ -96,6 +103,7 @@ class DecodedPart:
                 )
             payloads.append(request.received_at)
             if body[:1] == b"{" and b"\n" not in body and len(body) <= MAX_PAYLOAD_BYTES:
+                self.expect(not alone)
                 yield body, request, stamp
                 continue
             try:
@@ -107,8 +115,10 @@ class DecodedPart:
             except Exception as error:
                 if not alone:
                     raise
+                self.expect(1)
                 self.put_aside(body, request, stamp, error)
                 continue
+            self.expect((0 if alone else len(events)) + (damage is not None))
             yield from zip(events, repeat(request), repeat(stamp), strict=False)
             if damage is not None:
                 self._refuse(body, request, stamp, _refusal(damage))
@@ -164,6 +174,7 @@ class DecodedPart:
         for (kind, key), stamps in self._counted.items():
             for day, count in zip(*np.unique(_days(stamps), return_counts=True), strict=True):
                 self._tally.add(int(day), kind, key, int(count))
+        self._tally.add(0, "events", count=self._expected_events - len(self._received))
         return [*found, *(b for b in (self._quarantine.take(), self._tally.batch()) if b is not None)]
 
     def _rows_of(self, dataset: str, is_primary: bool) -> Rows:

@@ -22,6 +22,8 @@ from transforms.core.batches import (
     COUNT_SCHEMA,
     COUNTS,
     PASSING,
+    RANGES,
+    RANGES_SCHEMA,
     TAKEN,
     TAKEN_SCHEMA,
     EventBatch,
@@ -54,7 +56,7 @@ def sealed_schema(kind: str) -> pa.Schema:
     """The columns of a kind as they travel, without the bucket."""
     if kind == CLOCK:
         return CLOCK_SCHEMA
-    for passing, schema in ((COUNTS, COUNT_SCHEMA), (TAKEN, TAKEN_SCHEMA)):
+    for passing, schema in ((COUNTS, COUNT_SCHEMA), (TAKEN, TAKEN_SCHEMA), (RANGES, RANGES_SCHEMA)):
         if kind == passing:
             return schema.remove(schema.get_field_index(BUCKET))
     return load(kind).sealed_arrow

@@ -12,6 +12,7 @@ import pyarrow as pa
 from schemas.registry import contract_digest, load
 from transforms.core import storage
 from transforms.core.books import Books
+from transforms.core.claim import check_held
 from transforms.core.curate import CuratedBucket
 from transforms.core.files import parquet_bytes
 from transforms.core.keyring import KeyRing
@@ -41,9 +42,11 @@ class Publisher:
         """Writes, replaces or removes every file of this portion; a window's mark comes last.
 
         `earlier_days` are days for which the same input left files before.
-        Raises StorageUnavailable where a file cannot be written; what was
-        written stays, and the same run again makes it whole.
+        Raises StorageUnavailable where a file cannot be written, OutputInUse where
+        another run took the output over; what was written stays, and the same run
+        again makes it whole.
         """
+        check_held(self._output)
         window = curated.portion.window
         days = {*curated.counts, *earlier_days, *({window.mark_day} if window else ())}
         tables = [(name, day, curated.tables.get((name, day))) for day in days for name in DATA_DATASETS]
@@ -77,7 +80,8 @@ class Publisher:
     def _ledger_table(self, curated: CuratedBucket, counts: Books, day: date) -> pa.Table:
         portion = curated.portion
         facts = {"input": portion.input, "bucket": portion.bucket, "buckets": self._buckets}
-        row = {**facts, "contract": contract_digest(), **counts.as_row(), **window_facts(curated, day)}
+        row = {**facts, "contract": contract_digest(), **counts.as_row()}
+        row |= window_facts(curated, day) | range_facts(curated, day)
         return pa.Table.from_pylist([row], schema=load(LEDGER).arrow)
 
 
@@ -101,6 +105,17 @@ def window_facts(curated: CuratedBucket, day: date) -> dict[str, Any]:
             "positions_end": sorted((part, end) for part, (_, end) in curated.taken.items()),
         }
     return facts
+
+
+def range_facts(curated: CuratedBucket, day: date) -> dict[str, Any]:
+    """The ledger's columns about ranges of a batch input: on the latest day of one bucket."""
+    if not curated.holds_ranges or day != max(curated.counts):
+        return {}
+    read = sorted(curated.ranges.items())
+    return {
+        "range_bytes": [(name, read_bytes) for name, (read_bytes, _) in read],
+        "range_payloads": [(name, payloads) for name, (_, payloads) in read],
+    }
 
 
 def days_left_by(output: str, is_ours: Callable[[str], bool]) -> dict[tuple[str, int], list[date]]:

@@ -53,6 +53,14 @@ def expand_inputs(patterns: list[str]) -> InputFiles:
     return files
 
 
+def each_once(files: list[SourceFile]) -> list[SourceFile]:
+    """The files without those that are links to another one of them, or the same by another path."""
+    known: dict[str, SourceFile] = {}
+    for file in files:
+        known.setdefault(_place(file.path), file)
+    return list(known.values())
+
+
 def list_tree(folder: str) -> list[SourceFile]:
     """Every file below a folder, sorted by path, none where it is not there; side files are left alone."""
     with explained(folder, "list"):

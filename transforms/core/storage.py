@@ -12,6 +12,7 @@ from transforms.core.source_files import (
     InputFiles,
     SourceFile,
     check_unchanged,
+    each_once,
     expand_inputs,
     input_digest,
     lies_in,
@@ -24,6 +25,7 @@ __all__ = [
     "SourceFile",
     "check_unchanged",
     "create_exclusive",
+    "each_once",
     "exists",
     "expand_inputs",
     "file_system",
@@ -54,6 +56,11 @@ def file_system(path: str) -> Any:
     return open_fs(path)[0]
 
 
+def absolute(path: str) -> str:
+    """The path as a worker in another folder finds it."""
+    return os.path.abspath(path) if "://" not in path else path
+
+
 def join(folder: str, *names: str) -> str:
     """Path of something in a folder; works for URLs and local paths."""
     return "/".join([folder.rstrip("/"), *names])
@@ -64,6 +71,13 @@ def exists(path: str) -> bool:
     fs, inner = open_fs(path)
     with explained(path, "look at"):
         return bool(fs.exists(inner))
+
+
+def can_hold_files(folder: str) -> bool:
+    """Whether a local folder is there, or a store's bucket: a prefix is there once something lies under it."""
+    fs, inner = open_fs(folder)
+    with explained(folder, "look at"):
+        return bool(fs.isdir(inner) if is_local(folder) else fs.exists(inner.partition("/")[0]))
 
 
 def read_bytes(path: str) -> bytes:
