@@ -5,10 +5,11 @@ so nothing is assumed clean. What is found, and what cannot be, is in
 docs/scrubbing.md. The time it takes grows linearly with the text.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property, reduce
+from functools import cached_property
+from itertools import chain, compress
 
 import numpy as np
 import pyarrow as pa
@@ -31,46 +32,63 @@ _MOST_ROUNDS = 4
 
 @dataclass(frozen=True)
 class Scrubber:
-    """Detectors; what none of their heads is found in is clean."""
+    """Detectors, in groups; what none of their heads is found in is clean."""
 
-    detectors: tuple[Detector, ...]
+    groups: tuple[tuple[Detector, ...], ...]
+
+    @cached_property
+    def detectors(self) -> tuple[Detector, ...]:
+        """All of them."""
+        return tuple(chain.from_iterable(self.groups))
 
     @cached_property
     def prefilter(self) -> list[str]:
-        """Patterns for pyarrow's RE2, one of which finds every text with something to look at.
+        """For each group a pattern of RE2 that finds every text its detectors must look at; then, what hides things.
 
-        Several small automata: one of everything grows beyond what RE2 keeps and is five times slower.
+        One automaton for each: one of everything grows beyond what RE2 keeps and is five times slower.
         """
-        groups: dict[str, list[str]] = defaultdict(list)
-        for detector in self.detectors:
-            groups[detector.name].append(f"(?:{detector.heads})")
-        return [*map("|".join, groups.values()), HIDING]
+        return [*("|".join(f"(?:{detector.heads})" for detector in group) for group in self.groups), HIDING]
 
-    def find(self, text: bytes) -> Iterable[Span]:
-        """Spans in the text as it stands and as a person would read it; they may overlap."""
+    def suspects(self, texts: pa.Array) -> np.ndarray:
+        """Which of the prefilter's patterns (first axis) are in which text (second) of a binary column."""
+        found = (pc.match_substring_regex(texts, pattern).fill_null(False) for pattern in self.prefilter)
+        return np.stack([mask.to_numpy(zero_copy_only=False) for mask in found])
+
+    def find(self, text: bytes, suspected: np.ndarray | None = None) -> Iterable[Span]:
+        """Spans in the text as it stands and as a person would read it; they may overlap.
+
+        `suspected` is the text's own column of `suspects`; None looks for everything.
+        """
+        groups = self.groups if suspected is None else list(compress(self.groups, suspected))
         lowered = text.lower()
-        for detector in self.detectors:
+        for detector in chain.from_iterable(groups):
             yield from detector.find(text, lowered)
-        shown = plain(text)
+        shown = plain(text) if suspected is None or suspected[-1] else None
         if shown:
             lowered = shown.text.lower()
             for detector in self.detectors:
                 yield from map(shown.original, detector.find(shown.text, lowered))
 
 
+_HALF = len(CONTEXTS) // 2
 _ANYWHERE = (
-    TOKENS, PRIVATE_KEYS, URL_CREDENTIALS, *CONTEXTS, ASSIGNMENTS, EMAIL, IPV4, IPV6, MAC, CARD, IBAN, PHONE,
-)  # fmt: skip
+    (TOKENS,),
+    (PRIVATE_KEYS, URL_CREDENTIALS, EMAIL),
+    tuple(CONTEXTS[:_HALF]),
+    tuple(CONTEXTS[_HALF:]),
+    (ASSIGNMENTS,),
+    (IPV4, IPV6, MAC, CARD, IBAN, PHONE),
+)
 CODE = Scrubber(_ANYWHERE)
 """For code: tokens, keys, credentials, passwords, addresses, numbers of persons."""
 
-ERRORS = Scrubber((*_ANYWHERE, PATHS))
+ERRORS = Scrubber((*_ANYWHERE, (PATHS,)))
 """For errors: the same, and file paths, of which only what lies in an extension or node module stays."""
 
 
 def scrub_text(text: str, scrubber: Scrubber, counts: Counter[str]) -> str:
     """The text with each span replaced; counts what was replaced by kind."""
-    return _scrubbed(text, scrubber, counts, is_json=False)
+    return _scrubbed(text.encode("utf-8", "surrogatepass"), scrubber, counts).decode("utf-8", "surrogatepass")
 
 
 def scrub_json(text: str, scrubber: Scrubber, counts: Counter[str]) -> str:
@@ -80,22 +98,29 @@ def scrub_json(text: str, scrubber: Scrubber, counts: Counter[str]) -> str:
     cut in two. Names are scrubbed as values are, and tell what their values
     are. Text that is no JSON is scrubbed as a whole.
     """
-    return _scrubbed(text, scrubber, counts, is_json=True)
-
-
-def _scrubbed(text: str, scrubber: Scrubber, counts: Counter[str], *, is_json: bool) -> str:
-    """Once more where something was replaced: what it touched may look different without it."""
     raw = text.encode("utf-8", "surrogatepass")
+    return _scrubbed(raw, scrubber, counts, unescaped(raw)).decode("utf-8", "surrogatepass")
+
+
+def _scrubbed(
+    raw: bytes,
+    scrubber: Scrubber,
+    counts: Counter[str],
+    json_view: View | None = None,
+    suspected: np.ndarray | None = None,
+) -> bytes:
+    """Once more where something was replaced: what it touched may look different without it."""
     for _ in range(_MOST_ROUNDS):
-        view = unescaped(raw) if is_json else View(raw)
-        spans = merged(map(view.original, scrubber.find(view.text)))
-        if spans and is_json:
+        view = json_view or View(raw)
+        spans = merged(map(view.original, scrubber.find(view.text, suspected)))
+        if spans and json_view:
             spans = _within_strings(spans, literals(raw))
         if not spans:
             break
         counts.update(span.kind for span in spans)
         raw = _replaced(raw, spans)
-    return raw.decode("utf-8", "surrogatepass")
+        json_view, suspected = unescaped(raw) if json_view else None, None
+    return raw
 
 
 def _within_strings(spans: list[Span], quotes: np.ndarray | None) -> list[Span]:
@@ -127,18 +152,23 @@ def scrub_column(
     """The column scrubbed, and how many spans each row lost (None: none did anywhere)."""
     if values.null_count == len(values):
         return values, None
-    matches = (pc.match_substring_regex(values, pattern) for pattern in scrubber.prefilter)
-    suspects = pc.indices_nonzero(reduce(pc.or_, matches).fill_null(False))
-    if not len(suspects):
+    raw = values.cast(pa.binary())
+    views = [None if text is None else unescaped(text) for text in raw.to_pylist()] if is_json else None
+    shown = raw if views is None else pa.array([view and view.text for view in views], pa.binary())
+    suspects = scrubber.suspects(shown)
+    rows = np.flatnonzero(suspects.any(axis=0)).tolist()
+    if not rows:
         return values, None
-    texts = values.to_pylist()
+    texts = raw.to_pylist()
     spans = np.zeros(len(values), dtype=np.int32)
-    for row in suspects.to_pylist():
+    for row in rows:
         found: Counter[str] = Counter()
-        texts[row] = _scrubbed(texts[row], scrubber, found, is_json=is_json)
+        texts[row] = _scrubbed(texts[row], scrubber, found, views and views[row], suspects[:, row])
         spans[row] = found.total()
         counts.update(found)
-    return pa.array(texts, pa.string()), spans
+    if not spans.any():
+        return values, None
+    return pa.array(texts, pa.binary()).cast(pa.string()), spans
 
 
 class WordScrubber:

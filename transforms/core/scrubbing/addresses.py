@@ -25,9 +25,9 @@ def _emails(text: bytes, heads: Iterator[tuple[int, int]]) -> Iterable[Span]:
         if local is None or local.group() == b"git":
             continue
         begin = start - len(local.group())
-        domain = _DOMAIN.match(text, end, min(len(text), end + _DOMAIN_BYTES))
+        domain = _DOMAIN.match(text, end - 1, min(len(text), end + _DOMAIN_BYTES))
         if domain is None:
-            host = _HOST.match(text, end, min(len(text), end + _DOMAIN_BYTES))
+            host = _HOST.match(text, end - 1, min(len(text), end + _DOMAIN_BYTES))
             if host and _LOGIN.search(text[max(0, begin - 40) : begin]):
                 yield Span(begin, host.end(), "email")
                 done = host.end()

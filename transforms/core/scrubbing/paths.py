@@ -15,7 +15,7 @@ _SLASH = r"[/\\]+(?:[A-Za-z]:[/\\]+)?"
 _WORD = rf" (?:[\w.'&{HIGH}-]|\(x86\))+"
 _HOME = r"(?i:home|users|documents and settings)[/\\]+"
 _BODY = compiled(
-    rf"(?:{_HOME}{_PART}(?:{_WORD}){{1,3}}{_SLASH}|{_PART}(?:{_WORD})?{_SLASH}|{_PART}(?:{_WORD}){{0,5}}\\+)*"
+    rf"(?:[A-Za-z]:[/\\]+)?(?:{_HOME}{_PART}(?:{_WORD}){{1,3}}{_SLASH}|{_PART}(?:{_WORD})?{_SLASH}|{_PART}(?:{_WORD}){{0,5}}\\+)*"
     rf"(?:{_HOME}{_PART}(?: [A-Z{HIGH}][\w.'{HIGH}-]*){{1,2}}|{_PART})?"
 )
 _QUOTED = {
@@ -28,7 +28,7 @@ _NO_ROOT_AFTER = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmn
 _NO_WORD_BEFORE = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz-")
 _REGEX = compiled(r"[^/]*[+^$\\][^/]*/[dgimsuvy]{1,6}")
 _WEB = frozenset(b"http https ws wss ftp ftps data".split())
-_LOCAL = compiled(r"(?i)(?:file|vscode[\w-]*|cursor[\w-]*|code-oss|webpack[\w-]*|ng|rsc|turbopack|app|cwd|node|untitled|jar|zip)")
+_LOCAL = compiled(r"(?i)(?:file|ssh-remote|vscode[\w-]*|cursor[\w-]*|code-oss|webpack[\w-]*|ng|rsc|turbopack|app|cwd|node|untitled|jar|zip)")
 _URL = compiled(r"[^\s\"'`<>(){}]*")
 _PATH_IN_URL = compiled(r"/(?:home|Users)/|/[A-Za-z](?::|%3[aA])/|/@fs/")
 _TAIL = compiled(
