@@ -28,7 +28,7 @@ def _emails(text: bytes, heads: Iterator[tuple[int, int]]) -> Iterable[Span]:
         domain = _DOMAIN.match(text, end - 1, min(len(text), end + _DOMAIN_BYTES))
         if domain is None:
             host = _HOST.match(text, end - 1, min(len(text), end + _DOMAIN_BYTES))
-            if host and _LOGIN.search(text[max(0, begin - 40) : begin]):
+            if host and (b"-remote+" in local.group() or _LOGIN.search(text[max(0, begin - 40) : begin])):
                 yield Span(begin, host.end(), "email")
                 done = host.end()
             continue
@@ -41,7 +41,7 @@ def _emails(text: bytes, heads: Iterator[tuple[int, int]]) -> Iterable[Span]:
 
 def _is_version(octets: list[int], text: bytes, start: int, end: int) -> bool:
     """Whether four numbers are a version rather than an address: small ones, or a letter or a word says so."""
-    if max(octets[:3]) < 10:
+    if max(octets[:3]) < 10 or (octets[0] < 3 and octets[1] < 10):  # the latter are object identifiers, too
         return True
     after = text[end : end + 1]
     if after and after[0] in _WORD and after != b"_":

@@ -7,10 +7,12 @@ at random.
 """
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from transforms.core.scrubbing.engine import Detector, Span, compiled
 from transforms.core.scrubbing.values import MAX_VALUE_BYTES, is_password, is_placeholder, is_random, is_strong
 
+_NAME_BYTES = 100
 _WORDS = (
     r"pass(?:w(?:or[dt]e?|d)|phrase|code)?|pwd|passw|secret|token|credentials?|cred|key|auth|mnemonic|sess(?:ion)?_?id"
     r"|\bsid|signature|salt|pepper|kennwort|contrase\S{1,2}a|senha|mot_?de_?passe"
@@ -18,7 +20,7 @@ _WORDS = (
 _QUOTE = r"\\*[\"'`]"
 _TYPE = r"\s*\??\s*:\s*(?:&?(?:'static\s+)?[A-Za-z_][\w.]*(?:<[\w ,]+>|\[[\w ,]*\])?\??(?:\s*\|\s*\w+)?)\s*=[ \t]*"
 _SIGN = (
-    rf"\s*(?::=|=>|[=!]==?|->|\?\?=?|\|\|=?|\?=|[:=])\s*|{_TYPE}|[ \t]*,[ \t]*(?:[\w]+[ \t]*=[ \t]*)?"
+    rf"{_TYPE}|\s*(?::=|=>|[=!]==?|->|\?\?=?|\|\|=?|\?=|[:=])\s*|[ \t]*,[ \t]*(?:[\w]+[ \t]*=[ \t]*)?"
     rf"|\s*\(\s*|>\s*(?:<!\[CDATA\[)?|\s+value\s*=\s*"
 )
 _HEADS = rf"(?i)(?:{_WORDS})[\w.$-]*(?:{_QUOTE})?\]?(?:{_SIGN})"
@@ -64,7 +66,7 @@ def _value(text: bytes, start: int, end: int) -> Span | None:
         return None
     before = _NAME_BEFORE.search(text[max(0, start - 40) : start])
     name = (before.group() if before else b"") + parts.group(1)
-    strictness = _strictness(name)
+    strictness = _strictness(name) if len(name) <= _NAME_BYTES else None
     if strictness is None:
         return None
     sign = parts.group(3).strip()
@@ -78,13 +80,12 @@ def _value(text: bytes, start: int, end: int) -> Span | None:
     return _bare(text, start, end, name, sign, strictness)
 
 
+@lru_cache(maxsize=4096)
 def _strictness(name: bytes) -> str | None:
     """`password`, `token` or `key` by what the name says; None where it names something beside a secret."""
     lowered = name.lower()
-    last = max((lowered.rfind(word) + len(word), word) for word in _PLAIN_WORDS if word in lowered) if any(
-        word in lowered for word in _PLAIN_WORDS
-    ) else (0, b"")
-    tail = name[last[0] :]
+    end = max((lowered.rfind(word) + len(word) for word in _PLAIN_WORDS if word in lowered), default=0)
+    tail = name[end:]
     if tail and _NO_SECRET_AFTER.fullmatch(tail):
         return None
     if _STRONG_NAME.fullmatch(name):
@@ -142,6 +143,8 @@ def _bare(text: bytes, start: int, end: int, name: bytes, sign: bytes, strictnes
         good = not is_placeholder(value) and len(value) >= 4 and _env_value(value, strictness)
     else:
         good = _judged(value, strictness, quoted=False)
+    if good and len(value) == MAX_VALUE_BYTES:
+        value = _BARE.match(text, end).group()
     return _span(end, value) if good else None
 
 

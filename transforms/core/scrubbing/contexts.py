@@ -23,8 +23,8 @@ _COOKIE_ATTRIBUTES = frozenset(b"path domain expires max-age samesite secure htt
 _HEX = frozenset(b"0123456789abcdefABCDEF")
 
 
-def _run(text: bytes, at: int, pattern: "object" = _VALUE) -> bytes:
-    match = pattern.match(text, at, min(len(text), at + MAX_VALUE_BYTES))  # type: ignore[attr-defined]
+def _run(text: bytes, at: int, pattern: "_Regexp" = _VALUE) -> bytes:
+    match = pattern.match(text, at, min(len(text), at + MAX_VALUE_BYTES))
     return match.group() if match else b""
 
 

@@ -26,11 +26,12 @@ class Span(NamedTuple):
     kind: str
 
 
-def compiled(pattern: str, *, captures: bool = False) -> "re2._Regexp":
+def compiled(pattern: str, *, captures: bool = False, longest: bool = False) -> "re2._Regexp":
     """An RE2 pattern over bytes; without captures it never leaves the fast automaton."""
     options = re2.Options()
     options.encoding = re2.Options.Encoding.LATIN1
     options.never_capture = not captures
+    options.longest_match = longest
     options.max_mem = _MAX_MEMORY_BYTES
     options.log_errors = False
     return re2.compile(pattern.encode("latin-1"), options)

@@ -37,9 +37,11 @@ def _phones(text: bytes, heads: Iterator[tuple[int, int]]) -> Iterable[Span]:
             run = run[:-1]
         if not run or not _alone(text, start, start + len(run), also=b"+/"):
             continue
+        last = start + len(run)
+        run = b"+" + run[2:] if run[:2] == b"00" else run
         good = _international(run) if run[:1] == b"+" else bool(_NATIONAL.fullmatch(run))
         if good:
-            yield Span(start, start + len(run), "phone")
+            yield Span(start, last, "phone")
 
 
 def _international(run: bytes) -> bool:
@@ -106,6 +108,6 @@ def _mod_97(iban: bytes) -> bool:
     return int("".join(str(int(chr(c), 36)) for c in iban[4:] + iban[:4])) % 97 == 1
 
 
-PHONE = Detector.of("phone", r"\+[0-9(][0-9 ().\-/]+[0-9]|\(?[2-9][0-9]{2}\)?[ .-][2-9][0-9]{2}[ .-][0-9]{4}", _phones)
+PHONE = Detector.of("phone", r"(?:\+|\b00[1-9][0-9]{0,2} )[0-9(][0-9 ().\-/]+[0-9]|\(?[2-9][0-9]{2}\)?[ .-][2-9][0-9]{2}[ .-][0-9]{4}", _phones)
 CARD = Detector.of("card", r"[0-9]{4}[ -]?[0-9]{4}[ -]?[0-9]{4}[0-9 -]*|[0-9]{4}[ -][0-9]{6}[ -][0-9]{4,5}", _cards)
 IBAN = Detector.of("iban", r"[A-Z]{2}[0-9]{2}[ -]?[A-Z0-9]{4}[ -]?[A-Z0-9]{3}", _ibans)

@@ -10,14 +10,16 @@ from collections.abc import Iterable, Iterator
 from transforms.core.scrubbing.engine import HIGH, Detector, Span, compiled
 
 _SIGNS = r"\s\"<>|:*?()\[\]{},;`/\\"
-_PART = rf"(?:[^{_SIGNS}']|'[A-Za-z{HIGH}])+"
+_INSIDE = rf"'[A-Za-z{HIGH}]|[,;][A-Za-z{HIGH}]|\([A-Za-z{HIGH}][\w.{HIGH}-]*\)|\[[A-Za-z.{HIGH}][\w.{HIGH}-]*\]"
+_PART = rf"(?:[^{_SIGNS}']|{_INSIDE})+"
 _SLASH = r"[/\\]+(?:[A-Za-z]:[/\\]+)?"
 _WORD = rf" (?:[\w.'&{HIGH}-]|\(x86\))+"
 _HOME = r"(?i:home|users|documents and settings)[/\\]+"
-_BODY = compiled(
-    rf"(?:[A-Za-z]:[/\\]+)?(?:{_HOME}{_PART}(?:{_WORD}){{1,3}}{_SLASH}|{_PART}(?:{_WORD})?{_SLASH}|{_PART}(?:{_WORD}){{0,5}}\\+)*"
-    rf"(?:{_HOME}{_PART}(?: [A-Z{HIGH}][\w.'{HIGH}-]*){{1,2}}|{_PART})?"
+_FOLDERS = (
+    rf"(?:[A-Za-z]:[/\\]+)?(?:{_HOME}{_PART}(?:{_WORD}){{1,3}}{_SLASH}|{_PART}(?:{_WORD})?{_SLASH}"
+    rf"|{_PART}(?:{_WORD}){{0,5}}\\+)*"
 )
+_BODY = compiled(rf"{_FOLDERS}{_HOME}{_PART}(?: [A-Z{HIGH}][\w.'{HIGH}-]*){{1,2}}|{_FOLDERS}(?:{_PART})?", longest=True)
 _QUOTED = {
     c: compiled(rf"(?:[^{c}\n:*?<>|;]|[A-Za-z]:[/\\]|{c}[A-Za-z{HIGH}])*{c}" if c == "'" else rf"(?:[^{c}\n:*?<>|;]|[A-Za-z]:[/\\])*{c}")
     for c in "\"'`"
@@ -28,7 +30,7 @@ _NO_ROOT_AFTER = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmn
 _NO_WORD_BEFORE = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz-")
 _REGEX = compiled(r"[^/]*[+^$\\][^/]*/[dgimsuvy]{1,6}")
 _WEB = frozenset(b"http https ws wss ftp ftps data".split())
-_LOCAL = compiled(r"(?i)(?:file|ssh-remote|vscode[\w-]*|cursor[\w-]*|code-oss|webpack[\w-]*|ng|rsc|turbopack|app|cwd|node|untitled|jar|zip)")
+_LOCAL = compiled(r"(?i)(?:file|ssh-remote|vscode[\w-]*|cursor[\w-]*|code-oss|webpack[\w-]*|ng|rsc|turbopack|app|cwd|node|smb|nfs|afp|cifs|sftp|scp|ssh|untitled|jar|zip)")
 _URL = compiled(r"[^\s\"'`<>(){}]*")
 _PATH_IN_URL = compiled(r"/(?:home|Users)/|/[A-Za-z](?::|%3[aA])/|/@fs/")
 _TAIL = compiled(
@@ -39,7 +41,7 @@ _KEPT_FOLDERS = (b"node_modules", b"extensions")
 _REDACTED = b"<REDACTED:path>"
 _HEADS = (
     r"[A-Za-z][\w+.-]+:/{2,}|[A-Za-z]:[/\\]+|\\{2,}[?.]\\+(?:UNC\\+)?(?:[A-Za-z]:\\+)?|\\{2,}[\w.$-]"
-    rf"|~[^{_SIGNS}']*[/\\]+|/+|(?i:\b(?:home|users|documents and settings)[/\\]+)"
+    rf"|~[^{_SIGNS}']*[/\\]+|%\w+%[/\\]+|/+|(?i:\b(?:home|users|documents and settings)[/\\]+)"
 )
 
 
@@ -87,7 +89,7 @@ def _end(text: bytes, start: int, end: int, first: bytes) -> int:
         root, end = (2, end - 1) if text[end - 1] not in b"\\" else (1, end)
     elif before in _NO_WORD_BEFORE:
         return start
-    elif first != b"~" and text[start + 1 : start + 2] != b":":  # home/ or Users/
+    elif first not in b"~%" and text[start + 1 : start + 2] != b":":  # home/ or Users/
         end, root = start, 3 if text[start : start + 1] == b"u" and b"/" in text[start:end] else 2
     else:
         root = 1

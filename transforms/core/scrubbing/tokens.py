@@ -19,8 +19,8 @@ from transforms.core.scrubbing.values import mixes
 if TYPE_CHECKING:
     from re2 import _Regexp
 
-_BREAK = compiled(r"[ \t]*\\?\r?\n[ \t]*")
 _WRAPPED_BYTES = 400
+_FIRST_PIECE_BYTES = 4
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Token:
             if not self.inside and not begins_word(text, start):
                 return None  # first of all, so that no run is read from each of its bytes
             return self._checked(text, self._compiled.match(text, start))
-        for match in self._compiled.finditer(text, max(0, start - self.before), min(len(text), end + 2048)):
+        for match in self._compiled.finditer(text, max(0, start - self.before), min(len(text), end + 512)):
             if match.start() > start:
                 return None
             if match.end() >= end:
@@ -107,21 +107,21 @@ class _Finder:
 
 
 def _wrapped(text: bytes, start: int, end: int, rules: list[Token]) -> Span | None:
-    """A token that a line break cut in two."""
-    if b"\n" not in text[start : start + 80]:
-        return None
+    """A token that a line break, or two of them, cut in pieces."""
     window = text[start : start + _WRAPPED_BYTES]
-    pieces, removed, at = [], [], 0
-    for match in _BREAK.finditer(window):
-        pieces.append(window[at : match.start()])
-        removed.append((sum(map(len, pieces)), match.end() - match.start()))
-        at = match.end()
-    joined = b"".join([*pieces, window[at:]])
+    lines = window.split(b"\n", 3)[:3]
+    if len(lines) < 2 or len(lines[0]) < end - start + _FIRST_PIECE_BYTES or b" " in lines[0]:
+        return None
+    pieces = [line.strip(b" \t\r\\") for line in lines]
+    joined = b"".join(pieces)
     for rule in rules:
         span = None if rule.before else rule.at(joined, 0, end - start)
-        if span and any(place < span.end for place, _ in removed):
-            longer = sum(size for place, size in removed if place < span.end)
-            return Span(start + span.start, start + span.end + longer, span.kind)
+        if span and span.end > len(pieces[0]):
+            left = span.end - len(pieces[0])
+            inside = 1 if left <= len(pieces[1]) else 2
+            left -= len(pieces[1]) * (inside - 1)
+            line_at = sum(len(line) + 1 for line in lines[:inside])
+            return Span(start + span.start, start + line_at + lines[inside].find(pieces[inside]) + left, span.kind)
     return None
 
 

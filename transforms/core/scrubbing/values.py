@@ -1,13 +1,13 @@
 """Whether a value beside a name such as `password` is a secret, or code, a placeholder or a word.
 
-All of it on values of at most `MAX_VALUE_BYTES`.
+All of it on values of at most `MAX_VALUE_BYTES`; of a longer one its beginning is judged.
 """
 
 from math import log2
 
 from transforms.core.scrubbing.engine import compiled
 
-MAX_VALUE_BYTES = 1024
+MAX_VALUE_BYTES = 512
 _PLACEHOLDER_WORDS = frozenset(
     b"password passwd pwd pass passphrase secret token key apikey api_key api-key username user login admin root"
     b" none null nil undefined true false yes no string str text bytes number int bool boolean object any void"
