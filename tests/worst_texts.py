@@ -2,8 +2,7 @@
 
 import random
 
-from transforms.core.scrub import ERRORS
-from transforms.core.scrubbing.tokens import tokens
+from transforms.core.scrubbing.tokens import Token
 
 _RANDOM = random.Random(3)
 _HEX = "".join(_RANDOM.choices("0123456789abcdef", k=4096))
@@ -22,23 +21,31 @@ _PIECES = [
     "login a password ", "login a ", "configure set key ", "identified by '", "login('a','", "login('", "password is a1", "@tcp(",
     "a:b@tcp(", "jdbc:oracle:thin:", "jdbc:oracle:thin:a/", "cookie: ", "cookie: a=", "cookie: a=b;", "a=bbbbbb1;", "pass:",
     "+1 ", "+49 178 5", "+", "4242 ", "4242424242424242", "4242 4242 4242 4241 ", "DE89 ", "DE89AAAA", "555-555-5555", "1 ", "12-",
-    " ", "\t", "\n", "    ", "\x00", "é", "王", "\u200b", "a\u200b", "９", "&#64;", "&#", "%40", "%2525", "%2F", "\\u0040", "\\x40", "\\ud83d",
+    " ", "\t", "\n", "    ", "\x00", "é", "王", "\u200b", "a\u200b", "\uff19", "&#64;", "&#", "%40", "%2525", "%2F", "\\u0040", "\\x40", "\\ud83d",
     "{", "[", "[[\"a\",", "\"", "\"\\", "\\\"", "\"a\",", "\"password\":\"a1b2c3\",", "{\"a\":", "1,", "<", "<REDACTED:path>/", "ghp_\n",
 ]  # fmt: skip
 
 
-def _of_tokens() -> list[str]:
-    return [piece for token in tokens() for word in token.keywords for piece in (word, f"{word}{_WORDS[:11]}", f" {word}a1")]
+def token_pieces(token: Token) -> list[str]:
+    """For a rule: its keyword again and again, alone, with what may follow, with what nearly is one."""
+    words = token.keywords or tuple(_HEADED[token.kind])
+    return [piece for word in words for piece in (word, f"{word}{_WORDS[:11]}", f" {word}a1", f"{word}{_WORDS}")]
 
 
 def worst_pieces() -> list[str]:
-    """What to repeat."""
-    return list(dict.fromkeys([*_PIECES, *_of_tokens()]))
+    """What to repeat for the other patterns."""
+    return list(dict.fromkeys(_PIECES))
 
 
 def worst_text(piece: str, size: int) -> str:
-    """The piece again and again, without an end."""
-    return (piece * (size // len(piece.encode()) + 1))[:size] if piece.isascii() else piece * (size // len(piece.encode()))
+    """The piece again and again, without an end; so many bytes."""
+    return (piece * (size // len(piece.encode()) + 1)).encode()[:size].decode("utf-8", "ignore")
 
 
-DETECTORS = [detector.name for detector in ERRORS.detectors]
+_HEADED = {
+    "discord_token": [".Gaaaaa.", "MAAAA.Gaaaaa.", "M"],
+    "twilio_key": ["SK0000", "SK"],
+    "airtable_token": [".00000000", "pat"],
+    "asana_token": ["0/10000", "0/1"],
+}
+"""Texts that a rule's head finds, for rules without a keyword."""

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain, compress
+from itertools import chain, compress, pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -130,16 +130,16 @@ def _within_strings(spans: list[Span], quotes: np.ndarray | None) -> list[Span]:
     within = []
     for span in spans:
         first, last = np.searchsorted(quotes, (span.start, span.end))
-        edges = [span.start, *quotes[first:last].tolist(), span.end]
-        for place, (start, end) in enumerate(zip(edges, edges[1:], strict=False)):
-            start += place > 0  # noqa: PLW2901 - after the quote
-            if (first + place) % 2 and end > start:
-                within.append(Span(start, end, span.kind))
+        edges = [span.start - 1, *quotes[first:last].tolist(), span.end]
+        for place, (quote, end) in enumerate(pairwise(edges)):
+            if (first + place) % 2 and end > quote + 1:
+                within.append(Span(quote + 1, end, span.kind))
     return within
 
 
 def _replaced(raw: bytes, spans: list[Span]) -> bytes:
-    pieces, at = [], 0
+    pieces: list[bytes] = []
+    at = 0
     for span in spans:
         pieces += (raw[at : span.start], f"<REDACTED:{span.kind}>".encode())
         at = span.end
@@ -153,17 +153,17 @@ def scrub_column(
     if values.null_count == len(values):
         return values, None
     raw = values.cast(pa.binary())
-    views = [None if text is None else unescaped(text) for text in raw.to_pylist()] if is_json else None
-    shown = raw if views is None else pa.array([view and view.text for view in views], pa.binary())
+    texts = raw.to_pylist()
+    views = [unescaped(text) if is_json and text is not None else None for text in texts]
+    shown = pa.array([view and view.text for view in views], pa.binary()) if is_json else raw
     suspects = scrubber.suspects(shown)
     rows = np.flatnonzero(suspects.any(axis=0)).tolist()
     if not rows:
         return values, None
-    texts = raw.to_pylist()
     spans = np.zeros(len(values), dtype=np.int32)
     for row in rows:
         found: Counter[str] = Counter()
-        texts[row] = _scrubbed(texts[row], scrubber, found, views and views[row], suspects[:, row])
+        texts[row] = _scrubbed(texts[row], scrubber, found, views[row], suspects[:, row])
         spans[row] = found.total()
         counts.update(found)
     if not spans.any():

@@ -9,10 +9,15 @@ _DOMAIN = compiled(rf"(?:[A-Za-z0-9{HIGH}_-]+\.)+[A-Za-z{HIGH}][A-Za-z0-9{HIGH}-
 _LOCAL_BEFORE = compiled(rf"[A-Za-z0-9{HIGH}_][\w.%+'{HIGH}-]*\z")
 _QUOTED_BEFORE = compiled(r"\"[^\"\s@<>]+\"\z")
 _MAILBOX_BYTES, _DOMAIN_BYTES = 128, 260
-_NO_TOP_LEVEL = frozenset(b"png jpg jpeg gif svg webp css scss js mjs cjs jsx tsx json html txt lock tgz whl exe dll".split())
+_NO_TOP_LEVEL = frozenset(
+    b"png jpg jpeg gif svg webp css scss js mjs cjs jsx tsx json html txt lock tgz whl exe dll".split()
+)
 _LOGIN = compiled(r"(?i)(?:ssh|scp|sftp|rsync|mosh|mailto:?|ssh-remote\+)(?:\s+-\w+)*[\s:+]*\z")
 _HOST = compiled(r"[A-Za-z0-9][\w-]*")
 _WORD = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz")
+_WORD_OR_DOT = _WORD | frozenset(b".")
+_WORD_OR_COLON = _WORD | frozenset(b":")
+_RUN_BYTES = 64
 _ZONE = compiled(r"%[\w.-]+")
 _VERSION_BEFORE = compiled(r"(?i)(?:version|release|ver|[=~<>!^]=?|@|-)[\s:=\"']*\z")
 
@@ -33,7 +38,11 @@ def _emails(text: bytes, heads: Iterator[tuple[int, int]]) -> Iterable[Span]:
                 done = host.end()
             continue
         labels = domain.group().split(b".")
-        if len(labels[-1]) < 2 or labels[-1].lower() in _NO_TOP_LEVEL or (labels[0].isdigit() and labels[1][:1].isdigit()):
+        if (
+            len(labels[-1]) < 2
+            or labels[-1].lower() in _NO_TOP_LEVEL
+            or (labels[0].isdigit() and labels[1][:1].isdigit())
+        ):
             continue
         yield Span(begin, domain.end(), "email")
         done = domain.end()
@@ -51,35 +60,33 @@ def _is_version(octets: list[int], text: bytes, start: int, end: int) -> bool:
 
 def _ipv4(text: bytes, heads: Iterator[tuple[int, int]]) -> Iterable[Span]:
     for start, end in heads:
-        parts = text[start : min(end, start + 24)].replace(b"-", b".").split(b".")
-        if parts and not parts[0].isdigit():
-            parts, start = parts[1:], start + len(parts[0]) + 1
-        if len(parts) != 4 or any(len(p) > 3 for p in parts):
+        at = start + text[start : start + 4].find(b"-") + 1 if text[start] > 57 else start  # `ip-` stays
+        parts = text[at : min(end, at + 24)].replace(b"-", b".").split(b".")
+        if len(parts) != 4 or any(len(part) > 3 for part in parts):
             continue
-        octets = [int(p) for p in parts]
-        if max(octets) > 255 or octets[0] in (0, 127, 255) or text[start - 1 : start] in (b".", b"-") and text[start - 2 : start - 1].isdigit():
+        octets = [int(part) for part in parts]
+        continues = text[at - 1 : at] == b"." and text[at - 2 : at - 1].isdigit()
+        if continues or max(octets) > 255 or octets[0] in (0, 127, 255) or _is_version(octets, text, at, end):
             continue
-        if not _is_version(octets, text, start, end):
-            yield Span(start, end, "ip_address")
+        yield Span(at, end, "ip_address")
 
 
 def _ipv6(text: bytes, heads: Iterator[tuple[int, int]]) -> Iterable[Span]:
     for start, end in heads:
-        if end - start > 64:
-            continue
         run = text[start:end]
-        if run[:1] == b":" and run[:2] != b"::":
-            start, run = start + 1, run[1:]
-        elif start and text[start - 1] in _WORD | frozenset(b"."):
+        if len(run) > _RUN_BYTES:
             continue
+        at = start + (run[:1] == b":" and run[:2] != b"::")
+        if at == start and start and text[start - 1] in _WORD_OR_DOT:
+            continue
+        run = run[at - start :]
         while run[-1:] in (b".", b":") and run[-2:] != b"::":
             run = run[:-1]
-        end = start + len(run)
-        after = text[end : end + 1]
-        if (after and after[0] in _WORD) or not _is_v6(run):
+        last = at + len(run)
+        if (text[last : last + 1] and text[last] in _WORD) or not _is_v6(run):
             continue
-        zone = _ZONE.match(text, end, min(len(text), end + 32))
-        yield Span(start, zone.end() if zone else end, "ip_address")
+        zone = _ZONE.match(text, last, min(len(text), last + 32))
+        yield Span(at, zone.end() if zone else last, "ip_address")
 
 
 def _is_v6(run: bytes) -> bool:
@@ -89,7 +96,12 @@ def _is_v6(run: bytes) -> bool:
     except (AddressValueError, ValueError):
         return False
     groups = [g for g in run.split(b":") if g]
-    known = len(groups) >= 2 and len(groups[0]) == 4 and groups[0][:1].lower() in b"23f" and groups[0][:2].lower() not in (b"f0", b"fa")
+    known = (
+        len(groups) >= 2
+        and len(groups[0]) == 4
+        and groups[0][:1].lower() in b"23f"
+        and groups[0][:2].lower() not in (b"f0", b"fa")
+    )
     return (len(groups) >= 3 or b"." in run or known) and any(48 <= c <= 57 for c in run) and not address.is_loopback
 
 
@@ -99,7 +111,7 @@ def _mac(text: bytes, heads: Iterator[tuple[int, int]]) -> Iterable[Span]:
         signs = {c for c in run if c in b":-."}
         digits = run.translate(None, b":-.")
         around = text[start - 1 : start] + text[end : end + 1]
-        if len(signs) != 1 or len(digits) != 12 or len(set(digits)) < 3 or any(c in _WORD | frozenset(b":") for c in around):
+        if len(signs) != 1 or len(digits) != 12 or len(set(digits)) < 3 or any(c in _WORD_OR_COLON for c in around):
             continue
         if b"." in run and (digits.isdigit() or not any(48 <= c <= 57 for c in digits)):
             continue

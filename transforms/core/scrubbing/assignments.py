@@ -8,9 +8,13 @@ at random.
 
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from transforms.core.scrubbing.engine import Detector, Span, compiled
 from transforms.core.scrubbing.values import MAX_VALUE_BYTES, is_password, is_placeholder, is_random, is_strong
+
+if TYPE_CHECKING:
+    from re2 import _Match
 
 _NAME_BYTES = 100
 _WORDS = (
@@ -37,7 +41,8 @@ _NO_SECRET_AFTER = compiled(
     r"|s_?used|_?budget|stream|iz\w+|scope|parser|info|status|state|mode|ref|arn|env|var|header))"
 )
 _STRONG_NAME = compiled(
-    r"(?i).*(?:pass(?:w(?:or[dt]e?|d)|phrase|code)|pwd|passw|secret|kennwort|contrase|senha|passe|mnemonic).*|(?:.*[_.-])?pass"
+    r"(?i).*(?:pass(?:w(?:or[dt]e?|d)|phrase|code)|pwd|passw|secret|kennwort|contrase|senha|passe|mnemonic).*"
+    r"|(?:.*[_.-])?pass"
 )
 _MIDDLE_NAME = compiled(
     r"(?i).*(?:api|access|auth|private|account|subscription|master|encrypt\w*|signing|storage|shared|client|license|app"
@@ -45,7 +50,9 @@ _MIDDLE_NAME = compiled(
 )
 _PHRASE_NAME = compiled(r"(?i).*(?:passphrase|mnemonic|seed.?phrase)")
 _ENV_NAME = compiled(r"[A-Z][A-Z0-9_]*")
-_CALLER = compiled(r"(?i)(?:.*[.>:])?(?:(?:set|with|use|add)[_A-Z].*|password|passwd|pwd|secret|.*(?:credential|key|token|string))")
+_CALLER = compiled(
+    r"(?i)(?:.*[.>:])?(?:(?:set|with|use|add)[_A-Z].*|password|passwd|pwd|secret|.*(?:credential|key|token|string))"
+)
 _CALL_OR_PATH = frozenset(b"([{")
 
 
@@ -93,16 +100,15 @@ def _strictness(name: bytes) -> str | None:
     return "token" if _MIDDLE_NAME.fullmatch(name) else "key"
 
 
-_PLAIN_WORDS = (
-    b"password", b"passwd", b"passphrase", b"passcode", b"passwort", b"pwd", b"pass", b"secret", b"token", b"credential",
-    b"cred", b"key", b"auth", b"mnemonic", b"kennwort", b"senha", b"sessid", b"sessionid", b"session_id", b"sid",
-    b"signature", b"salt", b"pepper",
-)  # fmt: skip
+_PLAIN_WORDS = tuple(
+    b"password passwd passphrase passcode passwort pwd pass secret token credential cred key auth mnemonic kennwort"
+    b" senha sessid sessionid session_id sid signature salt pepper".split()
+)
 
 
-def _quoted(text: bytes, quote: "object", name: bytes, sign: bytes, strictness: str) -> Span | None:
-    opened = quote.end()  # type: ignore[attr-defined]
-    mark = quote.group(1) + quote.group(2)  # type: ignore[attr-defined]
+def _quoted(text: bytes, quote: "_Match", name: bytes, sign: bytes, strictness: str) -> Span | None:
+    opened = quote.end()
+    mark = quote.group(1) + quote.group(2)
     closed = text.find(mark, opened, opened + MAX_VALUE_BYTES)
     line_end = text.find(b"\n", opened, opened + MAX_VALUE_BYTES)
     if len(mark) < 3 and line_end >= 0 and (closed < 0 or line_end < closed):

@@ -1,26 +1,29 @@
-"""Numbers that belong to a person: telephone by country code, cards by Luhn's check digit, IBAN by mod 97."""
+"""Numbers that belong to a person: telephones by country code, cards by their check digit, IBANs by mod 97."""
 
 from collections.abc import Iterable, Iterator
 
 from transforms.core.scrubbing.engine import Detector, Span, compiled
 
 _WORD = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz")
+_WORD_OR_SPACE = _WORD | frozenset(b" -")
 _COUNTRY_CODES = frozenset(
-    b"1 7 20 27 30 31 32 33 34 36 39 40 41 43 44 45 46 47 48 49 51 52 53 54 55 56 57 58 60 61 62 63 64 65 66 81 82 84 86"
-    b" 90 91 92 93 94 95 98".split()
+    b"1 7 20 27 30 31 32 33 34 36 39 40 41 43 44 45 46 47 48 49 51 52 53 54 55 56 57 58 60 61 62 63 64 65 66 81 82 84"
+    b" 86 90 91 92 93 94 95 98".split()
 )  # those of one and two digits; of three, all begin with one of the next
 _THREE_DIGIT_ZONES = frozenset(b"21 22 23 24 25 26 29 35 37 38 42 50 59 67 68 69 80 85 87 88 96 97 99".split())
-_IBAN_LENGTHS = dict(
-    item.split(":")
-    for item in (
-        "AD:24 AE:23 AL:28 AT:20 AZ:28 BA:20 BE:16 BG:22 BH:22 BR:29 BY:28 CH:21 CR:22 CY:28 CZ:24 DE:22 DK:18 DO:28 EE:20"
-        " EG:29 ES:24 FI:18 FO:18 FR:27 GB:22 GE:22 GI:23 GL:18 GR:27 GT:28 HR:21 HU:28 IE:22 IL:23 IQ:23 IS:26 IT:27 JO:30"
-        " KW:30 KZ:20 LB:28 LC:32 LI:21 LT:20 LU:20 LV:21 LY:25 MC:27 MD:24 ME:22 MK:19 MR:27 MT:31 MU:30 NL:18 NO:15 PK:24"
-        " PL:28 PS:29 PT:25 QA:29 RO:24 RS:22 SA:24 SC:31 SE:24 SI:19 SK:24 SM:27 ST:25 SV:28 TL:23 TN:24 TR:26 UA:29 VA:22"
-        " VG:24 XK:20"
-    ).split()
+_IBAN_LENGTHS = {
+    country: length
+    for length, countries in {
+        15: "NO", 16: "BE", 18: "DK FI FO GL NL", 19: "MK SI", 20: "AT BA EE KZ LT LU XK", 21: "CH CR HR LI LV",
+        22: "BG BH DE GB GE IE ME RS VA", 23: "AE GI IL IQ TL", 24: "AD CZ ES MD PK RO SA SE SK TN VG", 25: "LY PT ST",
+        26: "IS TR", 27: "FR GR IT MC MR SM", 28: "AL AZ BY CY DO GT HU LB PL SV", 29: "BR EG PS QA UA",
+        30: "JO KW MU", 31: "MT SC", 32: "LC",
+    }.items()
+    for country in countries.split()
+}  # fmt: skip
+_CARD_GROUPS = compiled(
+    r"[0-9]{4}[ -][0-9]{4}[ -][0-9]{4}[ -][0-9]{1,7}|[0-9]{4}[ -][0-9]{6}[ -][0-9]{4,5}|[0-9]{14,16}"
 )
-_CARD_GROUPS = compiled(r"[0-9]{4}[ -][0-9]{4}[ -][0-9]{4}[ -][0-9]{1,7}|[0-9]{4}[ -][0-9]{6}[ -][0-9]{4,5}|[0-9]{14,16}")
 _NATIONAL = compiled(r"\(?[2-9][0-9]{2}\)?[ .-][2-9][0-9]{2}[ .-][0-9]{4}")
 
 
@@ -95,9 +98,9 @@ def _luhn(digits: bytes) -> bool:
 
 def _ibans(text: bytes, heads: Iterator[tuple[int, int]]) -> Iterable[Span]:
     for start, _ in heads:
-        length = int(_IBAN_LENGTHS.get(text[start : start + 2].decode(), "0"))
+        length = _IBAN_LENGTHS.get(text[start : start + 2].decode(), 0)
         compact, at = b"", start
-        while len(compact) < length and at < len(text) and text[at] in _WORD | frozenset(b" -"):
+        while len(compact) < length and at < len(text) and text[at] in _WORD_OR_SPACE:
             compact += text[at : at + 1].strip(b" -_")
             at += 1
         if length and len(compact) == length and _alone(text, start, at) and _mod_97(compact.upper()):
@@ -108,6 +111,10 @@ def _mod_97(iban: bytes) -> bool:
     return int("".join(str(int(chr(c), 36)) for c in iban[4:] + iban[:4])) % 97 == 1
 
 
-PHONE = Detector.of("phone", r"(?:\+|\b00[1-9][0-9]{0,2} )[0-9(][0-9 ().\-/]+[0-9]|\(?[2-9][0-9]{2}\)?[ .-][2-9][0-9]{2}[ .-][0-9]{4}", _phones)
+PHONE = Detector.of(
+    "phone",
+    r"(?:\+|\b00[1-9][0-9]{0,2} )[0-9(][0-9 ().\-/]+[0-9]|\(?[2-9][0-9]{2}\)?[ .-][2-9][0-9]{2}[ .-][0-9]{4}",
+    _phones,
+)
 CARD = Detector.of("card", r"[0-9]{4}[ -]?[0-9]{4}[ -]?[0-9]{4}[0-9 -]*|[0-9]{4}[ -][0-9]{6}[ -][0-9]{4,5}", _cards)
 IBAN = Detector.of("iban", r"[A-Z]{2}[0-9]{2}[ -]?[A-Z0-9]{4}[ -]?[A-Z0-9]{3}", _ibans)

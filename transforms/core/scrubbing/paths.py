@@ -21,7 +21,11 @@ _FOLDERS = (
 )
 _BODY = compiled(rf"{_FOLDERS}{_HOME}{_PART}(?: [A-Z{HIGH}][\w.'{HIGH}-]*){{1,2}}|{_FOLDERS}(?:{_PART})?", longest=True)
 _QUOTED = {
-    c: compiled(rf"(?:[^{c}\n:*?<>|;]|[A-Za-z]:[/\\]|{c}[A-Za-z{HIGH}])*{c}" if c == "'" else rf"(?:[^{c}\n:*?<>|;]|[A-Za-z]:[/\\])*{c}")
+    c: compiled(
+        rf"(?:[^{c}\n:*?<>|;]|[A-Za-z]:[/\\]|{c}[A-Za-z{HIGH}])*{c}"
+        if c == "'"
+        else rf"(?:[^{c}\n:*?<>|;]|[A-Za-z]:[/\\])*{c}"
+    )
     for c in "\"'`"
 }
 _QUOTED_BYTES = 1024
@@ -30,7 +34,9 @@ _NO_ROOT_AFTER = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmn
 _NO_WORD_BEFORE = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz-")
 _REGEX = compiled(r"[^/]*[+^$\\][^/]*/[dgimsuvy]{1,6}")
 _WEB = frozenset(b"http https ws wss ftp ftps data".split())
-_LOCAL = compiled(r"(?i)(?:file|ssh-remote|vscode[\w-]*|cursor[\w-]*|code-oss|webpack[\w-]*|ng|rsc|turbopack|app|cwd|node|smb|nfs|afp|cifs|sftp|scp|ssh|untitled|jar|zip)")
+_LOCAL = compiled(
+    r"(?i)(?:file|ssh-remote|vscode[\w-]*|cursor[\w-]*|code-oss|webpack[\w-]*|ng|rsc|turbopack|app|cwd|node|smb|nfs|afp|cifs|sftp|scp|ssh|untitled|jar|zip)"
+)
 _URL = compiled(r"[^\s\"'`<>(){}]*")
 _PATH_IN_URL = compiled(r"/(?:home|Users)/|/[A-Za-z](?::|%3[aA])/|/@fs/")
 _TAIL = compiled(

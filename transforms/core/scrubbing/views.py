@@ -142,7 +142,10 @@ def plain(text: bytes) -> View | None:
     """The text without what hides characters from patterns; None where there is nothing of the kind."""
     if not _HIDES.search(text):
         return None
-    pieces, starts, ends, at = [], [], [], 0
+    pieces: list[bytes] = []
+    starts: list[np.ndarray] = []
+    ends: list[np.ndarray] = []
+    at = 0
     for match in _HIDDEN.finditer(text):
         begin, end = match.span()
         shown = _shown(text[begin:end])
@@ -161,12 +164,20 @@ def _shown(hidden: bytes) -> bytes:
     """The character that an escape stands for, in UTF-8; nothing for one that is invisible."""
     first = hidden[:1]
     if first == b"%":
-        return bytes.fromhex(hidden.replace(b"%25", b"%").replace(b"25", b"").replace(b"%", b"").decode()) if b"25" in hidden else bytes.fromhex(hidden.replace(b"%", b"").decode())
+        return (
+            bytes.fromhex(hidden.replace(b"%25", b"%").replace(b"25", b"").replace(b"%", b"").decode())
+            if b"25" in hidden
+            else bytes.fromhex(hidden.replace(b"%", b"").decode())
+        )
     if first == b"&":
         return html.unescape(hidden.decode()).encode("utf-8", "replace")
     if first == b"\\":
         return chr(min(int(hidden[2:].strip(b"{}"), 16), 0x10FFFF)).encode("utf-8", "replace")
     character = hidden.decode()
-    if character in "。｡﹒．":
+    if character in "\u3002\uff61\ufe52\uff0e":  # the full stops of domain names
         return b"."
-    return b"" if unicodedata.category(character) in ("Cf", "Mn") or character == "\u034f" else unicodedata.normalize("NFKC", character).encode()
+    return (
+        b""
+        if unicodedata.category(character) in ("Cf", "Mn") or character == "\u034f"
+        else unicodedata.normalize("NFKC", character).encode()
+    )
