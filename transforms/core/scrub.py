@@ -154,16 +154,16 @@ def scrub_column(
         return values, None
     raw = values.cast(pa.binary())
     texts = raw.to_pylist()
-    views = [unescaped(text) if is_json and text is not None else None for text in texts]
-    shown = pa.array([view and view.text for view in views], pa.binary()) if is_json else raw
-    suspects = scrubber.suspects(shown)
+    shown = [None if text is None else unescaped(text).text for text in texts] if is_json else None
+    suspects = scrubber.suspects(raw if shown is None else pa.array(shown, pa.binary()))
     rows = np.flatnonzero(suspects.any(axis=0)).tolist()
     if not rows:
         return values, None
     spans = np.zeros(len(values), dtype=np.int32)
     for row in rows:
         found: Counter[str] = Counter()
-        texts[row] = _scrubbed(texts[row], scrubber, found, views[row], suspects[:, row])
+        view = unescaped(texts[row]) if is_json else None
+        texts[row] = _scrubbed(texts[row], scrubber, found, view, suspects[:, row])
         spans[row] = found.total()
         counts.update(found)
     if not spans.any():

@@ -88,7 +88,11 @@ def _end(text: bytes, start: int, end: int, first: bytes) -> int:
     before = text[start - 1] if start else 32
     root = 0
     if first == b"/":
-        if before in _NO_ROOT_AFTER or (before == 92 and text[start - 2 : start - 1] != b"\\"):
+        if (
+            before in _NO_ROOT_AFTER
+            or text[max(0, start - 2) : start] == b"#!"
+            or (before == 92 and text[start - 2 : start - 1] != b"\\")
+        ):
             return start
         root = 2
     elif first == b"\\":

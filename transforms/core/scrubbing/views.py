@@ -53,7 +53,7 @@ def unescaped(text: bytes) -> View:
     raw = np.frombuffer(text, np.uint8)
     begin = escapes(raw)
     made, keep = raw.copy(), np.ones(len(raw), dtype=bool)
-    ends = np.arange(1, len(raw) + 1, dtype=np.int64)
+    ends = np.arange(1, len(raw) + 1, dtype=np.int32)
     starts = ends - 1
     is_long = raw[begin + 1] == _U
     short = begin[~is_long]
