@@ -48,6 +48,7 @@ check: setup ## Style, types, direction of imports
 
 bench: setup ## Events per CPU second, memory, cost of each step, beside two rivals; then the streaming job (30 minutes)
 	@$(PY) -m tests.bench
+	@$(PY) -m tests.bench.scrub
 	@$(PY) -m tests.bench.stream
 
 fuzz: setup ## 200,000 mutations of real client bodies, books balanced each time, and of containers (some minutes)
