@@ -21,6 +21,7 @@ import apache_beam as beam
 
 from transforms import refusing_coder
 from transforms.core.blocks import Block
+from transforms.core.geo import REGION_MIN_POPULATION
 from transforms.core.pieces import Sealed
 from transforms.curate_events import CurateEvents
 from transforms.decode_events import DecodeEvents
@@ -60,6 +61,7 @@ class IngestSettings:
     input_digest: str = ""
     earlier_days: EarlierDays = field(default_factory=dict)
     stream: StreamSettings | None = None
+    region_min_population: int = REGION_MIN_POPULATION
 
 
 class Ingest(beam.PTransform):
@@ -79,7 +81,7 @@ class Ingest(beam.PTransform):
         return (
             blocks
             | DecodeEvents(s.key_ring, s.buckets)
-            | ProtectEvents(s.key_ring, s.buckets, s.geo_database, s.city_min_population)
+            | ProtectEvents(s.key_ring, s.buckets, s.geo_database, s.city_min_population, s.region_min_population)
             | SealBatches(s.key_ring, s.buckets, s.stream.interval_s if s.stream else None)
             | self._group()
             | CurateEvents(s.key_ring, s.output, s.lookback, lateness)

@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import maxminddb
 import pyarrow as pa
 
 from pipelines.options import duration, whole_number
-from schemas.errors import InvalidOptions
 from transforms.core import keyring, storage
 from transforms.core.claim import begin_output, check_output, claimed
+from transforms.core.geo import REGION_MIN_POPULATION, GeoDatabase
 
 
 def default_geo_database() -> str:
@@ -28,6 +27,8 @@ def add_ingest_flags(add: Any) -> None:
         help="City database in MaxMind format (.mmdb). Default: the packaged DB-IP City Lite.")  # fmt: skip
     add("--city_min_population", type=whole_number(0, 100_000_000), default=15_000, metavar="PEOPLE",
         help="Name a city only where at least so many people live. Default: 15000.")  # fmt: skip
+    add("--region_min_population", type=whole_number(0, 100_000_000), default=REGION_MIN_POPULATION, metavar="PEOPLE",
+        help="Name a region, and a country, only where at least so many people live. Default: 100000.")  # fmt: skip
     add("--buckets", type=whole_number(1, 9999), default=16,
         help="Parts of an output by person; fixed at an output's first run. Default: 16.")  # fmt: skip
     add("--lookback", type=duration, default=duration("24h"), metavar="TIME",
@@ -39,16 +40,6 @@ def add_ingest_flags(add: Any) -> None:
         "long; what comes later is counted late. Default: 30min.")  # fmt: skip
 
 
-def check_geo_database(path: str) -> None:
-    """Raises InvalidOptions where the file cannot be read as a MaxMind-format database."""
-    try:
-        maxminddb.open_database(path).close()
-    except (OSError, ValueError, maxminddb.InvalidDatabaseError) as cause:
-        raise InvalidOptions(
-            f"--geo_database {path}: {type(cause).__name__}; allowed is a readable MaxMind-format .mmdb file"
-        ) from None
-
-
 @contextmanager
 def held_output(options: Any) -> Iterator[None]:
     """Checks what both jobs need, then holds the output while the block runs; what killed runs left half is gone.
@@ -56,7 +47,7 @@ def held_output(options: Any) -> Iterator[None]:
     Nothing is written before all is checked. Raises KeyUnavailable, InvalidOptions, OutputInUse.
     """
     ring = keyring.load(options.key_ring)
-    check_geo_database(options.geo_database)
+    GeoDatabase(options.geo_database, options.city_min_population).check_countries()
     check_output(options.output, options.buckets, ring.check_value)
     with claimed(options.output):
         begin_output(options.output, options.buckets, ring.check_value)
@@ -67,7 +58,8 @@ def held_output(options: Any) -> Iterator[None]:
 def ingest_flags_of(options: Any) -> dict[str, Any]:
     """The shared flags as `IngestSettings` takes them."""
     names = (
-        "key_ring", "output", "buckets", "geo_database", "city_min_population", "lookback", "suggestion_horizon",
+        "key_ring", "output", "buckets", "geo_database", "city_min_population", "region_min_population", "lookback",
+        "suggestion_horizon",
     )  # fmt: skip
     return {name: getattr(options, name) for name in names}
 

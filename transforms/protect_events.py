@@ -8,21 +8,23 @@ import pyarrow as pa
 
 from transforms.core import keyring
 from transforms.core.batches import PASSING, EventBatch, Tally
-from transforms.core.geo import GeoDatabase
+from transforms.core.geo import REGION_MIN_POPULATION, GeoDatabase
 from transforms.core.guard import payload_free_errors
 from transforms.core.protect import Protector
 from transforms.core.times import days_of
 
 
 class _Protect(beam.DoFn):
-    def __init__(self, key_ring: str, buckets: int, geo_database: str, city_min_population: int) -> None:
+    def __init__(
+        self, key_ring: str, buckets: int, geo_database: str, city_min_population: int, region_min_population: int
+    ) -> None:
         self._key_ring = key_ring
         self._buckets = buckets
         self._geo_database = geo_database
-        self._city_min_population = city_min_population
+        self._min_populations = city_min_population, region_min_population
 
     def setup(self) -> None:
-        geo = GeoDatabase(self._geo_database, self._city_min_population)
+        geo = GeoDatabase(self._geo_database, *self._min_populations)
         self._protector = Protector(keyring.load(self._key_ring), geo, self._buckets)
 
     def process(self, events: EventBatch) -> Iterator[EventBatch]:
@@ -56,9 +58,16 @@ class ProtectEvents(beam.PTransform):
     in setup where the geo database cannot be read.
     """
 
-    def __init__(self, key_ring: str, buckets: int, geo_database: str, city_min_population: int) -> None:
+    def __init__(
+        self,
+        key_ring: str,
+        buckets: int,
+        geo_database: str,
+        city_min_population: int,
+        region_min_population: int = REGION_MIN_POPULATION,
+    ) -> None:
         super().__init__()
-        self._do_fn = _Protect(key_ring, buckets, geo_database, city_min_population)
+        self._do_fn = _Protect(key_ring, buckets, geo_database, city_min_population, region_min_population)
 
     def expand(self, events: beam.PCollection[EventBatch]) -> beam.PCollection[EventBatch]:
         return events | "Protect" >> beam.ParDo(self._do_fn).with_output_types(EventBatch)
