@@ -92,6 +92,10 @@ class SourceUnavailable(PipelineError):
     """An endless source that refuses, or no longer holds what has not been read."""
 
 
+class TopicReplaced(SourceUnavailable):
+    """A topic that is gone, or another one than that of which positions are kept."""
+
+
 class RunnerUnavailable(PipelineError):
     """A runner that does not start, or ends by itself."""
 

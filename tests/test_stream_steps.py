@@ -212,7 +212,7 @@ def test_a_file_that_vanishes_before_it_is_read_is_passed_over(tmp_path: Path, m
 def test_a_stall_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
     options = SimpleNamespace(
         publish_interval=timedelta(seconds=1), output=str(tmp_path), input=str(tmp_path), watch=True, kafka_config=None,
-        buckets=1, metrics_port=None, metrics_file=None, flink_rest=None,
+        buckets=1, metrics_port=None, metrics_address="127.0.0.1", metrics_file=None, flink_rest=None,
     )  # fmt: skip
     monkeypatch.setattr(stream_watch, "_STALLED_S", 0.3)
     monkeypatch.setattr(stream_watch, "_STALLED_WINDOWS", 0)

@@ -10,6 +10,7 @@ from confluent_kafka import (
     KafkaError,
     KafkaException,
     Message,
+    TopicCollection,
     TopicPartition,
 )
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
@@ -19,8 +20,9 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ResourceType,
 )
 
-from schemas.errors import InvalidOptions, SourceUnavailable
+from schemas.errors import InvalidOptions, SourceUnavailable, TopicReplaced
 from transforms.core import storage
+from transforms.core.topic_identity import EARLIEST_LEFT, NEW_TOPIC, TopicIdentity, check_same
 
 _QUEUED_KB = 64 * 1024
 """What the client fetches ahead, over all partitions: the bound of memory before a message is decoded."""
@@ -32,6 +34,11 @@ _FATAL = (
     KafkaError.OFFSET_OUT_OF_RANGE,
 )  # fmt: skip
 """What trying again does not mend. Anything else the client gets over by itself, a broker that is gone above all."""
+
+_OUT_OF_RANGE = (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE)
+_GONE = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION)
+_MISSING = (*_GONE, KafkaError.TOPIC_AUTHORIZATION_FAILED)
+_NO_ID = ("", "AAAAAAAAAAAAAAAAAAAAAA")
 
 
 def load_config(path: str | None) -> dict[str, Any]:
@@ -63,7 +70,7 @@ class TopicAdmin:
     """Questions about a topic that are asked before and beside reading it."""
 
     def __init__(self, servers: str, topic: str, config: dict[str, Any]) -> None:
-        self._topic = topic
+        self.topic = self._topic = topic
         self._servers = servers
         self._config = config
         try:
@@ -91,8 +98,29 @@ class TopicAdmin:
         except KafkaException as cause:
             raise SourceUnavailable(f"kafka://{self._servers}: {cause.args[0].str()}") from None
         if topic.error is not None:
-            raise InvalidOptions(f"--input kafka://{self._servers}/{self._topic}: {topic.error.str()}")
+            kind = InvalidOptions if topic.error.code() in _MISSING else SourceUnavailable
+            raise kind(f"--input kafka://{self._servers}/{self._topic}: {topic.error.str()}")
         return sorted(topic.partitions)
+
+    def identity(self) -> TopicIdentity:
+        """Ids of the cluster and the topic; raises as `partitions` does."""
+        try:
+            cluster_id = self._admin.list_topics(self._topic, timeout=_REQUEST_TIMEOUT_S).cluster_id
+        except KafkaException as cause:
+            raise SourceUnavailable(f"kafka://{self._servers}: {cause.args[0].str()}") from None
+        described = self._admin.describe_topics(TopicCollection([self._topic]), request_timeout=_REQUEST_TIMEOUT_S)
+        topic_id = str(self._asked(described[self._topic]).topic_id)
+        return TopicIdentity(cluster_id or None, None if topic_id in _NO_ID else topic_id)
+
+    def check_is(self, kept: TopicIdentity) -> None:
+        """Raises TopicReplaced where the topic is gone or another one; SourceUnavailable where nobody can be asked."""
+        try:
+            found = self.identity()
+        except InvalidOptions as gone:
+            raise TopicReplaced(
+                f"topic {self.topic}: {gone}; where it was deleted and is made anew, {NEW_TOPIC}"
+            ) from None
+        check_same(self.topic, kept, found)
 
     def begin_offsets(self) -> dict[int, int]:
         """The oldest offset that each partition still holds."""
@@ -131,6 +159,8 @@ class TopicAdmin:
         try:
             return future.result(timeout=_REQUEST_TIMEOUT_S)
         except KafkaException as cause:
+            if cause.args[0].code() in _MISSING:
+                raise InvalidOptions(f"--input kafka://{self._servers}/{self._topic}: {cause.args[0].str()}") from None
             raise SourceUnavailable(f"kafka://{self._servers}: {cause.args[0].str()}") from None
 
 
@@ -154,7 +184,9 @@ def raise_if_fatal(message: Message, topic: str) -> None:
     """Raises SourceUnavailable on an error that the client does not get over by itself."""
     error = message.error()
     if error is not None and (error.fatal() or error.code() in _FATAL):
-        raise SourceUnavailable(
-            f"topic {topic}, partition {message.partition()}: {error.name()}; "
-            "where retention took what had not been read, it is lost: start with --start earliest"
-        )
+        way = ""
+        if error.code() in _OUT_OF_RANGE:
+            way = f"; where retention took what had not been read, {EARLIEST_LEFT}"
+        elif error.code() in _GONE:
+            way = f"; where the topic was deleted and is made anew, {NEW_TOPIC}"
+        raise SourceUnavailable(f"topic {topic}, partition {message.partition()}: {error.name()}{way}")

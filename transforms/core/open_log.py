@@ -39,6 +39,6 @@ def open_log(source: LogSource, position: LogPosition, state: StreamState | None
     parts = kafka_parts(source.uri)
     if parts is not None:
         config = load_config(source.kafka_config)
-        return KafkaLog(*parts, config, position, reader, readers)
+        return KafkaLog(*parts, config, position, reader, readers, state)
     published = state.positions if state is not None else {}
     return FolderLog(source.uri, position._replace(positions={**position.positions, **published}))
