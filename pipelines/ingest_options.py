@@ -2,6 +2,7 @@
 
 import gc
 import importlib.resources
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,8 +11,10 @@ import pyarrow as pa
 
 from pipelines.options import duration, whole_number
 from transforms.core import keyring, storage
-from transforms.core.claim import begin_output, check_output, claimed
+from transforms.core.claim import claimed
 from transforms.core.geo import REGION_MIN_POPULATION, GeoDatabase
+from transforms.core.output_facts import begin_output, check_output
+from transforms.core.secret_files import readable_by_others
 
 
 def default_geo_database() -> str:
@@ -48,9 +51,11 @@ def held_output(options: Any) -> Iterator[None]:
     """
     ring = keyring.load(options.key_ring)
     GeoDatabase(options.geo_database, options.city_min_population).check_countries()
-    check_output(options.output, options.buckets, ring.check_value)
+    if warning := readable_by_others(storage.join(options.key_ring, keyring.RING_FILE)):
+        print(warning, file=sys.stderr)
+    check_output(options.output, options.buckets, ring)
     with claimed(options.output):
-        begin_output(options.output, options.buckets, ring.check_value)
+        begin_output(options.output, options.buckets, ring)
         storage.sweep(options.output)
         yield
 

@@ -13,6 +13,7 @@ from apache_beam.options.pipeline_options import PipelineOptions, _BeamArgumentP
 
 import schemas.errors
 from schemas.errors import InternalError, InvalidOptions, PipelineError
+from schemas.locations import without_secrets
 
 _DURATION = re.compile(r"(\d+)(s|min|h|d)")
 _UNITS = {"s": "seconds", "min": "minutes", "h": "hours", "d": "days"}
@@ -106,7 +107,7 @@ def run_job(main: Callable[[Sequence[str]], None]) -> NoReturn:
     of a native library was still up then, and a run that had done all its work
     ended as a crash ("terminate called without an active exception").
     """
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    logging.basicConfig(level=logging.WARNING, handlers=[_told_without_secrets()], force=True)  # a library may have
     logging.getLogger("apache_beam").setLevel(logging.CRITICAL)  # errors come back as exceptions
     code = 0
     try:
@@ -119,6 +120,19 @@ def run_job(main: Callable[[Sequence[str]], None]) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+class _WithoutSecrets(logging.Formatter):
+    """Clients of object stores log the URLs that they try again."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return without_secrets(super().format(record))
+
+
+def _told_without_secrets() -> logging.Handler:
+    handler = logging.StreamHandler()
+    handler.setFormatter(_WithoutSecrets("%(levelname)s %(message)s"))
+    return handler
 
 
 def pipeline_error(error: Exception) -> PipelineError:

@@ -22,6 +22,7 @@ from schemas.errors import InvalidOptions
 from transforms.core.guard import FAILURES
 from transforms.core.log import LogPosition, LogSource
 from transforms.core.open_log import kafka_parts
+from transforms.core.secret_files import readable_by_others
 from transforms.core.stream_state import StreamState
 from transforms.read_log import LogSettings, ReadLog
 
@@ -166,6 +167,8 @@ def run(argv: Sequence[str]) -> None:
     """
     options: Any = parse_pipeline_options("streaming", StreamingJobOptions, ("input", "output", "key_ring"), argv)
     check(options)
+    if options.kafka_config and (warning := readable_by_others(options.kafka_config)):
+        print(warning, file=sys.stderr)
     with held_output(options), chosen_runner(options) as reader:
         FAILURES.clear()
         state = begin(options)

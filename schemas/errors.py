@@ -12,6 +12,8 @@ No message of either holds an address, an identifier or code.
 
 from enum import StrEnum
 
+from schemas.locations import without_secrets
+
 
 class Reason(StrEnum):
     """Why a payload or event is quarantined: the closed set of `quarantine.reason`."""
@@ -67,9 +69,15 @@ class PayloadTooLarge(RejectedEvent):
 
 
 class PipelineError(TelemetryError):
-    """The run cannot go on; a job prints this in one line and exits with `exit_code`."""
+    """The run cannot go on; a job prints this in one line and exits with `exit_code`.
+
+    Passwords and signatures of URLs never stand in its text, whoever raises it.
+    """
 
     exit_code = 1
+
+    def __init__(self, *told: object) -> None:
+        super().__init__(*(without_secrets(part) if isinstance(part, str) else part for part in told))
 
 
 class InvalidOptions(PipelineError):

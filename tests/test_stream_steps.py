@@ -218,7 +218,7 @@ def test_a_stall_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, c
     monkeypatch.setattr(stream_watch, "_STALLED_WINDOWS", 0)
     looks: list[float] = []
 
-    def advance(state: StreamState, _: int) -> list[dict[str, Any]]:
+    def advance(state: StreamState, *_: Any) -> list[dict[str, Any]]:
         looks.append(time.monotonic())
         if looks[-1] - looks[0] > 1:
             watch._told_to_stop()

@@ -1,4 +1,4 @@
-"""One writer of an output at a time, and what an output keeps: its buckets and its key ring."""
+"""One writer of an output at a time."""
 
 import json
 import os
@@ -7,34 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from schemas.errors import InvalidOptions, OutputInUse
+from schemas.errors import OutputInUse
 from transforms.core import storage
-from transforms.core.layout import CLAIM_FILE, OUTPUT_FILE
-
-
-def check_output(output: str, buckets: int, ring_check: str) -> None:
-    """Raises InvalidOptions where the output was begun with other buckets or another key ring."""
-    path = storage.join(output, OUTPUT_FILE)
-    if not storage.exists(path):
-        return
-    kept = json.loads(storage.read_bytes(path))
-    if kept["buckets"] != buckets:
-        raise InvalidOptions(
-            f"--buckets {buckets}: {output} was begun with {kept['buckets']}; use --buckets {kept['buckets']}"
-        )
-    if kept["key_ring"] != ring_check:
-        raise InvalidOptions(
-            f"--key_ring: {output} was begun with another key ring (check value {kept['key_ring']}, this one's "
-            f"is {ring_check}); its pseudonyms and buckets would not match"
-        )
-
-
-def begin_output(output: str, buckets: int, ring_check: str) -> None:
-    """Writes what the output keeps, where it is new."""
-    path = storage.join(output, OUTPUT_FILE)
-    if not storage.exists(path):
-        facts = {"version": 1, "buckets": buckets, "key_ring": ring_check}
-        storage.write_atomic(path, (json.dumps(facts) + "\n").encode())
+from transforms.core.layout import CLAIM_FILE
 
 
 @contextmanager

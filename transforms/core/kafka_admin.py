@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from typing import Any
 
 from confluent_kafka import (
@@ -21,7 +22,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 )
 
 from schemas.errors import InvalidOptions, SourceUnavailable, TopicReplaced
-from transforms.core import storage
+from transforms.core.secret_files import read_secret
 from transforms.core.topic_identity import EARLIEST_LEFT, NEW_TOPIC, TopicIdentity, check_same
 
 _QUEUED_KB = 64 * 1024
@@ -42,19 +43,33 @@ _NO_ID = ("", "AAAAAAAAAAAAAAAAAAAAAA")
 
 
 def load_config(path: str | None) -> dict[str, Any]:
-    """Client settings (SASL, TLS, ...) from a JSON file, by librdkafka's names; raises InvalidOptions."""
+    """Client settings (SASL, TLS, ...) from a JSON file, by librdkafka's names.
+
+    Raises InvalidOptions where it is none, KeyUnavailable where others may
+    write it: a setting names a library that the client loads. No setting's value
+    stands in an error.
+    """
     if path is None:
         return {}
     try:
-        config = json.loads(storage.read_bytes(path))
-        if not isinstance(config, dict):
+        config = json.loads(read_secret(path, "Kafka configuration"))
+        if not isinstance(config, dict) or not all(isinstance(v, str | int | float) for v in config.values()):
             raise ValueError
-    except ValueError:
+    except (ValueError, RecursionError):
         raise InvalidOptions(
             f"--kafka_config {path}: allowed is a JSON object of client settings, as in "
             '{"security.protocol": "SASL_SSL", "sasl.username": "..."}'
         ) from None
     return config
+
+
+_SETTING = re.compile(r"[a-z]+(\.[a-z0-9]+)+")
+
+
+def _refused_settings(config: dict[str, Any], text: str) -> str:
+    """Which settings the client's error is about; its own words quote values, passwords in a wrong place too."""
+    named = sorted(name for name in config if _SETTING.fullmatch(name) and f'"{name}"' in text)
+    return f"--kafka_config: the client does not take {', '.join(named) or 'a setting in it, or its value'}"
 
 
 def _client_config(servers: str, config: dict[str, Any]) -> dict[str, Any]:
@@ -75,8 +90,8 @@ class TopicAdmin:
         self._config = config
         try:
             self._admin = AdminClient(_client_config(servers, config))
-        except KafkaException as cause:
-            raise InvalidOptions(f"--kafka_config: {cause.args[0].str()}") from None
+        except (KafkaException, TypeError, ValueError) as cause:
+            raise InvalidOptions(_refused_settings(config, str(cause))) from None
 
     def check_topic(self) -> None:
         """Raises InvalidOptions where the topic is missing or not stamped by the broker, else SourceUnavailable."""

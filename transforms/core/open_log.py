@@ -18,8 +18,10 @@ def kafka_parts(uri: str) -> tuple[str, str] | None:
     if not uri.startswith("kafka://"):
         return None
     found = _KAFKA.fullmatch(uri)
-    if found is None:
-        raise InvalidOptions(f"--input {uri}: allowed is kafka://HOST:PORT[,HOST:PORT]/TOPIC")
+    if found is None or "@" in found[1]:
+        raise InvalidOptions(
+            f"--input {uri}: allowed is kafka://HOST:PORT[,HOST:PORT]/TOPIC; who logs in stands in --kafka_config"
+        )
     return found[1], found[2]
 
 
