@@ -170,6 +170,8 @@ def main(argv: Sequence[str]) -> None:
     if args.command == "list":
         _print_list(ring)
         return
+    for held in (args.key_ring, private):
+        storage.sweep(held)  # what a killed run left half holds keys, too
     if args.command == "rotate":
         added = rotate(args.key_ring, private, args.through or _relative_month(1))
         print(f"added {len(added)} months: {', '.join(added) or 'all were there'}")

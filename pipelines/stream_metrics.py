@@ -58,7 +58,7 @@ class StreamMetrics:
             sum(row["window_events"] or 0 for row in rows),
             sum(row["window_rows"] or 0 for row in rows),
             fresh[max(fresh)],
-            sum(count for row in rows for _, count in row["lost_messages"] or ()),
+            sum(count for row in rows for _, count in row.get("lost_messages") or ()),
         )
         self._events.inc(facts.events)
         self._rows.inc(facts.rows)

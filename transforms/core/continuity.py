@@ -14,6 +14,8 @@ def breaks(marks: Iterable[Mark]) -> Iterator[str]:
         for row in rows:
             begins, lost = dict(row["positions_begin"]), dict(row.get("lost_messages") or ())
             for part, end in row["positions_end"] or ():
+                if not part.partition("@")[0].isdigit():
+                    continue  # no partition but a file; one that was gone and came back is taken again
                 if reached.get(part, begins[part]) != begins[part]:
                     yield (
                         f"{row['input']}: {part} was read from {begins[part]} on, the window before ended at "
@@ -33,6 +35,6 @@ def _by_stream(marks: Iterable[Mark]) -> dict[str, list[dict[str, Any]]]:
     """Rows that tell what the source read, in order, by stream."""
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for mark in marks:
-        if mark.row["positions_end"]:
+        if mark.row.get("positions_end"):
             found[mark.row["input"].partition(".")[0]].append(mark.row)
     return {stream: sorted(rows, key=lambda row: row["window_end"]) for stream, rows in found.items()}
