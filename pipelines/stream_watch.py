@@ -17,7 +17,7 @@ from pipelines.options import pipeline_error
 from pipelines.stream_metrics import StreamMetrics
 from pipelines.stream_start import topic_admin
 from pipelines.two_processes import Reader
-from schemas.errors import RunnerUnavailable, SourceUnavailable, TopicReplaced
+from schemas.errors import InvalidOptions, RunnerUnavailable, SourceUnavailable, TopicReplaced
 from transforms.core import storage, stream_state
 from transforms.core.guard import FAILURES
 from transforms.core.stream_state import StreamState
@@ -150,7 +150,7 @@ class Watch:
             return None
         try:
             ends = self._admin.end_offsets()
-        except SourceUnavailable:
+        except (SourceUnavailable, InvalidOptions):
             return None
         positions, generation = self._state.positions, self._state.generation
         return sum(max(end - positions.get(part_name(p, generation), 0), 0) for p, end in ends.items())

@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+import time
 from typing import Any
 
 from confluent_kafka import (
@@ -29,6 +30,7 @@ _QUEUED_KB = 64 * 1024
 """What the client fetches ahead, over all partitions: the bound of memory before a message is decoded."""
 
 _REQUEST_TIMEOUT_S = 10.0
+_GONE_AFTER_S = 10.0
 _FATAL = (
     KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION,
     KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError._AUTHENTICATION, KafkaError._AUTO_OFFSET_RESET,
@@ -88,6 +90,7 @@ class TopicAdmin:
         self.topic = self._topic = topic
         self._servers = servers
         self._config = config
+        self._gone_since_s: float | None = None
         try:
             self._admin = AdminClient(_client_config(servers, config))
         except (KafkaException, TypeError, ValueError) as cause:
@@ -128,13 +131,21 @@ class TopicAdmin:
         return TopicIdentity(cluster_id or None, None if topic_id in _NO_ID else topic_id)
 
     def check_is(self, kept: TopicIdentity) -> None:
-        """Raises TopicReplaced where the topic is gone or another one; SourceUnavailable where nobody can be asked."""
+        """Raises TopicReplaced where the topic is gone or another one; SourceUnavailable where nobody can be asked.
+
+        A broker that has just come back may not know its topics yet: one is gone when it was for some seconds.
+        """
         try:
             found = self.identity()
         except InvalidOptions as gone:
+            now_s = time.monotonic()
+            self._gone_since_s = self._gone_since_s or now_s
+            if now_s - self._gone_since_s < _GONE_AFTER_S:
+                raise SourceUnavailable(str(gone)) from None
             raise TopicReplaced(
                 f"topic {self.topic}: {gone}; where it was deleted and is made anew, {NEW_TOPIC}"
             ) from None
+        self._gone_since_s = None
         check_same(self.topic, kept, found)
 
     def begin_offsets(self) -> dict[int, int]:

@@ -121,7 +121,12 @@ class KafkaLog:
         try:
             raise_if_fatal(message, self._topic)
         except SourceUnavailable as found:
-            self._admin.check_is(self._identity)
+            try:
+                self._admin.check_is(self._identity)
+            except TopicReplaced as better:
+                raise better from None
+            except SourceUnavailable:  # nobody can be asked
+                raise found from None
             raise found from None
 
     def _blocks(self, messages: list[Arrived], interval_ms: int) -> Iterator[tuple[int, Block]]:
@@ -153,7 +158,7 @@ class KafkaLog:
         self._proved_at = now_s
         try:
             ends = self._admin.end_offsets()
-        except SourceUnavailable:  # no proof while the broker is gone: the watermark stands still
+        except (SourceUnavailable, InvalidOptions):  # no proof while the broker is gone: the watermark stands still
             return
         for partition, next_offset in self._next.items():
             if next_offset >= ends.get(partition, next_offset + 1):
@@ -170,7 +175,7 @@ class KafkaLog:
             self._assign(self._admin.begin_offsets())
         except TopicReplaced:
             raise
-        except SourceUnavailable:
+        except (SourceUnavailable, InvalidOptions):  # a broker that is back may not know the topic yet
             if first:
                 raise
 
