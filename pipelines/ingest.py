@@ -22,6 +22,7 @@ import apache_beam as beam
 from schemas.known_values import PACKAGED, Vocabulary
 from transforms import refusing_coder
 from transforms.core.blocks import Block
+from transforms.core.geo import REGION_MIN_POPULATION, GeoSettings
 from transforms.core.pieces import Sealed
 from transforms.core.unprocessable import Unprocessable
 from transforms.curate_events import CurateEvents
@@ -63,6 +64,7 @@ class IngestSettings:
     input_digest: str = ""
     earlier_days: EarlierDays = field(default_factory=dict)
     stream: StreamSettings | None = None
+    region_min_population: int = REGION_MIN_POPULATION
     vocabulary: Vocabulary = PACKAGED
 
 
@@ -80,11 +82,12 @@ class Ingest(beam.PTransform):
     def expand(self, blocks: beam.PCollection[Block]) -> beam.PCollection[int]:
         s = self._settings
         lateness = s.stream.lateness if s.stream else timedelta(0)
+        geo = GeoSettings(s.geo_database, s.city_min_population, s.region_min_population)
         unprocessable = Unprocessable(s.max_unprocessable)
         return (
             blocks
             | DecodeEvents(s.key_ring, s.buckets, s.vocabulary, unprocessable)
-            | ProtectEvents(s.key_ring, s.buckets, s.geo_database, s.city_min_population, s.vocabulary, unprocessable)
+            | ProtectEvents(s.key_ring, s.buckets, geo, s.vocabulary, unprocessable)
             | SealBatches(s.key_ring, s.buckets, s.stream.interval_s if s.stream else None)
             | self._group()
             | CurateEvents(s.key_ring, s.output, s.lookback, lateness)

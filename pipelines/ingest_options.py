@@ -2,18 +2,20 @@
 
 import gc
 import importlib.resources
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import maxminddb
 import pyarrow as pa
 
 from pipelines.known_values import read_vocabulary
 from pipelines.options import duration, whole_number
-from schemas.errors import InvalidOptions
 from transforms.core import keyring, storage
-from transforms.core.claim import begin_output, check_output, claimed
+from transforms.core.claim import claimed
+from transforms.core.geo import REGION_MIN_POPULATION, GeoDatabase
+from transforms.core.output_facts import begin_output, check_output
+from transforms.core.secret_files import readable_by_others
 
 
 def default_geo_database() -> str:
@@ -29,6 +31,8 @@ def add_ingest_flags(add: Any) -> None:
         help="City database in MaxMind format (.mmdb). Default: the packaged DB-IP City Lite.")  # fmt: skip
     add("--city_min_population", type=whole_number(0, 100_000_000), default=15_000, metavar="PEOPLE",
         help="Name a city only where at least so many people live. Default: 15000.")  # fmt: skip
+    add("--region_min_population", type=whole_number(0, 100_000_000), default=REGION_MIN_POPULATION, metavar="PEOPLE",
+        help="Name a region, and a country, only where at least so many people live. Default: 100000.")  # fmt: skip
     add("--known_values", metavar="FILE",
         help="TOML file of values that may land beside the packaged ones, as in models = [\"our-model-1\"]; "
         "see docs/known-values.md.")  # fmt: skip
@@ -46,16 +50,6 @@ def add_ingest_flags(add: Any) -> None:
         "long; what comes later is counted late. Default: 30min.")  # fmt: skip
 
 
-def check_geo_database(path: str) -> None:
-    """Raises InvalidOptions where the file cannot be read as a MaxMind-format database."""
-    try:
-        maxminddb.open_database(path).close()
-    except (OSError, ValueError, maxminddb.InvalidDatabaseError) as cause:
-        raise InvalidOptions(
-            f"--geo_database {path}: {type(cause).__name__}; allowed is a readable MaxMind-format .mmdb file"
-        ) from None
-
-
 @contextmanager
 def held_output(options: Any) -> Iterator[None]:
     """Checks what both jobs need, then holds the output while the block runs; what killed runs left half is gone.
@@ -63,11 +57,13 @@ def held_output(options: Any) -> Iterator[None]:
     Nothing is written before all is checked. Raises KeyUnavailable, InvalidOptions, OutputInUse.
     """
     ring = keyring.load(options.key_ring)
-    check_geo_database(options.geo_database)
+    GeoDatabase(options.geo_database, options.city_min_population).check_countries()
+    if warning := readable_by_others(storage.join(options.key_ring, keyring.RING_FILE)):
+        print(warning, file=sys.stderr)
     read_vocabulary(options.known_values)
-    check_output(options.output, options.buckets, ring.check_value)
+    check_output(options.output, options.buckets, ring)
     with claimed(options.output):
-        begin_output(options.output, options.buckets, ring.check_value)
+        begin_output(options.output, options.buckets, ring)
         storage.sweep(options.output)
         yield
 
@@ -75,8 +71,8 @@ def held_output(options: Any) -> Iterator[None]:
 def ingest_flags_of(options: Any) -> dict[str, Any]:
     """The shared flags as `IngestSettings` takes them; paths as workers in any folder find them."""
     names = (
-        "key_ring", "output", "buckets", "geo_database", "city_min_population", "lookback", "suggestion_horizon",
-        "max_unprocessable",
+        "key_ring", "output", "buckets", "geo_database", "city_min_population", "region_min_population", "lookback",
+        "suggestion_horizon", "max_unprocessable",
     )  # fmt: skip
     paths = ("key_ring", "output", "geo_database")
     flags = {n: storage.absolute(v) if n in paths else v for n in names for v in [getattr(options, n)]}

@@ -6,14 +6,16 @@ python -m pipelines.keys rotate --key_ring keys/ --through 2027-12
 python -m pipelines.keys destroy --key_ring keys/ --month 2026-01 --confirm 2026-01
 """
 
-import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 
 from pipelines.options import JobParser, job_parser, run_job, whole_number
 from schemas.errors import InvalidOptions
 from transforms.core import keyring, storage
-from transforms.core.keyring import PrivateKeys, check_month
+from transforms.core.key_documents import check_month
+from transforms.core.keyring import PrivateKeys
+from transforms.core.secret_files import check_folder, readable_by_others
 
 PRIVATE_FOLDER = "private"
 
@@ -48,19 +50,26 @@ def _parser() -> JobParser:
 
 
 def create(folder: str, start: str, months: int) -> None:
-    """Makes a ring for so many months from `start` on; refuses a folder that has one."""
+    """Makes a ring for so many months from `start` on; refuses a folder that has one, or where others may write."""
     path = storage.join(folder, keyring.RING_FILE)
     if storage.exists(path):
         raise InvalidOptions(f"--output {folder}: there is a key ring already; rotate adds months to it")
+    if storage.is_local(folder):
+        check_folder(storage.local_path(folder), "key ring")
     ring, operators = keyring.create()
     private = {role: PrivateKeys(role, {}) for role in keyring.ROLES}
     private["operators"].keys[keyring.STANDING] = operators
     for month in _months(start, months):
         for role, key in ring.add_month(month).items():
             private[role].keys[month] = key
-    for keys in private.values():
-        _write_private(storage.join(folder, PRIVATE_FOLDER), keys)
-    _write_secret(path, keyring.dumps(ring))
+    for role, keys in private.items():
+        _create(_private_path(storage.join(folder, PRIVATE_FOLDER), role), keyring.dump_private(keys))
+    _create(path, keyring.dumps(ring))
+
+
+def _create(path: str, data: bytes) -> None:
+    if not storage.write_private(path, data, replaces=False):
+        raise InvalidOptions(f"there is a key file already at {path}: it is not replaced; move it elsewhere first")
 
 
 def rotate(folder: str, private_folder: str, through: str) -> list[str]:
@@ -116,12 +125,13 @@ def _write_private(folder: str, keys: PrivateKeys) -> None:
 
 
 def _write_secret(path: str, data: bytes) -> None:
-    """Writes a file that only its owner may read."""
-    before = os.umask(0o077)
-    try:
-        storage.write_atomic(path, data)
-    finally:
-        os.umask(before)
+    """Replaces a file whole; it keeps the mode that an operator gave it."""
+    storage.write_private(path, data, keeps_mode=True)
+
+
+def _warn_of_readers(paths: Iterable[str]) -> None:
+    for line in filter(None, map(readable_by_others, paths)):
+        print(line, file=sys.stderr)
 
 
 def _months(start: str, count: int) -> list[str]:
@@ -154,10 +164,14 @@ def main(argv: Sequence[str]) -> None:
         print(f"private keys of the roles are in {storage.join(args.output, PRIVATE_FOLDER)}: keep them elsewhere")
         return
     ring = keyring.load(args.key_ring)
+    private = getattr(args, "private", None) or storage.join(args.key_ring, PRIVATE_FOLDER)
+    ring_file = storage.join(args.key_ring, keyring.RING_FILE)
+    _warn_of_readers([ring_file, *(_private_path(private, role) for role in keyring.ROLES)])
     if args.command == "list":
         _print_list(ring)
         return
-    private = args.private or storage.join(args.key_ring, PRIVATE_FOLDER)
+    for held in (args.key_ring, private):
+        storage.sweep(held)  # what a killed run left half holds keys, too
     if args.command == "rotate":
         added = rotate(args.key_ring, private, args.through or _relative_month(1))
         print(f"added {len(added)} months: {', '.join(added) or 'all were there'}")

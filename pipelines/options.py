@@ -14,6 +14,7 @@ from apache_beam.options.pipeline_options import PipelineOptions, _BeamArgumentP
 import schemas.errors
 from pipelines.interrupts import INTERRUPTED, TOLD, end_children, end_what_runs, meet_interrupts, was_interrupted
 from schemas.errors import InternalError, InvalidOptions, PipelineError
+from schemas.locations import without_secrets
 
 _DURATION = re.compile(r"(\d+)(s|min|h|d)")
 _SHARE = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(?: ?(%))?")
@@ -151,7 +152,7 @@ def run_job(main: Callable[[Sequence[str]], None]) -> NoReturn:
     of a native library was still up then, and a run that had done all its work
     ended as a crash ("terminate called without an active exception").
     """
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    logging.basicConfig(level=logging.WARNING, handlers=[_told_without_secrets()], force=True)  # a library may have
     logging.getLogger("apache_beam").setLevel(logging.CRITICAL)  # errors come back as exceptions
     for handler in logging.getLogger().handlers:
         handler.setLevel(logging.WARNING)  # Prism's lines get their level after their logger has let them through
@@ -174,6 +175,19 @@ def run_job(main: Callable[[Sequence[str]], None]) -> NoReturn:
     sys.stderr.flush()
     end_children()
     os._exit(code)
+
+
+class _WithoutSecrets(logging.Formatter):
+    """Clients of object stores log the URLs that they try again."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return without_secrets(super().format(record))
+
+
+def _told_without_secrets() -> logging.Handler:
+    handler = logging.StreamHandler()
+    handler.setFormatter(_WithoutSecrets("%(levelname)s %(message)s"))
+    return handler
 
 
 def pipeline_error(error: Exception) -> PipelineError:

@@ -20,6 +20,7 @@ from transforms.core import storage
 from transforms.core.keyring import PrivateKeys, load_private
 from transforms.core.layout import Listing, days_with_files, file_path
 from transforms.core.role_encryption import columns_by_role, decryption_properties
+from transforms.core.secret_files import readable_by_others
 
 _SNIPPETS = "snippets"
 
@@ -31,7 +32,8 @@ def _parser() -> JobParser:
     add_date(parser)
     parser.add_argument("--language", action="append", metavar="ID", help="Only this language; repeatable.")
     parser.add_argument("--to", default="-", metavar="FILE",
-                        help=".parquet or .jsonl; - is JSON lines on the screen. Code is in clear there.")  # fmt: skip
+                        help=".parquet or .jsonl; - is JSON lines on the screen. Code is in clear there; only you may "
+                             "read the file.")  # fmt: skip
     return parser
 
 
@@ -80,7 +82,7 @@ def _write(tables: Iterator[pa.Table], target: str) -> int:
         out = io.BytesIO()
         if found:
             pq.write_table(pa.concat_tables(found), out, compression="zstd")
-            storage.write_atomic(target, out.getvalue())
+            storage.write_private(target, out.getvalue())
         return sum(t.num_rows for t in found)
     count = 0
     lines: list[str] = []
@@ -91,7 +93,7 @@ def _write(tables: Iterator[pa.Table], target: str) -> int:
     if target == "-":
         sys.stdout.write(text)
     else:
-        storage.write_atomic(target, text.encode("utf-8", "surrogatepass"))
+        storage.write_private(target, text.encode("utf-8", "surrogatepass"))
     return count
 
 
@@ -103,6 +105,8 @@ def main(argv: Sequence[str]) -> None:
     if not days_with_files(args.datasets, _SNIPPETS):
         raise InvalidOptions(f"--datasets {args.datasets}: no snippets there")
     keys = load_private(args.private_key)
+    if warning := readable_by_others(args.private_key):
+        print(warning, file=sys.stderr)
     count = _write(read_snippets(args.datasets, keys, args.date, args.language), args.to)
     print(f"{count} rows", file=sys.stderr)
 

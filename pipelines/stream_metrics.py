@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 from prometheus_client.openmetrics.exposition import generate_latest
 
+from schemas.errors import InvalidOptions
 from transforms.core import storage
 from transforms.core.stream_state import freshness_s
 
@@ -17,12 +18,14 @@ class WindowFacts(NamedTuple):
     events: int
     rows: int
     freshness_s: float
+    lost_messages: int = 0
 
 
 class StreamMetrics:
     """Counts since the job started; no figure is about a person."""
 
-    def __init__(self, port: int | None, path: str | None) -> None:
+    def __init__(self, port: int | None, path: str | None, address: str = "127.0.0.1") -> None:
+        """Raises InvalidOptions where the port cannot be had."""
         self._path = path
         self._registry = registry = CollectorRegistry()
         self._events = Counter("telemetry_events", "Events read, in whole windows.", registry=registry)
@@ -40,8 +43,11 @@ class StreamMetrics:
             "telemetry_freshness_seconds", "From a window's end until it was readable.", buckets=_BUCKETS_S,
             registry=registry,
         )  # fmt: skip
+        self._lost = Counter(
+            "telemetry_lost_messages", "Messages that retention took before they were read.", registry=registry
+        )
         if port is not None:
-            start_http_server(port, registry=registry)
+            _serve(address, port, registry)
 
     def take(self, rows: list[dict[str, Any]], whole_to_s: int, lag_messages: int | None) -> WindowFacts:
         """Takes in the marks of windows that became whole."""
@@ -52,9 +58,11 @@ class StreamMetrics:
             sum(row["window_events"] or 0 for row in rows),
             sum(row["window_rows"] or 0 for row in rows),
             fresh[max(fresh)],
+            sum(count for row in rows for _, count in row.get("lost_messages") or ()),
         )
         self._events.inc(facts.events)
         self._rows.inc(facts.rows)
+        self._lost.inc(facts.lost_messages)
         self._whole_to.set(whole_to_s)
         for seconds in fresh.values():
             self._freshness.observe(seconds)
@@ -66,3 +74,13 @@ class StreamMetrics:
         if self._path is not None:
             storage.write_atomic(self._path, generate_latest(self._registry))
         return facts
+
+
+def _serve(address: str, port: int, registry: CollectorRegistry) -> None:
+    try:
+        start_http_server(port, address, registry)
+    except OSError as cause:
+        raise InvalidOptions(
+            f"--metrics_port {port}, --metrics_address {address}: {cause.strerror or type(cause).__name__}; allowed is "
+            "an address of this machine and a port that is free"
+        ) from None

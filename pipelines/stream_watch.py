@@ -17,10 +17,11 @@ from pipelines.options import pipeline_error
 from pipelines.stream_metrics import StreamMetrics
 from pipelines.stream_start import topic_admin
 from pipelines.two_processes import Reader
-from schemas.errors import RunnerUnavailable, SourceUnavailable
+from schemas.errors import InvalidOptions, RunnerUnavailable, SourceUnavailable, TopicReplaced
 from transforms.core import storage, stream_state
 from transforms.core.guard import FAILURES
 from transforms.core.stream_state import StreamState
+from transforms.core.topic_identity import part_name
 from transforms.core.windows import boundary_after
 
 _LOOKS_A_WINDOW = 25
@@ -47,7 +48,7 @@ class Watch:
         self._stalled_s = max(_STALLED_WINDOWS * self._interval_s, _STALLED_S)
         self._stalls_at = time.monotonic() + self._stalled_s
         self._admin = topic_admin(options)
-        self._metrics = StreamMetrics(options.metrics_port, options.metrics_file)
+        self._metrics = StreamMetrics(options.metrics_port, options.metrics_file, options.metrics_address)
         self._stop_at_s: int | None = None
         self._failure: Exception | None = None
         self._term_handler: Any = None
@@ -79,7 +80,7 @@ class Watch:
         try:
             while self._stop_at_s is None or self._state.whole_to_s < self._stop_at_s:
                 self._raise_failure()
-                rows = stream_state.advance(self._state, self._options.buckets)
+                rows = stream_state.advance(self._state, self._options.buckets, self._is_same_topic)
                 if rows:
                     self._tell(rows)
                     self._stalls_at = time.monotonic() + self._stalled_s
@@ -88,6 +89,21 @@ class Watch:
                     time.sleep(self._look_s)
         finally:
             self._cancel(result)
+
+    def _is_same_topic(self) -> bool:
+        """Asked when a window seems whole: it is not, if the topic it was read from was made anew meanwhile.
+
+        While the broker is gone windows wait. Raises TopicReplaced.
+        """
+        if self._admin is None:
+            return True
+        try:
+            self._admin.check_is(self._state.identity)
+        except TopicReplaced:
+            raise
+        except SourceUnavailable:
+            return False
+        return True
 
     def _tell_of_stall(self) -> None:
         """One line for each time that no window becomes whole: a broker that is gone is waited for, and of 11 starts on
@@ -122,7 +138,9 @@ class Watch:
         facts = self._metrics.take(rows, self._state.whole_to_s, lag)
         print(
             f"window to {_clock(self._state.whole_to_s)}: {facts.events:,} events, {facts.rows:,} rows, "
-            f"readable {facts.freshness_s:.1f} s after its end" + ("" if lag is None else f", {lag:,} messages behind"),
+            f"readable {facts.freshness_s:.1f} s after its end"
+            + ("" if lag is None else f", {lag:,} messages behind")
+            + (f", {facts.lost_messages:,} messages lost to retention" if facts.lost_messages else ""),
             file=sys.stderr,
             flush=True,
         )
@@ -132,9 +150,10 @@ class Watch:
             return None
         try:
             ends = self._admin.end_offsets()
-        except SourceUnavailable:
+        except (SourceUnavailable, InvalidOptions):
             return None
-        return sum(max(end - self._state.positions.get(str(p), 0), 0) for p, end in ends.items())
+        positions, generation = self._state.positions, self._state.generation
+        return sum(max(end - positions.get(part_name(p, generation), 0), 0) for p, end in ends.items())
 
     def _cancel(self, result: Any) -> None:
         threading.excepthook = lambda *_: None  # Beam's threads for a job that is gone end with a KeyError

@@ -24,6 +24,7 @@ from transforms.core import storage
 from transforms.core.guard import FAILURES
 from transforms.core.log import LogPosition, LogSource
 from transforms.core.open_log import kafka_parts
+from transforms.core.secret_files import readable_by_others
 from transforms.core.stream_state import StreamState
 from transforms.read_log import LogSettings, ReadLog
 
@@ -74,11 +75,15 @@ class StreamingJobOptions(FlinkJobOptions):
             metavar="TIME",
             help="How far receive times may be out of order; suggestions are closed so much later. Default: 5min.",
         )
-        add("--start", choices=("earliest", "latest"), default="earliest",
-            help="Where a new output begins in the topic. Default: earliest.")  # fmt: skip
+        add("--start", choices=("earliest", "latest", "earliest_left", "new_topic"), default="earliest",
+            help="Where a new output begins in the topic: earliest, latest. An old one goes on where it was; with "
+            "earliest_left from the oldest message that retention left, what was before it counted as lost; with "
+            "new_topic from the beginning of a topic that was made anew. Default: earliest.")  # fmt: skip
         add("--readers", type=whole_number(1, 256), default=1,
             help="Kafka: how many readers share the partitions, for runners of many workers. Default: 1.")  # fmt: skip
         add("--metrics_port", type=whole_number(1, 65535), metavar="PORT", help="Serve OpenMetrics on this port.")
+        add("--metrics_address", default="127.0.0.1", metavar="HOST",
+            help="Address of this machine that the port listens on; 0.0.0.0 is all. Default: 127.0.0.1.")  # fmt: skip
         add("--metrics_file", metavar="FILE", help="Write OpenMetrics to this file after each window.")
 
 
@@ -93,6 +98,8 @@ def check(options: Any) -> None:
         raise InvalidOptions(f"--input {options.input}: no such folder to watch; allowed is one that is there")
     if options.watch:
         check_apart([options.input], options.output, options.key_ring)
+    if options.watch and options.start != "earliest":
+        raise InvalidOptions(f"--start {options.start} goes with a kafka:// input")
     if options.publish_interval.total_seconds() < 1:
         raise InvalidOptions("--publish_interval: allowed is 1s and more")
     if options.lookback < options.suggestion_horizon:
@@ -166,6 +173,8 @@ def run(argv: Sequence[str]) -> None:
     """
     options: Any = parse_pipeline_options("streaming", StreamingJobOptions, ("input", "output", "key_ring"), argv)
     check(options)
+    if options.kafka_config and (warning := readable_by_others(options.kafka_config)):
+        print(warning, file=sys.stderr)
     with held_output(options), chosen_runner(options) as reader:
         FAILURES.clear()
         state = begin(options)

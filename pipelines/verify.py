@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pipelines.batch import describe
 from pipelines.options import job_parser, run_job
 from schemas.errors import InvalidOptions, UnbalancedBooks
+from transforms.core.continuity import breaks, lost_messages
 from transforms.core.input_list import unread_of_all
 from transforms.core.ledger import differences, imbalances, read_marks, strangers, total
 
@@ -22,7 +23,7 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--datasets", required=True, metavar="PATH", help="The output of the batch job.")
     args = parser.parse_args(list(argv))
     marks = read_marks(args.datasets)
-    problems = [*imbalances(marks), *differences(args.datasets, marks), *strangers(args.datasets)]
+    problems = [*imbalances(marks), *differences(args.datasets, marks), *strangers(args.datasets), *breaks(marks)]
     problems += unread_of_all(args.datasets, marks)
     if not marks and not problems:
         raise InvalidOptions(f"--datasets {args.datasets}: no ledger there")
@@ -31,6 +32,8 @@ def main(argv: Sequence[str]) -> None:
     if problems:
         raise UnbalancedBooks(f"{len(problems)} places in {args.datasets} do not balance")
     print(describe(total(marks)))
+    if lost := lost_messages(marks):
+        print(f"{lost:,} messages of topics were lost to retention, as was declared with --start earliest_left")
 
 
 if __name__ == "__main__":

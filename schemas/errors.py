@@ -12,6 +12,8 @@ No message of either holds an address, an identifier or code.
 
 from enum import StrEnum
 
+from schemas.locations import without_secrets
+
 
 class Reason(StrEnum):
     """Why a payload or event is quarantined: the closed set of `quarantine.reason`."""
@@ -76,10 +78,14 @@ class PipelineError(TelemetryError):
     """The run cannot go on; a job prints this in one line and exits with `exit_code`.
 
     `books` are lines for people about what the run did until then, printed after it.
+    Passwords and signatures of URLs never stand in its text, whoever raises it.
     """
 
     exit_code = 1
     books = ""
+
+    def __init__(self, *told: object) -> None:
+        super().__init__(*(without_secrets(part) if isinstance(part, str) else part for part in told))
 
 
 class InvalidOptions(PipelineError):
@@ -100,6 +106,10 @@ class StorageUnavailable(PipelineError):
 
 class SourceUnavailable(PipelineError):
     """An endless source that refuses, or no longer holds what has not been read."""
+
+
+class TopicReplaced(SourceUnavailable):
+    """A topic that is gone, or another one than that of which positions are kept."""
 
 
 class RunnerUnavailable(PipelineError):

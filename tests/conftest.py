@@ -19,6 +19,9 @@ from transforms.core.windows import Portion
 DATA = Path(__file__).parent / "data"
 KEY_RING = str(DATA / "key_ring")
 PRIVATE = DATA / "key_ring" / "private"
+for kept in (DATA / "key_ring").rglob("*"):  # a checkout knows no modes of keys
+    kept.chmod(0o700 if kept.is_dir() else 0o600)
+(DATA / "key_ring").chmod(0o700)
 
 settings.register_profile("seeded", derandomize=True, deadline=None, max_examples=100)
 settings.load_profile("seeded")

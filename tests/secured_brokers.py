@@ -49,6 +49,7 @@ def client_config(folder: Path, trusted: Path, password: str = PASSWORD) -> Path
         "ssl.ca.location": str(trusted),
     }
     path = folder / "client.json"
+    path.touch(0o600)
     path.write_text(json.dumps(config))
     return path
 

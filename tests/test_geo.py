@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from pipelines.ingest_options import default_geo_database
 from schemas.errors import InvalidOptions
-from transforms.core.geo import NOWHERE, GeoDatabase, city_names, trusted_address
+from transforms.core.cities import city_names
+from transforms.core.geo import NOWHERE, GeoDatabase, trusted_address
 
 
 @pytest.fixture(scope="module")

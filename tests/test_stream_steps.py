@@ -212,13 +212,13 @@ def test_a_file_that_vanishes_before_it_is_read_is_passed_over(tmp_path: Path, m
 def test_a_stall_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
     options = SimpleNamespace(
         publish_interval=timedelta(seconds=1), output=str(tmp_path), input=str(tmp_path), watch=True, kafka_config=None,
-        buckets=1, metrics_port=None, metrics_file=None, flink_rest=None,
+        buckets=1, metrics_port=None, metrics_address="127.0.0.1", metrics_file=None, flink_rest=None,
     )  # fmt: skip
     monkeypatch.setattr(stream_watch, "_STALLED_S", 0.3)
     monkeypatch.setattr(stream_watch, "_STALLED_WINDOWS", 0)
     looks: list[float] = []
 
-    def advance(state: StreamState, _: int) -> list[dict[str, Any]]:
+    def advance(state: StreamState, *_: Any) -> list[dict[str, Any]]:
         looks.append(time.monotonic())
         if looks[-1] - looks[0] > 1:
             watch._told_to_stop()
@@ -245,3 +245,25 @@ def test_a_cluster_that_hangs_up_is_told_in_one_line() -> None:
         job = SimpleNamespace(job_id=lambda: "job")
         with pytest.raises(RunnerUnavailable, match="the job there may go on"):
             cancel_flink_job(f"http://localhost:{server.getsockname()[1]}", job)
+
+
+def test_the_metrics_port_listens_on_loopback_unless_told() -> None:
+    from pipelines.stream_metrics import StreamMetrics
+    from tests.servers import free_port
+
+    def listens_on(port: int) -> str:
+        entry = f":{port:04X} 00000000:0000 0A"
+        found = [line.split()[1] for line in Path("/proc/net/tcp").read_text().splitlines() if entry in line]
+        return found[0].partition(":")[0]
+
+    own, told = free_port(), free_port()
+    StreamMetrics(own, None)
+    StreamMetrics(told, None, "0.0.0.0")
+    assert listens_on(own) == "0100007F"
+    assert listens_on(told) == "00000000"
+    with pytest.raises(
+        InvalidOptions, match=f"--metrics_port {own}, --metrics_address 127.0.0.1: Address already in use"
+    ):
+        StreamMetrics(own, None)
+    with pytest.raises(InvalidOptions, match=r"--metrics_address nobody\.invalid"):
+        StreamMetrics(free_port(), None, "nobody.invalid")

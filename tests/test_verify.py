@@ -61,3 +61,29 @@ def test_strange_file(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_no_output_is_a_clear_error(tmp_path: Path) -> None:
     with pytest.raises(InvalidOptions, match="no ledger there"):
         verify.main([f"--datasets={tmp_path}"])
+
+
+def test_a_stream_that_did_not_read_on_is_told() -> None:
+    from datetime import UTC, date, datetime
+
+    from transforms.core.continuity import breaks, lost_messages
+    from transforms.core.layout import FileName
+    from transforms.core.ledger import Mark
+
+    def mark(minute: int, begin: int, end: int, lost: int = 0, part: str = "0") -> Mark:
+        name = f"0123456789abcdef.20260331T10{minute:02d}00Z"
+        row = {
+            "input": name,
+            "window_end": datetime(2026, 3, 31, 10, minute, tzinfo=UTC),
+            "positions_begin": [(part, begin)],
+            "positions_end": [(part, end)],
+            "lost_messages": [(part, lost)] if lost else None,
+        }
+        return Mark(date(2026, 3, 31), FileName(name, 0), row)
+
+    good = [mark(2, 5, 9), mark(1, 0, 5), mark(3, 9, 20, 11), mark(4, 0, 3, part="0@new"), mark(5, 20, 21)]
+    assert list(breaks(good)) == []
+    assert lost_messages(good) == 11
+    assert "0 was read from 10 on, the window before ended at 5" in next(breaks([mark(1, 0, 5), mark(2, 10, 12)]))
+    assert "6 messages of 0 are told lost of 5" in next(breaks([mark(1, 0, 5, 6)]))
+    assert list(breaks([mark(1, 0, 5, part="/in/a@mtime:1"), mark(2, 0, 5, part="/in/a@mtime:1")])) == []

@@ -7,7 +7,7 @@ import apache_beam as beam
 from schemas.known_values import PACKAGED, Vocabulary
 from transforms.core import keyring
 from transforms.core.batches import PASSING, EventBatch
-from transforms.core.geo import GeoDatabase
+from transforms.core.geo import GeoDatabase, GeoSettings
 from transforms.core.guard import payload_free_errors
 from transforms.core.protect import Protector
 from transforms.core.protect_rows import RowProtector
@@ -17,25 +17,17 @@ from transforms.core.unprocessable import Unprocessable
 
 class _Protect(beam.DoFn):
     def __init__(
-        self,
-        key_ring: str,
-        buckets: int,
-        geo_database: str,
-        city_min_population: int,
-        vocabulary: Vocabulary,
-        unprocessable: Unprocessable,
+        self, key_ring: str, buckets: int, geo: GeoSettings, vocabulary: Vocabulary, unprocessable: Unprocessable
     ) -> None:
         self._key_ring = key_ring
         self._buckets = buckets
-        self._geo_database = geo_database
-        self._city_min_population = city_min_population
+        self._geo = geo
         self._vocabulary = vocabulary
         self._unprocessable = unprocessable
 
     def setup(self) -> None:
-        geo = GeoDatabase(self._geo_database, self._city_min_population)
         ring = keyring.load(self._key_ring)
-        protector = Protector(ring, geo, self._buckets, self._vocabulary)
+        protector = Protector(ring, GeoDatabase(*self._geo), self._buckets, self._vocabulary)
         self._protector = RowProtector(protector, Quarantine(ring, self._buckets), self._unprocessable)
 
     def process(self, events: EventBatch) -> Iterator[EventBatch]:
@@ -58,15 +50,12 @@ class ProtectEvents(beam.PTransform):
         self,
         key_ring: str,
         buckets: int,
-        geo_database: str,
-        city_min_population: int,
+        geo: GeoSettings,
         vocabulary: Vocabulary = PACKAGED,
         unprocessable: Unprocessable | None = None,
     ) -> None:
         super().__init__()
-        self._do_fn = _Protect(
-            key_ring, buckets, geo_database, city_min_population, vocabulary, unprocessable or Unprocessable()
-        )
+        self._do_fn = _Protect(key_ring, buckets, geo, vocabulary, unprocessable or Unprocessable())
 
     def expand(self, events: beam.PCollection[EventBatch]) -> beam.PCollection[EventBatch]:
         return events | "Protect" >> beam.ParDo(self._do_fn).with_output_types(EventBatch)

@@ -1,4 +1,4 @@
-"""One writer of an output at a time, and what an output keeps: its buckets and its key ring.
+"""One writer of an output at a time.
 
 A claim is a file that one run creates and no other can. Its holder beats: every
 few seconds it writes a number that grows into a file of its own beside it. Who
@@ -18,10 +18,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from schemas.errors import InvalidOptions, OutputInUse, StorageUnavailable
+from schemas.errors import OutputInUse, StorageUnavailable
 from transforms.core import storage
 from transforms.core.holder import is_dead, is_here, named, this_process
-from transforms.core.layout import CLAIM_FILE, OUTPUT_FILE
+from transforms.core.layout import CLAIM_FILE
 
 BEAT_S = 10.0
 """How often a holder beats."""
@@ -34,31 +34,6 @@ _LEAST_BEAT_S, _MOST_BEAT_S = 0.2, 60.0
 """A claim that tells of another rhythm is not watched."""
 
 _TRIES = 3
-
-
-def check_output(output: str, buckets: int, ring_check: str) -> None:
-    """Raises InvalidOptions where the output was begun with other buckets or another key ring."""
-    path = storage.join(output, OUTPUT_FILE)
-    if not storage.exists(path):
-        return
-    kept = json.loads(storage.read_bytes(path))
-    if kept["buckets"] != buckets:
-        raise InvalidOptions(
-            f"--buckets {buckets}: {output} was begun with {kept['buckets']}; use --buckets {kept['buckets']}"
-        )
-    if kept["key_ring"] != ring_check:
-        raise InvalidOptions(
-            f"--key_ring: {output} was begun with another key ring (check value {kept['key_ring']}, this one's "
-            f"is {ring_check}); its pseudonyms and buckets would not match"
-        )
-
-
-def begin_output(output: str, buckets: int, ring_check: str) -> None:
-    """Writes what the output keeps, where it is new."""
-    path = storage.join(output, OUTPUT_FILE)
-    if not storage.exists(path):
-        facts = {"version": 1, "buckets": buckets, "key_ring": ring_check}
-        storage.write_atomic(path, (json.dumps(facts) + "\n").encode())
 
 
 @contextmanager

@@ -4,13 +4,15 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from confluent_kafka import KafkaError, TopicPartition
+from confluent_kafka import KafkaError, Message, TopicPartition
 
-from schemas.errors import InvalidOptions, SourceUnavailable
+from schemas.errors import InvalidOptions, SourceUnavailable, TopicReplaced
 from transforms.core.blocks import Block, Taken
 from transforms.core.kafka_admin import TopicAdmin, new_consumer, raise_if_fatal
 from transforms.core.kafka_messages import Arrived, block_of, place, unpacked
 from transforms.core.log import LogPosition
+from transforms.core.stream_state import StreamState
+from transforms.core.topic_identity import TopicIdentity, part_name, partition_of
 
 _BLOCK_BYTES = 32 * 1024 * 1024
 """Payload bytes in a block, of 12,000 events: of 10,000 one took 29 us to decode, protect and seal, of 5,000 35 us."""
@@ -28,13 +30,25 @@ class KafkaLog:
     A message's time is its append time, never less than what its partition has
     reached: after a step back of the broker's clock it belongs to the open
     window. A partition without messages moves on by proof only: all that was in
-    it when the time was asked is read.
+    it when the time was asked is read. What the stream's state declares lost is
+    taken without messages. Raises SourceUnavailable where the topic is found to
+    be another one than the state tells, or no longer holds what is to be read.
     """
 
     def __init__(
-        self, servers: str, topic: str, config: dict[str, Any], start: LogPosition, reader: int, readers: int
+        self,
+        servers: str,
+        topic: str,
+        config: dict[str, Any],
+        start: LogPosition,
+        reader: int,
+        readers: int,
+        state: StreamState | None = None,
     ) -> None:
         self._topic = topic
+        self._identity = state.identity if state is not None else TopicIdentity()
+        self._generation = state.generation if state is not None else ""
+        self._gaps = {partition_of(part): end for part, end in state.gaps.items()} if state is not None else {}
         self._mine = (reader, readers)
         self._admin = TopicAdmin(servers, topic, config)
         self._consumer = new_consumer(servers, config)
@@ -43,14 +57,15 @@ class KafkaLog:
         self._reached_ms: dict[int, int] = {}
         self._start_ms = start.watermark_ms
         self._proved_at = self._discovered_at = 0.0
-        self._assign({int(part): offset for part, offset in start.positions.items()})
+        self._assign({partition_of(part): offset for part, offset in start.positions.items()})
 
     def _assign(self, offsets: dict[int, int]) -> None:
         reader, readers = self._mine
         offsets = {p: o for p, o in offsets.items() if p % readers == reader and p not in self._next}
+        starts = {p: max(o, self._gaps.get(p, 0)) for p, o in offsets.items()}
         if offsets:
-            self._consumer.incremental_assign([TopicPartition(self._topic, p, o) for p, o in offsets.items()])
-        self._next |= offsets
+            self._consumer.incremental_assign([TopicPartition(self._topic, p, o) for p, o in starts.items()])
+        self._next |= starts
         self._accounted |= offsets
         self._reached_ms |= dict.fromkeys(offsets, self.position.watermark_ms)
 
@@ -58,15 +73,29 @@ class KafkaLog:
     def position(self) -> LogPosition:
         """Where reading goes on."""
         reached = min(self._reached_ms.values(), default=self._start_ms)
-        return LogPosition({str(p): o for p, o in self._accounted.items()}, max(reached, self._start_ms))
+        return LogPosition({self._part(p): o for p, o in self._accounted.items()}, max(reached, self._start_ms))
+
+    def _part(self, partition: int) -> str:
+        return part_name(partition, self._generation)
 
     def read(self, timeout_s: float, interval_s: int) -> Iterator[tuple[int, Block]]:
         """See `Log.read`."""
         self._discover()
+        yield from self._lost()
         messages, reached = self._consume(timeout_s)
         yield from self._blocks(messages, interval_s * 1000)
         self._next |= {p: max(offset, self._next[p]) for p, offset in reached.items()}
         self._prove_idle()
+
+    def _lost(self) -> Iterator[tuple[int, Block]]:
+        """What was declared lost, as taken: the window's mark tells how much of it there were no messages of."""
+        lost = {p: end for p, end in self._gaps.items() if p in self._accounted and self._accounted[p] < end}
+        self._gaps = {p: end for p, end in self._gaps.items() if p not in self._accounted}
+        if lost:
+            block = Block(taken=[Taken(self._part(p), self._accounted[p], end) for p, end in sorted(lost.items())])
+            time_ms = self.position.watermark_ms
+            self._accounted |= lost
+            yield time_ms, block
 
     def _consume(self, timeout_s: float) -> tuple[list[Arrived], dict[int, int]]:
         """Messages until the timeout or a block's worth of bytes, and how far partitions are read to their end."""
@@ -83,9 +112,22 @@ class KafkaLog:
                 elif error.code() == KafkaError._PARTITION_EOF:
                     reached[place(message)[0]] = place(message)[1]  # past what is no message: transactions' marks
                 else:
-                    raise_if_fatal(message, self._topic)
+                    self._raise_if_fatal(message)
             left_s = until - time.monotonic()
         return arrived, reached
+
+    def _raise_if_fatal(self, message: Message) -> None:
+        """A topic that was made anew is told as that, not by what its old positions lead to."""
+        try:
+            raise_if_fatal(message, self._topic)
+        except SourceUnavailable as found:
+            try:
+                self._admin.check_is(self._identity)
+            except TopicReplaced as better:
+                raise better from None
+            except SourceUnavailable:  # nobody can be asked
+                raise found from None
+            raise found from None
 
     def _blocks(self, messages: list[Arrived], interval_ms: int) -> Iterator[tuple[int, Block]]:
         """One block a window, with its earliest time."""
@@ -103,7 +145,7 @@ class KafkaLog:
         for _, (earliest, found, ends) in sorted(windows.items()):
             block = block_of(found)
             for partition, end in sorted(ends.items()):
-                block.taken.append(Taken(str(partition), self._accounted[partition], end))
+                block.taken.append(Taken(self._part(partition), self._accounted[partition], end))
                 self._accounted[partition] = self._next[partition] = end
             yield earliest, block
 
@@ -116,21 +158,24 @@ class KafkaLog:
         self._proved_at = now_s
         try:
             ends = self._admin.end_offsets()
-        except SourceUnavailable:  # no proof while the broker is gone: the watermark stands still
+        except (SourceUnavailable, InvalidOptions):  # no proof while the broker is gone: the watermark stands still
             return
         for partition, next_offset in self._next.items():
             if next_offset >= ends.get(partition, next_offset + 1):
                 self._reached_ms[partition] = max(int(now_s * 1000), self._reached_ms[partition])
 
     def _discover(self) -> None:
-        """New partitions are read from their beginning."""
+        """New partitions are read from their beginning; a topic that was made anew is not read."""
         if abs(time.time() - self._discovered_at) < _DISCOVERY_INTERVAL_S:
             return
         first = not self._discovered_at
         self._discovered_at = time.time()
         try:
+            self._admin.check_is(self._identity)
             self._assign(self._admin.begin_offsets())
-        except SourceUnavailable:
+        except TopicReplaced:
+            raise
+        except (SourceUnavailable, InvalidOptions):  # a broker that is back may not know the topic yet
             if first:
                 raise
 

@@ -7,15 +7,32 @@ beside it by `keys create` and kept elsewhere in production.
 
 import base64
 import json
-import re
 from dataclasses import dataclass, field
 from functools import cached_property
+from hashlib import blake2b
 from typing import Any
 
 from schemas.errors import KeyUnavailable
 from transforms.core import storage
+from transforms.core.key_documents import (
+    Unsound,
+    check_distinct,
+    check_month,
+    key_of,
+    keys_of,
+    months_of,
+    read_document,
+)
 from transforms.core.pseudonyms import PERSON_DOMAINS, Pseudonymizer, derive_key
-from transforms.core.seal import PieceSealer, generate_key_pair, generate_secret, open_sealed, seal_to
+from transforms.core.seal import (
+    PieceSealer,
+    generate_key_pair,
+    generate_secret,
+    is_sound_public_key,
+    open_sealed,
+    seal_to,
+)
+from transforms.core.secret_files import read_secret
 
 ROLES = ("prompts", "completions", "operators")
 """Who may open what: prompts and captured code, completion text, quarantined payloads."""
@@ -24,14 +41,9 @@ STANDING = "standing"
 """The operators' key id; their key is not monthly, because a payload may have no date."""
 
 RING_FILE = "ring.json"
-_MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
-
-
-def check_month(month: str) -> str:
-    """The month itself; raises KeyUnavailable where it is not YYYY-MM."""
-    if not _MONTH.fullmatch(month):
-        raise KeyUnavailable(f"month {month!r}: allowed is YYYY-MM")
-    return month
+_RING_MEMBERS = frozenset(("correlation", "transport", "epochs", "destroyed", "public_keys"))
+_ROLE_MEMBERS = frozenset(("role", "private_keys"))
+_CREATE = "python -m pipelines.keys create --output DIR makes one"
 
 
 @dataclass
@@ -89,6 +101,25 @@ class KeyRing:
         """16 hex digits that tell rings apart and tell nothing else."""
         return derive_key(self.correlation, "check")[:8].hex()
 
+    @property
+    def entries(self) -> dict[str, bytes]:
+        """Every key by the place where it stands in the ring."""
+        return {
+            "correlation": self.correlation,
+            "transport": self.transport,
+            **{f"epochs.{month}": key for month, key in self.epochs.items()},
+            **{f"public_keys.{r}.{name}": key for r, keys in self.public_keys.items() for name, key in keys.items()},
+        }
+
+    @property
+    def entry_checks(self) -> dict[str, str]:
+        """16 hex digits for each key, which tell that it is the same one and nothing else."""
+        secret = derive_key(self.correlation, "entries")
+        return {
+            place: blake2b(place.encode() + b"\0" + key, key=secret, digest_size=8).hexdigest()
+            for place, key in self.entries.items()
+        }
+
     def sealer(self) -> PieceSealer:
         """Seals and opens pieces in flight."""
         return PieceSealer(derive_key(self.transport, "pieces"))
@@ -129,33 +160,48 @@ def dumps(ring: KeyRing) -> bytes:
 
 
 def load(folder: str) -> KeyRing:
-    """The ring in a folder; raises KeyUnavailable where there is none or it is not one."""
+    """The ring in a folder; raises KeyUnavailable where there is none, it is not sound, or others may write it."""
     path = storage.join(folder, RING_FILE)
-    document = _read_json(path, "key ring")
-    try:
-        return KeyRing(
-            correlation=base64.b64decode(document["correlation"]),
-            transport=base64.b64decode(document["transport"]),
-            epochs={m: base64.b64decode(k) for m, k in document["epochs"].items()},
-            destroyed=list(document["destroyed"]),
-            public_keys={
-                r: {m: base64.b64decode(k) for m, k in keys.items()} for r, keys in document["public_keys"].items()
-            },
-        )
-    except (KeyError, TypeError, AttributeError, ValueError):
-        raise KeyUnavailable(f"{path} is not a key ring of version 1") from None
-
-
-def _read_json(path: str, what: str) -> dict[str, Any]:
     if not storage.exists(path):
-        raise KeyUnavailable(f"no {what} at {path}: python -m pipelines.keys create --output DIR makes one")
+        raise KeyUnavailable(f"no key ring at {path}: {_CREATE}")
     try:
-        document = json.loads(storage.read_bytes(path))
-    except ValueError:
-        document = None
-    if not isinstance(document, dict):
-        raise KeyUnavailable(f"{path} is not a {what}")
-    return document
+        return _ring_of(read_document(read_secret(path, "key ring"), _RING_MEMBERS))
+    except Unsound as found:
+        raise KeyUnavailable(f"{path} is not a key ring: {found}") from None
+
+
+def _ring_of(document: dict[str, Any]) -> KeyRing:
+    """Raises Unsound where a key is missing, doubled, of a wrong length, or of a month that was destroyed."""
+    public = document["public_keys"]
+    if not isinstance(public, dict) or {*public} != {*ROLES}:
+        raise Unsound(f"public_keys is no object of the roles {', '.join(ROLES)}")
+    ring = KeyRing(
+        correlation=key_of(document["correlation"], "correlation"),
+        transport=key_of(document["transport"], "transport"),
+        epochs=keys_of(document["epochs"], "epochs"),
+        destroyed=months_of(document["destroyed"], "destroyed"),
+        public_keys={
+            role: keys_of(keys, f"public_keys.{role}", STANDING if role == "operators" else None)
+            for role, keys in public.items()
+        },
+    )
+    _check_months(ring)
+    entries = ring.entries
+    check_distinct(entries)
+    for place, key in entries.items():
+        if place.startswith("public_keys.") and not is_sound_public_key(key):
+            raise Unsound(f"{place} is no public key: whatever is sealed to it, everybody can open")
+    return ring
+
+
+def _check_months(ring: KeyRing) -> None:
+    for month in ring.destroyed:
+        if month in ring.epochs or any(month in keys for keys in ring.public_keys.values()):
+            raise Unsound(f"{month} was destroyed and still has a key")
+    for role, keys in ring.public_keys.items():
+        expected = {STANDING} if role == "operators" else {*ring.epochs}
+        if odd := sorted({*keys} ^ expected):
+            raise Unsound(f"public_keys.{role} and the months do not fit: {odd[0]} is in one of them alone")
 
 
 class PrivateKeys:
@@ -182,13 +228,19 @@ def dump_private(keys: PrivateKeys) -> bytes:
 
 
 def load_private(path: str) -> PrivateKeys:
-    """A role's key file; raises KeyUnavailable where there is none or it is not one."""
-    document = _read_json(path, "role key file")
+    """A role's key file; raises KeyUnavailable where there is none, it is not sound, or others may write it."""
+    if not storage.exists(path):
+        raise KeyUnavailable(f"no role key file at {path}: {_CREATE}")
     try:
-        keys = {m: base64.b64decode(k) for m, k in document["private_keys"].items()}
-        return PrivateKeys(document["role"], keys)
-    except (KeyError, TypeError, AttributeError, ValueError):
-        raise KeyUnavailable(f"{path} is not a role key file") from None
+        document = read_document(read_secret(path, "role key file"), _ROLE_MEMBERS)
+        role = document["role"]
+        if role not in ROLES:
+            raise Unsound(f"of no role; roles are {', '.join(ROLES)}")
+        keys = keys_of(document["private_keys"], "private_keys", STANDING if role == "operators" else None)
+        check_distinct(keys)
+    except Unsound as found:
+        raise KeyUnavailable(f"{path} is not a role key file: {found}") from None
+    return PrivateKeys(role, keys)
 
 
 def seal_for_role(ring: KeyRing, role: str, key_id: str, plain: bytes) -> bytes:

@@ -19,8 +19,10 @@ def kafka_parts(uri: str) -> tuple[str, str] | None:
     if not uri.startswith("kafka://"):
         return None
     found = _KAFKA.fullmatch(uri)
-    if found is None:
-        raise InvalidOptions(f"--input {uri}: allowed is kafka://HOST:PORT[,HOST:PORT]/TOPIC")
+    if found is None or "@" in found[1]:
+        raise InvalidOptions(
+            f"--input {uri}: allowed is kafka://HOST:PORT[,HOST:PORT]/TOPIC; who logs in stands in --kafka_config"
+        )
     return found[1], found[2]
 
 
@@ -40,6 +42,6 @@ def open_log(source: LogSource, position: LogPosition, state: StreamState | None
     parts = kafka_parts(source.uri)
     if parts is not None:
         config = load_config(source.kafka_config)
-        return KafkaLog(*parts, config, position, reader, readers)
+        return KafkaLog(*parts, config, position, reader, readers, state)
     published = state.positions if state is not None else {}
     return FolderLog(source.uri, position._replace(positions={**position.positions, **published}))

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from schemas.registry import contract_digest, load
-from transforms.core import storage
+from transforms.core import storage, stream_state
 from transforms.core.books import Books
 from transforms.core.claim import check_held
 from transforms.core.curate import CuratedBucket
@@ -81,8 +81,17 @@ class Publisher:
         portion = curated.portion
         facts = {"input": portion.input, "bucket": portion.bucket, "buckets": self._buckets}
         row = {**facts, "contract": contract_digest(), **counts.as_row()}
-        row |= window_facts(curated, day) | range_facts(curated, day)
+        row |= window_facts(curated, day) | range_facts(curated, day) | self._lost(curated, day)
         return pa.Table.from_pylist([row], schema=load(LEDGER).arrow)
+
+    def _lost(self, curated: CuratedBucket, day: date) -> dict[str, Any]:
+        """What of the window's span of a partition retention took before it was read, where that was declared."""
+        window = curated.portion.window
+        if window is None or day != window.mark_day or not curated.taken:
+            return {}
+        state = stream_state.load(self._output, window.stream)
+        lost = state.lost(curated.taken) if state is not None else {}
+        return {"lost_messages": sorted(lost.items())} if lost else {}
 
 
 def window_facts(curated: CuratedBucket, day: date) -> dict[str, Any]:

@@ -17,6 +17,14 @@ from schemas.errors import KeyUnavailable
 _NONCE_BYTES = 12
 _SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 
+_SIGN = 1 << 255  # not looked at by X25519
+_FIELD = _SIGN - 19
+_LOW_ORDER = frozenset((
+    0, 1, _FIELD - 1, _FIELD, _FIELD + 1,
+    325606250916557431795983626356110631294008115727848805560023387167927233504,
+    39382357235489614581723060781553021112529911719440698176882885853963445705823,
+))  # fmt: skip
+
 
 class PieceSealer:
     """Seals what crosses a shuffle: zstd, then AES-256-GCM under the ring's transport key.
@@ -56,6 +64,11 @@ def generate_key_pair() -> tuple[bytes, bytes]:
     """A fresh X25519 pair as raw bytes: private, public."""
     private = X25519PrivateKey.generate()
     return private.private_bytes_raw(), private.public_key().public_bytes_raw()
+
+
+def is_sound_public_key(key: bytes) -> bool:
+    """False for the few points of X25519 with which every exchange gives the same secret, known to everybody."""
+    return int.from_bytes(key, "little") & (_SIGN - 1) not in _LOW_ORDER
 
 
 def seal_to(public_key: bytes, plain: bytes, info: bytes) -> bytes:

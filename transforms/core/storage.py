@@ -5,7 +5,11 @@ where the storage refuses.
 """
 
 import os
-from typing import Any
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, BinaryIO
 
 from transforms.core.file_systems import explained, is_local, open_fs, open_read
 from transforms.core.source_files import (
@@ -36,19 +40,24 @@ __all__ = [
     "list_files",
     "list_folders",
     "list_tree",
+    "local_path",
     "open_read",
+    "opened_local",
     "read_bytes",
     "read_start",
     "remove",
     "sweep",
     "whole_folder",
     "write_atomic",
+    "write_private",
 ]  # fmt: skip
 
 _HIDDEN = ".writing-"
 _HALF = (
     ".half"  # DuckDB's and Polars' globs match hidden names, too: what is not whole must not end as a data file does
 )
+
+_NAME_CHARS = 100  # of a file's name in that of the hidden one, which must not be longer than a name may be
 
 
 def file_system(path: str) -> Any:
@@ -59,6 +68,20 @@ def file_system(path: str) -> Any:
 def absolute(path: str) -> str:
     """The path as a worker in another folder finds it."""
     return os.path.abspath(path) if "://" not in path else path
+
+
+def local_path(path: str) -> str:
+    """The path of a local file without its scheme."""
+    return str(open_fs(path)[1])
+
+
+@contextmanager
+def opened_local(path: str) -> Iterator[BinaryIO]:
+    """A local file, open to be read; one that would make the reader wait, as a pipe does, gives nothing."""
+    with explained(path, "read"):
+        file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))  # noqa: SIM115
+    with file:
+        yield file
 
 
 def join(folder: str, *names: str) -> str:
@@ -103,14 +126,71 @@ def write_atomic(path: str, data: bytes) -> None:
         if not is_local(path):
             fs.pipe_file(inner, data)
             return
-        folder, name = os.path.split(inner)
-        os.makedirs(folder, exist_ok=True)
-        hidden = os.path.join(folder, f"{_HIDDEN}{name}{_HALF}")
-        with open(hidden, "wb") as file:
+        os.makedirs(os.path.dirname(inner), exist_ok=True)
+        with _written_beside(inner, data, 0o666) as hidden:
+            os.replace(hidden, inner)
+
+
+def write_private(path: str, data: bytes, *, replaces: bool = True, keeps_mode: bool = False) -> bool:
+    """Like `write_atomic`, a local file so that only its owner may read it; for keys, and for code in clear.
+
+    A folder that is missing is made for its owner alone. False, and nothing
+    written, where a file is there that must not be replaced. `keeps_mode`: one
+    that is replaced hands down its mode and group, as an operator set them.
+    """
+    fs, inner = open_fs(path)
+    with explained(path, "write"):
+        if not is_local(path):
+            return create_exclusive(path, data) if not replaces else fs.pipe_file(inner, data) is None
+        _make_private_folder(os.path.dirname(inner))
+        before = os.lstat(inner) if keeps_mode and os.path.lexists(inner) else None
+        with _written_beside(inner, data, 0o600, before) as hidden:
+            try:
+                if replaces:
+                    os.replace(hidden, inner)
+                else:
+                    os.link(hidden, inner, follow_symlinks=False)
+            except FileExistsError:
+                return False
+        return True
+
+
+@contextmanager
+def _written_beside(inner: str, data: bytes, mode: int, before: os.stat_result | None = None) -> Iterator[str]:
+    """A hidden file in the same folder with these bytes on the disk, of a name that nobody can foresee and plant a
+    link under; gone after the block, unless it was renamed.
+    """
+    folder, name = os.path.split(inner)
+    hidden = os.path.join(folder, f"{_HIDDEN}{secrets.token_hex(8)}-{name[:_NAME_CHARS]}{_HALF}")
+    number = os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+    try:
+        with open(number, "wb") as file:
+            if before is not None and stat.S_ISREG(before.st_mode):
+                _hand_down(file.fileno(), before)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(hidden, inner)
+        yield hidden
+    finally:
+        with suppress(FileNotFoundError):
+            os.remove(hidden)
+
+
+def _make_private_folder(folder: str) -> None:
+    """With the folders that it lies in, as far as they are missing; `os.makedirs` gives its mode to the last one."""
+    if folder and not os.path.isdir(folder):
+        _make_private_folder(os.path.dirname(folder))
+        with suppress(FileExistsError):
+            os.mkdir(folder, 0o700)
+
+
+def _hand_down(number: int, before: os.stat_result) -> None:
+    """Group and mode of the file that will be replaced, where this process may give them."""
+    try:
+        os.fchown(number, before.st_uid if os.geteuid() == 0 else -1, before.st_gid)
+    except PermissionError:
+        return
+    os.fchmod(number, stat.S_IMODE(before.st_mode))
 
 
 def create_exclusive(path: str, data: bytes) -> bool:

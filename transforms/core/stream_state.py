@@ -7,35 +7,58 @@ whole yet: then it alone says where the stream begins.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import pyarrow as pa
 
-from schemas.errors import UnbalancedBooks
+from schemas.errors import StorageUnavailable, UnbalancedBooks
 from schemas.registry import load as load_schema
 from transforms.core import storage
 from transforms.core.files import parquet_bytes
 from transforms.core.layout import DATA_DATASETS, LEDGER, FileName, Listing, days_with_files, file_path
 from transforms.core.ledger import is_quiet, mark_names, read_row
+from transforms.core.topic_identity import TopicIdentity
 from transforms.core.windows import Window, mark_day, window_end_s
 
 
 @dataclass
 class StreamState:
-    """Every window up to `whole_to_s` is whole; `positions` say where each partition or file is read on from."""
+    """Every window up to `whole_to_s` is whole; `positions` say where each partition or file is read on from.
+
+    Of a topic, `identity` says which one it is; `generation` is not empty where it was made anew, and then
+    stands in the names of its partitions. `gaps` are spans of partitions that were declared lost, from
+    the position on up to what was left; they go once a window has told of them.
+    """
 
     output: str
     stream: str
     whole_to_s: int
     positions: dict[str, int] = field(default_factory=dict)
+    identity: TopicIdentity = field(default_factory=TopicIdentity)
+    generation: str = ""
+    gaps: dict[str, int] = field(default_factory=dict)
 
     def save(self) -> None:
         """Writes the file."""
-        facts = {"version": 1, "whole_to_s": self.whole_to_s, "positions": self.positions}
+        facts = {
+            "version": 1,
+            "whole_to_s": self.whole_to_s,
+            "positions": self.positions,
+            **self.identity._asdict(),
+            "generation": self.generation,
+            "gaps": self.gaps,
+        }
         storage.write_atomic(_path(self.output, self.stream), (json.dumps(facts) + "\n").encode())
+
+    def lost(self, taken: Mapping[str, tuple[int, int]]) -> dict[str, int]:
+        """How many messages of what was taken, begin and end by partition, are declared lost."""
+        spans = ((part, self.positions.get(part, 0), end) for part, end in self.gaps.items() if part in taken)
+        found = {part: min(end, taken[part][1]) - max(begin, taken[part][0]) for part, begin, end in spans}
+        return {part: count for part, count in found.items() if count > 0}
 
 
 def _path(output: str, stream: str) -> str:
@@ -43,12 +66,33 @@ def _path(output: str, stream: str) -> str:
 
 
 def load(output: str, stream: str) -> StreamState | None:
-    """What the file says; None where there is none."""
+    """What the file says, older versions' included; None where there is none. Raises StorageUnavailable."""
     path = _path(output, stream)
     if not storage.exists(path):
         return None
-    facts = json.loads(storage.read_bytes(path))
-    return StreamState(output, stream, facts["whole_to_s"], facts["positions"])
+    try:
+        kept = _FILE.decode(storage.read_bytes(path))
+    except msgspec.MsgspecError:
+        raise StorageUnavailable(
+            f"{path} is damaged; remove it, and it is made anew from the ledger at the next start"
+        ) from None
+    identity = TopicIdentity(kept.cluster_id, kept.topic_id)
+    return StreamState(output, stream, kept.whole_to_s, kept.positions, identity, kept.generation, kept.gaps)
+
+
+_Position = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class _File(msgspec.Struct):
+    whole_to_s: _Position
+    positions: dict[str, _Position]
+    cluster_id: str | None = None
+    topic_id: str | None = None
+    generation: str = ""
+    gaps: dict[str, _Position] = {}
+
+
+_FILE = msgspec.json.Decoder(_File)
 
 
 def recover(output: str, stream: str) -> StreamState | None:
@@ -60,10 +104,11 @@ def recover(output: str, stream: str) -> StreamState | None:
     return StreamState(output, stream, first)
 
 
-def advance(state: StreamState, buckets: int) -> list[dict[str, Any]]:
+def advance(state: StreamState, buckets: int, before: Callable[[], bool] = lambda: True) -> list[dict[str, Any]]:
     """Takes in the windows that became whole; returns their marks, by end and bucket.
 
-    A window is whole when every bucket has marked it. Raises UnbalancedBooks
+    A window is whole when every bucket has marked it. `before` is asked when
+    there are some; they wait where it says no. Raises UnbalancedBooks
     where what the buckets wrote is not what the source read, or where the source
     did not read on from where the window before ended; the state then stays
     before that window, and the next start reads it again.
@@ -73,7 +118,7 @@ def advance(state: StreamState, buckets: int) -> list[dict[str, Any]]:
     ends: dict[int, int] = {}
     for _, name, end_s in mark_names(state.stream, listing, days, state.whole_to_s):
         ends[name.bucket] = max(end_s, ends.get(name.bucket, 0))
-    if len(ends) < buckets:
+    if len(ends) < buckets or not before():
         return []
     whole_to_s = min(ends.values())
     found = [(end_s, row) for end_s, row in _marks(state.output, state.stream, listing, days, state.whole_to_s)
@@ -81,6 +126,7 @@ def advance(state: StreamState, buckets: int) -> list[dict[str, Any]]:
     rows = [row for _, row in sorted(found, key=lambda mark: (mark[0], mark[1]["bucket"]))]
     positions = _checked(state, rows)
     state.whole_to_s, state.positions = whole_to_s, positions
+    state.gaps = {part: end for part, end in state.gaps.items() if positions.get(part, 0) < end}
     state.save()
     return rows
 
@@ -95,8 +141,13 @@ def _checked(state: StreamState, rows: list[dict[str, Any]]) -> dict[str, int]:
         )
     positions = dict(state.positions)
     for row in rows:
-        begins = dict(row["positions_begin"] or ())
+        begins, lost = dict(row["positions_begin"] or ()), dict(row.get("lost_messages") or ())
         for part, end in row["positions_end"] or ():
+            if lost.get(part, 0) > end - begins[part]:
+                raise UnbalancedBooks(
+                    f"window to {row['window_end']:%Y-%m-%dT%H:%M:%SZ}: more messages of {part} are told lost than its "
+                    "span holds; start again to read it again"
+                )
             if positions.get(part, begins[part]) != begins[part]:
                 raise UnbalancedBooks(
                     f"window to {row['window_end']:%Y-%m-%dT%H:%M:%SZ}: {part} was read from {begins[part]} on, "

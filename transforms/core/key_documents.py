@@ -1,0 +1,89 @@
+"""Key files as documents: JSON that says each thing once, keys of the right length, months that are months."""
+
+import base64
+import json
+import re
+from typing import Any
+
+from schemas.errors import KeyUnavailable
+
+KEY_BYTES = 32
+_MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
+
+
+class Unsound(Exception):
+    """What is wrong with a document; never leaves `keyring`, never holds a key."""
+
+
+def check_month(month: str) -> str:
+    """The month itself; raises KeyUnavailable where it is not YYYY-MM."""
+    if not _MONTH.fullmatch(month):
+        raise KeyUnavailable(f"month {month!r}: allowed is YYYY-MM")
+    return month
+
+
+def read_document(data: bytes, members: frozenset[str]) -> dict[str, Any]:
+    """A JSON object of version 1 with exactly these members beside `version`; raises Unsound."""
+    try:
+        document = json.loads(data, object_pairs_hook=_told_once)
+    except (ValueError, RecursionError):
+        raise Unsound("no JSON") from None
+    if not isinstance(document, dict):
+        raise Unsound("no JSON object")
+    if missing := sorted(members - {*document}):
+        raise Unsound(f"without {missing[0]!r}")
+    version = document.pop("version", None)
+    if version != 1 or isinstance(version, bool):
+        shown = version if isinstance(version, int) else "unknown"
+        raise Unsound(f"of version {shown}; this program reads version 1")
+    if document.keys() - members:
+        raise Unsound("with a member that this version does not know")
+    return document
+
+
+def key_of(value: object, place: str) -> bytes:
+    """A key's bytes; raises Unsound where it is not 32 bytes in base64, or no random ones."""
+    try:
+        key = base64.b64decode(value.encode("ascii"), validate=True) if isinstance(value, str) else b""
+    except ValueError:
+        key = b""
+    if len(key) != KEY_BYTES or base64.b64encode(key).decode() != value:
+        raise Unsound(f"{place} is no key of {KEY_BYTES} bytes in base64")
+    if len({*key}) == 1:
+        raise Unsound(f"{place} is one byte again and again, no key")
+    return key
+
+
+def keys_of(value: object, place: str, standing: str | None = None) -> dict[str, bytes]:
+    """Keys by month, or by the one name `standing`; raises Unsound."""
+    if not isinstance(value, dict):
+        raise Unsound(f"{place} is no object of keys")
+    for name in value:
+        if not (_MONTH.fullmatch(name) if standing is None else name == standing):
+            raise Unsound(f"{place} names a key that is {'no month' if standing is None else 'not ' + standing}")
+    return {name: key_of(key, f"{place}.{name}") for name, key in value.items()}
+
+
+def months_of(value: object, place: str) -> list[str]:
+    """Months, each once; raises Unsound."""
+    if not isinstance(value, list) or not all(isinstance(m, str) and _MONTH.fullmatch(m) for m in value):
+        raise Unsound(f"{place} is no list of months")
+    if len({*value}) != len(value):
+        raise Unsound(f"{place} names a month twice")
+    return list(value)
+
+
+def check_distinct(keys: dict[str, bytes]) -> None:
+    """Raises Unsound where two places hold the same key: what they part would meet."""
+    seen: dict[bytes, str] = {}
+    for place, key in keys.items():
+        if key in seen:
+            raise Unsound(f"{seen[key]} and {place} are the same key")
+        seen[key] = place
+
+
+def _told_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError
+    return found
