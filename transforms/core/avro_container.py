@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from schemas.errors import Reason
 from transforms.core import blocks
-from transforms.core.avro_layout import ForeignSchema, Step, layout
+from transforms.core.avro_layout import FIELDS, ForeignSchema, Step, layout
 from transforms.core.avro_values import INVALID, Broken, read_long
 from transforms.core.blocks import Block, RawRequest, Unreadable, part_of_file
 from transforms.core.file_kinds import AVRO_MAGIC
@@ -188,7 +188,7 @@ def _records(data: bytes, count: int, steps: list[Step], path: str, begin: int) 
     at, is_short = 0, False
     for _ in range(count):
         start = at
-        values: list[Any] = [None] * len(RawRequest._fields)
+        values: list[Any] = [None] * FIELDS
         try:
             for slot, read in steps:
                 value, at = read(data, at)

@@ -19,6 +19,9 @@ SCHEMA_BYTES = 64 * 1024
 
 _MAX_DEPTH = 12
 _FIELDS = raw_schemas()["raw_request.1"]["fields"]
+FIELDS = len(_FIELDS)
+"""How many values a record has, in the order of RawRequest's; what it has beyond them says more about a request."""
+
 _NAME = "raw_request"
 _TICKS = {None: 1, "timestamp-micros": 1, "local-timestamp-micros": 1, "timestamp-millis": 1000,
           "local-timestamp-millis": 1000, "timestamp-nanos": -1000, "local-timestamp-nanos": -1000}  # fmt: skip
