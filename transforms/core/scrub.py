@@ -152,12 +152,12 @@ def scrub_column(
     if values.null_count == len(values):
         return values, None
     raw = values.cast(pa.binary())
-    texts = raw.to_pylist()
-    shown = [None if text is None else unescaped(text).text for text in texts] if is_json else None
-    suspects = scrubber.suspects(raw if shown is None else pa.array(shown, pa.binary()))
+    shown = pa.array([text and unescaped(text).text for text in raw.to_pylist()], pa.binary()) if is_json else raw
+    suspects = scrubber.suspects(shown)
     rows = np.flatnonzero(suspects.any(axis=0)).tolist()
     if not rows:
         return values, None
+    texts = raw.to_pylist()
     spans = np.zeros(len(values), dtype=np.int32)
     for row in rows:
         found: Counter[str] = Counter()
