@@ -19,7 +19,7 @@ import msgspec
 
 from tests.conftest import sample
 from tests.servers import free_port
-from transforms.core.envelopes import decompress_body, split_body
+from transforms.core.bodies import decompressed, split_body
 
 ZERO_KEY = "00000000-0000-0000-0000-000000000000"
 TENANT_KEY = f"{'0' * 32}-{ZERO_KEY}-0000"
@@ -177,5 +177,5 @@ def stored_ids(folder: Path) -> list[str]:
     return [
         json.loads(line)["data"]["baseData"]["properties"]["unique_id"]
         for record in stored(folder)
-        for line in split_body(decompress_body(record["body"]))
+        for line in split_body(decompressed(record["body"])[0])
     ]

@@ -158,7 +158,7 @@ def test_schema_that_resolves_to_ours(name: str, codec: str) -> None:
     found = read(container([record(**values)] * 3, writer, codec))
     assert found.unreadable == []
     assert [tuple(r) for r in found.requests] == 3 * [
-        ("2026-03-29T10:15:33.120000+00:00", "81.2.69.142", "all", True, None, None, LINE)
+        ("2026-03-29T10:15:33.120000+00:00", "81.2.69.142", "all", True, None, None, LINE, True)
     ]
 
 

@@ -97,9 +97,9 @@ def test_what_a_client_sends_is_in_the_datasets(tmp_path: Path, installed: Path,
 
 def stored_ids_of(folder: Path) -> list[str]:
     """Ids wherever an envelope has them."""
-    from transforms.core.envelopes import decompress_body
+    from transforms.core.bodies import decompressed
 
-    text = b"\n".join(decompress_body(record["body"]) for record in stored(folder)).decode()
+    text = b"\n".join(decompressed(record["body"])[0] for record in stored(folder)).decode()
     return re.findall(r'"unique_id":"([^"]+)"', text)
 
 

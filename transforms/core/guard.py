@@ -28,7 +28,7 @@ def payload_free_errors() -> Iterator[None]:
         yield
     except TelemetryError as ours:
         FAILURES.append(ours)
-        raise
+        raise ours from None  # what it was raised over may quote data, and a runner logs the whole chain
     except Exception as cause:  # noqa: BLE001 - whatever it is, its text must not pass
         error = InternalError(f"{bug_of(cause)}; this is a bug of the pipeline")
         FAILURES.append(error)
