@@ -6,7 +6,7 @@ DEMO ?= demo
 EVENTS ?= 20000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools run stream test check bench fuzz kills stream_kills docs lock clean
+.PHONY: help setup tools run stream collect test check bench fuzz kills collect_kills stream_kills docs lock clean
 TOOLS := .tools
 
 help: ## Show this list
@@ -22,18 +22,23 @@ $(VENV)/.done: .requirements.lock pyproject.toml
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
-tools: $(TOOLS)/.done ## Prism (needs Go), Kafka and Flink (need Java 17 and Maven), for the streaming job and its tests
+tools: $(TOOLS)/.done ## Prism (needs Go), Kafka and Flink (Java 17 and Maven), clients (npm), for the streaming job and tests
 
-$(TOOLS)/.done: tests/tools/kafka-pom.xml tests/tools/flink-pom.xml
-	@echo "fetching Prism, Kafka and Flink, some minutes"
+$(TOOLS)/.done: tests/tools/kafka-pom.xml tests/tools/flink-pom.xml tests/clients/package.json
+	@echo "fetching Prism, Kafka, Flink and real clients, some minutes"
 	@mkdir -p $(TOOLS)/bin
 	@GOBIN=$(CURDIR)/$(TOOLS)/bin go install github.com/apache/beam/sdks/v2/go/cmd/prism@v2.77.0
 	@for part in kafka flink; do rm -rf $(TOOLS)/$$part && mvn -q -B -f tests/tools/$$part-pom.xml \
 	  dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=$(CURDIR)/$(TOOLS)/$$part || exit 1; done
+	@mkdir -p $(TOOLS)/clients && cp tests/clients/package.json $(TOOLS)/clients/
+	@cd $(TOOLS)/clients && npm install --no-audit --no-fund --silent
 	@touch $@
 
 stream: setup tools ## A Kafka broker, a producer and the streaming job, live; Ctrl-C ends it
 	@$(PY) -m tests.stream_demo
+
+collect: setup tools ## A real client, the collector, and the jobs behind it
+	@$(PY) -m tests.collect_demo
 
 run: setup ## Keys, a generated day, the batch job, its rates, a page to look at
 	@DEMO=$(DEMO) EVENTS=$(EVENTS) PY=$(PY) sh .demo.sh
@@ -44,12 +49,13 @@ test: setup ## All tests
 check: setup ## Style, types, direction of imports
 	@$(VENV)/bin/ruff format --check --quiet . && $(VENV)/bin/ruff check --quiet .
 	@$(VENV)/bin/mypy --no-error-summary
-	@$(VENV)/bin/lint-imports --no-cache | tail -1
+	@$(VENV)/bin/lint-imports --no-cache >$(VENV)/imports.txt || { cat $(VENV)/imports.txt; exit 1; }
 
 bench: setup ## Events per CPU second, memory, cost of each step, beside two rivals; then the streaming job (30 minutes)
 	@$(PY) -m tests.bench
 	@$(PY) -m tests.bench.scrub
 	@$(PY) -m tests.bench.stream
+	@$(PY) -m tests.bench.collect
 
 fuzz: setup ## 200,000 mutations of real client bodies, books balanced each time, and of containers (some minutes)
 	@$(PY) -m tests.fuzz
@@ -57,6 +63,9 @@ fuzz: setup ## 200,000 mutations of real client bodies, books balanced each time
 
 kills: setup ## 50 SIGKILLs on a local folder and 50 on a GCS server, the same datasets after each (10 minutes)
 	@$(PY) -m tests.kills
+
+collect_kills: setup ## 20 SIGKILLs of the collector while 100,000 events are sent (3 minutes)
+	@$(PY) -m tests.collect_kills
 
 stream_kills: setup tools ## 30 SIGKILLs of the streaming job on Prism and 10 on Flink, and a broker gone for 60 s (17 minutes)
 	@$(PY) -m tests.stream_kills

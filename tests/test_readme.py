@@ -16,7 +16,7 @@ from tests.test_streaming import events
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```(sh|python)\n(.*?)```", README, re.DOTALL)
-JOBS = ("batch", "streaming", "verify", "metrics", "report", "snippets", "keys", "generate")
+JOBS = ("batch", "streaming", "verify", "metrics", "report", "snippets", "keys", "generate", "collect")
 
 
 @pytest.fixture(scope="module")
