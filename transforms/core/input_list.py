@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from schemas.locations import without_secrets
 from transforms.core import storage
 from transforms.core.ledger import Mark
 from transforms.core.payloads import Range
@@ -150,14 +151,7 @@ def _named(listed: InputList) -> str:
 
 def _shown(path: str) -> str:
     """A path as it may be written down: without credentials of a URL, and without what is no text."""
-    text = path.encode(errors="surrogateescape").decode(errors="backslashreplace")
-    scheme, separator, rest = text.partition("://")
-    if not separator:
-        return text
-    host, slash, inner = rest.partition("/")
-    if scheme in ("http", "https"):
-        inner = inner.partition("?")[0]  # what follows may be a signature
-    return f"{scheme}://{host.rpartition('@')[2]}{slash}{inner}"
+    return without_secrets(path.encode(errors="surrogateescape").decode(errors="backslashreplace"))
 
 
 def _path(output: str, digest: str) -> str:

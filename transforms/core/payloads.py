@@ -109,7 +109,7 @@ def _line_blocks(stream: PlainStream, kind: Kind, path: str) -> Iterator[Block]:
     block = cutter.take()
     if is_cut:
         block.unreadable.append(Unreadable(Reason.UNREADABLE_CONTAINER, lost_bytes, part_of_file(path)))
-    if block.lines or block.unreadable:
+    if block.lines or block.unreadable or block.cut_bytes:
         yield block
 
 
