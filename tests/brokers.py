@@ -108,6 +108,8 @@ def as_message(line: bytes) -> tuple[bytes, dict[str, str]]:
     try:
         document = json.loads(line)
         stamp = document.pop("collector")
+        if not all(isinstance(value, str | bool | None) for value in stamp.values()):
+            return line, {}
     except (ValueError, KeyError, TypeError, AttributeError):
         return line, {}
     headers = {name: str(value).lower() if isinstance(value, bool) else value for name, value in stamp.items()}

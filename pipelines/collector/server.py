@@ -16,6 +16,7 @@ from uvicorn.server import Server
 from pipelines.collector.commits import GroupCommit
 from pipelines.collector.connections import BoundedConnection
 from pipelines.collector.intake import Intake
+from pipelines.interrupts import handle_by
 from schemas.errors import InvalidOptions
 
 _KEEP_ALIVE_S = 65
@@ -92,8 +93,12 @@ async def serve(
         server.force_exit = server.should_exit
         server.should_exit = True
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, end)
+    loop.add_signal_handler(signal.SIGTERM, end)
+
+    def interrupted(*_: Any) -> None:
+        loop.call_soon_threadsafe(end)
+
+    handle_by(interrupted)
     commits.start()
     host, port = sock.getsockname()[:2]
     scheme = "https" if tls else "http"
