@@ -35,7 +35,7 @@ _NO_WORD_BEFORE = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklm
 _REGEX = compiled(r"[^/]*[+^$\\][^/]*/[dgimsuvy]{1,6}")
 _WEB = frozenset(b"http https ws wss ftp ftps data".split())
 _LOCAL = compiled(
-    r"(?i)(?:file|ssh-remote|vscode[\w-]*|cursor[\w-]*|code-oss|webpack[\w-]*|ng|rsc|turbopack|app|cwd|node|smb|nfs|afp|cifs|sftp|scp|ssh|untitled|jar|zip)"
+    r"(?i)(?:[\w+.-]*[+.-])?(?:file|ssh-remote|vscode[\w-]*|cursor[\w-]*|code-oss|webpack[\w-]*|ng|rsc|turbopack|app|cwd|node|smb|nfs|afp|cifs|sftp|scp|ssh|untitled|jar|zip)"
 )
 _URL = compiled(r"[^\s\"'`<>(){}]*")
 _PATH_IN_URL = compiled(r"/(?:home|Users)/|/[A-Za-z](?::|%3[aA])/|/@fs/")
