@@ -2,6 +2,7 @@
 else affected."""
 
 import gzip
+import itertools
 import json
 import subprocess
 import sys
@@ -156,6 +157,27 @@ def test_key_that_comes_twice_counts_as_its_last(folder: Path) -> None:
     line = changed().replace(b'"timeout": 30', b'"timeout": 30, "timeout": 15')
     run_batch(write_lines(folder / "raw" / "twice.ndjson", [line]), folder / "out")
     assert [r["check_s"] for r in read_rows(folder / "out", "persistence_checks")] == [15]
+
+
+def test_times_and_numbers_at_their_ends_make_lives(folder: Path) -> None:
+    """Found by fuzzing: what is far apart is more than a double holds exactly, and Arrow's casts refuse that."""
+    ends = ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z", "0001-01-01T00:00:00+14:00")
+    huge = {"lexEditDistance": 2**60, "completionLexLength": 2**61, "compCharLen": 2**53 + 2, "timeToProduceMs": 1e308}
+    names = (
+        "displays/pass/ghostText.shown",
+        "outcomes/pass/ghostText.accepted",
+        "persistence_checks/pass/ghostText.stillInCode",
+    )
+    documents = []
+    for number, (shown, decided) in enumerate(itertools.product(ends, ends)):
+        for event, (name, time) in enumerate(zip(names, (shown, decided, decided), strict=True)):
+            document = {**sample(name), "time": time}
+            base = document["data"]["baseData"]
+            base["properties"] |= {"unique_id": f"{number}.{event}", "clientCompletionId": f"life {number}"}
+            base["measurements"] |= huge
+            documents.append(document)
+    books = run_batch(write_lines(folder / "ends.ndjson", documents), folder / "out", "--close_open_suggestions")
+    assert (books.landed, books.rows["suggestions"]) == (27, 9)
 
 
 def test_truncated_files_give_what_they_hold(folder: Path) -> None:

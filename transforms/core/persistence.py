@@ -66,7 +66,7 @@ def _flags(values: pa.Array) -> np.ndarray:
 
 def _ratio(part: pa.Array, whole: pa.Array) -> pa.Array:
     positive = pc.if_else(pc.greater(whole, 0), whole, pa.scalar(None, whole.type))
-    return pc.divide(part.cast(pa.float64()), positive.cast(pa.float64()))
+    return pc.divide(part.cast(pa.float64(), safe=False), positive.cast(pa.float64(), safe=False))
 
 
 def _chosen(checks: Facts, check_s: int, is_full: np.ndarray) -> np.ndarray:

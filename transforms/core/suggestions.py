@@ -96,7 +96,8 @@ def _outcome(outcomes: Facts, displayed_at: pa.Array, lives: Lives, checks: Fact
     decided = take(pa.array(rank), first).fill_null(_NONE).to_numpy()
     first = np.where(decided < _NONE, first, -1)
     outcome_at = take(rows["occurred_at"], first)
-    elapsed = pc.divide(pc.subtract(outcome_at.cast(pa.int64()), displayed_at.cast(pa.int64())).cast(pa.float64()), 1e3)
+    elapsed_us = pc.subtract(outcome_at.cast(pa.int64()), displayed_at.cast(pa.int64()))
+    elapsed = pc.divide(elapsed_us.cast(pa.float64(), safe=False), 1e3)  # clients' clocks: from year 1 to year 9999
     elapsed = pc.if_else(pc.greater_equal(elapsed, 0), elapsed, pa.scalar(None, pa.float64()))
     is_acceptance = rank <= 1
     chars = np.zeros(count, dtype=np.int64)
