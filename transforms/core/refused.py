@@ -1,7 +1,7 @@
 """What went aside of one input, put together by what was wrong with it; never a value."""
 
 from collections import Counter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -38,12 +38,19 @@ def refusals(output: str, input_digest: str) -> Refusals:
             if name.input == input_digest:
                 rows = _rows(file_path(output, QUARANTINE, day, name))
                 for row in rows.group_by(list(_KIND)).aggregate([([], "count_all")]).to_pylist():
-                    kinds[Refused(*(row[column] for column in _KIND))] += row["count_all"]
+                    kinds[_kind(row)] += row["count_all"]
                 received = pc.strftime(rows["received_at"].drop_null(), "%Y-%m")
                 reasons = rows["reason"].filter(pc.is_valid(rows["received_at"]))
                 for reason, month in {*zip(reasons.to_pylist(), received.to_pylist(), strict=True)}:
                     months.setdefault(reason, set()).add(month)
     return Refusals(kinds, months)
+
+
+def _kind(row: dict[str, Any]) -> Refused:
+    """Places within lines count as one: a thousand lines that are no JSON are one kind of trouble."""
+    field = row["field"]
+    is_place = field is not None and field.startswith("character ")
+    return Refused(row["reason"], row["dataset"], "the text" if is_place else field, row["expected"])
 
 
 def _rows(path: str) -> pa.Table:
