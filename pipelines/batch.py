@@ -22,8 +22,9 @@ from transforms.core.books import Books
 from transforms.core.file_kinds import START_BYTES
 from transforms.core.input_list import InputList, list_input, unread
 from transforms.core.ledger import differences, imbalances, read_marks, total
-from transforms.core.payloads import Range, is_plain
+from transforms.core.payloads import is_plain
 from transforms.core.publish import days_left_by
+from transforms.core.ranges import Range
 from transforms.core.refused import Refusals, refusals
 from transforms.read_payloads import ReadPayloads
 
@@ -152,9 +153,6 @@ def describe(books: Books, refused: Refusals | None = None) -> str:
         counts = ", ".join(f"{field} {count}" for field, count in books.unknown_values.most_common(6))
         lines.append(f"values that are not known and landed as other: {books.unknown_values.total()} ({counts})")
     lines.append("rows: " + ", ".join(f"{name} {count}" for name, count in sorted(books.rows.items())))
-    if books.unknown_values:
-        detail = ", ".join(f"{key} {count}" for key, count in books.unknown_values.most_common(6))
-        lines.append(f"landed as other, being no known value: {books.unknown_values.total()} ({detail})")
     if books.late:
         lines.append(f"late for their suggestion: {books.late.total()}")
     lines.append("the books balance")

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import MalformedPayload, PayloadTooLarge, RejectedEvent
+from transforms.core.blocks import MAX_PAYLOAD_BYTES
 from transforms.core.bodies import decompressed, events_of_body, split_body
-from transforms.core.envelopes import MAX_PAYLOAD_BYTES
 
 EVENTS = [
     b'{"ver":1,"name":"a"}',

@@ -244,7 +244,7 @@ def test_the_graph_of_the_pipeline_holds_no_key_and_no_payload(tmp_path: Path, r
 
     from pipelines.ingest import Ingest, IngestSettings
     from pipelines.ingest_options import default_geo_database
-    from transforms.core.payloads import Range
+    from transforms.core.ranges import Range
     from transforms.read_payloads import ReadPayloads
 
     pipeline = beam.Pipeline()

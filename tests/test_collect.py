@@ -37,7 +37,7 @@ from tests.collectors import (
     new_ids,
     stored,
 )
-from transforms.core.envelopes import MAX_PAYLOAD_BYTES
+from transforms.core.blocks import MAX_PAYLOAD_BYTES
 
 LINES = "application/x-json-stream"
 

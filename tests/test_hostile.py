@@ -14,7 +14,7 @@ import zstandard
 from schemas.errors import StorageUnavailable
 from tests.conftest import KEY_RING, all_rows, read_rows, run_batch, sample, write_lines
 from transforms.core import storage
-from transforms.core.envelopes import MAX_PAYLOAD_BYTES
+from transforms.core.blocks import MAX_PAYLOAD_BYTES
 from transforms.core.keyring import STANDING, load_private, open_for_role
 
 GOOD = [sample("displays/pass/ghostText.shown"), sample("outcomes/pass/ghostText.accepted")]

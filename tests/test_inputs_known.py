@@ -22,8 +22,9 @@ from transforms import group_by_bucket, read_payloads
 from transforms.core import blocks, payloads, storage, streams
 from transforms.core.decoded import DecodedPart
 from transforms.core.input_list import list_input, saved_lists
-from transforms.core.payloads import Range, read_range
+from transforms.core.payloads import read_range
 from transforms.core.range_marks import marked
+from transforms.core.ranges import Range
 
 RANGE_BYTES = 100_000
 DROPPING = "--runner=tests.dropping_runner.DroppingRunner"

@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from schemas.errors import Reason, StorageUnavailable
 from schemas.registry import raw_schemas
 from tests.conftest import DATA, run_batch
-from transforms.core.blocks import Block, LineCutter
-from transforms.core.envelopes import MAX_PAYLOAD_BYTES
+from transforms.core.blocks import MAX_PAYLOAD_BYTES, Block
 from transforms.core.file_kinds import START_BYTES
-from transforms.core.payloads import Range, is_plain, read_blocks, read_range
+from transforms.core.lines import LineCutter
+from transforms.core.payloads import is_plain, read_blocks, read_range
+from transforms.core.ranges import Range
 
 LINES = [b'{"n":%d}' % n for n in range(5000)]
 TEXT = b"".join(line + b"\n" for line in LINES)

@@ -14,7 +14,7 @@ from apache_beam.utils.timestamp import Duration, Timestamp
 from transforms.core import stream_state
 from transforms.core.blocks import Block
 from transforms.core.guard import payload_free_errors
-from transforms.core.log import Log, LogPosition, LogSource
+from transforms.core.log import Log, LogPosition, LogSource, ReadBefore
 from transforms.core.open_log import open_log
 from transforms.core.pieces import Sealed, quiet_piece
 from transforms.core.windows import boundary_after
@@ -173,7 +173,10 @@ class _Read(beam.DoFn):
             _LOGS.pop(key).close()
         if key not in _LOGS:
             state = stream_state.load(settings.output, settings.stream)
-            _LOGS[key] = open_log(settings.source, position, state, reader, settings.readers)
+            before = (
+                ReadBefore(state.positions, state.identity, state.generation, state.gaps) if state else ReadBefore()
+            )
+            _LOGS[key] = open_log(settings.source, position, before, reader, settings.readers)
         return _LOGS[key]
 
     def _is_far_ahead(self, watermark_ms: int) -> bool:

@@ -7,8 +7,9 @@ import apache_beam as beam
 from transforms.core import storage
 from transforms.core.blocks import Block
 from transforms.core.guard import payload_free_errors
-from transforms.core.payloads import Range, read_range
+from transforms.core.payloads import read_range
 from transforms.core.range_marks import marked
+from transforms.core.ranges import Range
 
 
 class _ReadRange(beam.DoFn):

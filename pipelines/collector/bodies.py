@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 
 from pipelines.collector.refusals import Refused, overloaded
-from transforms.core.envelopes import MAX_PAYLOAD_BYTES
+from transforms.core.blocks import MAX_PAYLOAD_BYTES
 
 _BODY_TIMEOUT_S = 30.0
 """How long a body may take to arrive; the clients give up after 20 s."""

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from transforms.core.blocks import RawRequest
-from transforms.core.wire import Collector
+from transforms.core.consent import Collector
 
 QUARANTINE, COUNTS = "quarantine", "counts"
 """Kinds of batches beside the datasets."""

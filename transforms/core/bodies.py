@@ -13,7 +13,7 @@ import msgspec
 import pyarrow as pa
 
 from schemas.errors import MalformedPayload, PayloadTooLarge, RejectedEvent
-from transforms.core.envelopes import MAX_PAYLOAD_BYTES
+from transforms.core.blocks import MAX_PAYLOAD_BYTES
 
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"

@@ -11,11 +11,12 @@ import pyarrow as pa
 from schemas.errors import Reason, RejectedEvent
 from schemas.registry import LEVELS, PERMITTED, event_schemas
 from transforms.core.batches import EventBatch, Origins, Tally
-from transforms.core.blocks import RawRequest, Unreadable
+from transforms.core.blocks import MAX_PAYLOAD_BYTES, RawRequest, Unreadable
 from transforms.core.bodies import events_of_body
 from transforms.core.columns import raw_columns
+from transforms.core.consent import Collector
 from transforms.core.derived import derive
-from transforms.core.envelopes import MAX_PAYLOAD_BYTES, decode_event, wire_name
+from transforms.core.envelopes import decode_event, wire_name
 from transforms.core.keyring import KeyRing
 from transforms.core.quarantine import Payload, Quarantine, Refusal
 from transforms.core.refusals import refuse, refuse_rows
@@ -23,7 +24,7 @@ from transforms.core.routing import targets
 from transforms.core.rows import Rows, add_lacking, event_ids, stamp_columns
 from transforms.core.times import days_of, plausible_receive_times
 from transforms.core.unprocessable import STOPPING, Unprocessable
-from transforms.core.wire import Collector, Envelope, Properties, attribute
+from transforms.core.wire import Envelope, Properties, attribute
 
 _SNIPPETS = "snippets"
 _SNIPPET_RANK = LEVELS.index("snippet")

@@ -11,14 +11,11 @@ from typing import Any
 import msgspec
 
 from schemas.errors import InvalidEvent, MalformedPayload
+from transforms.core.consent import lowest
 from transforms.core.event_names import contract_name
 from transforms.core.loose_json import read_json
-from transforms.core.stamps import lowest
 from transforms.core.tolerant import tolerant_event
 from transforms.core.wire import Envelope, EnvelopeReader, ExceptionFacts, WireException
-
-MAX_PAYLOAD_BYTES = 16 * 1024 * 1024
-"""A line or body longer than this is quarantined without its bytes; VS Code's clients stop at 1 MB."""
 
 _READER = EnvelopeReader()
 _encode_sorted = msgspec.json.Encoder(order="sorted").encode

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from schemas.locations import without_secrets
 from transforms.core import storage
 from transforms.core.ledger import Mark
-from transforms.core.payloads import Range
+from transforms.core.ranges import Range
 
 _FOLDER = "_inputs"
 _SUFFIX = ".json"

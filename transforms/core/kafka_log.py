@@ -10,9 +10,8 @@ from schemas.errors import InvalidOptions, SourceUnavailable, TopicReplaced
 from transforms.core.blocks import Block, Taken
 from transforms.core.kafka_admin import TopicAdmin, new_consumer, raise_if_fatal
 from transforms.core.kafka_messages import Arrived, block_of, place, unpacked
-from transforms.core.log import LogPosition
-from transforms.core.stream_state import StreamState
-from transforms.core.topic_identity import TopicIdentity, part_name, partition_of
+from transforms.core.log import NOTHING_READ, LogPosition, ReadBefore
+from transforms.core.topic_identity import part_name, partition_of
 
 _BLOCK_BYTES = 32 * 1024 * 1024
 """Payload bytes in a block, of 12,000 events: of 10,000 one took 29 us to decode, protect and seal, of 5,000 35 us."""
@@ -30,9 +29,9 @@ class KafkaLog:
     A message's time is its append time, never less than what its partition has
     reached: after a step back of the broker's clock it belongs to the open
     window. A partition without messages moves on by proof only: all that was in
-    it when the time was asked is read. What the stream's state declares lost is
+    it when the time was asked is read. What is declared lost is
     taken without messages. Raises SourceUnavailable where the topic is found to
-    be another one than the state tells, or no longer holds what is to be read.
+    be another one than was read before, or no longer holds what is to be read.
     """
 
     def __init__(
@@ -43,12 +42,12 @@ class KafkaLog:
         start: LogPosition,
         reader: int,
         readers: int,
-        state: StreamState | None = None,
+        before: ReadBefore = NOTHING_READ,
     ) -> None:
         self._topic = topic
-        self._identity = state.identity if state is not None else TopicIdentity()
-        self._generation = state.generation if state is not None else ""
-        self._gaps = {partition_of(part): end for part, end in state.gaps.items()} if state is not None else {}
+        self._identity = before.identity
+        self._generation = before.generation
+        self._gaps = {partition_of(part): end for part, end in before.gaps.items()}
         self._mine = (reader, readers)
         self._admin = TopicAdmin(servers, topic, config)
         self._consumer = new_consumer(servers, config)

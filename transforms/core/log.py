@@ -1,9 +1,10 @@
 """An endless source: what the endless job asks of a topic or a watched folder."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple, Protocol
 
 from transforms.core.blocks import Block
+from transforms.core.topic_identity import TopicIdentity
 
 
 class LogPosition(NamedTuple):
@@ -20,6 +21,22 @@ class LogSource(NamedTuple):
 
     uri: str
     kafka_config: str | None = None
+
+
+class ReadBefore(NamedTuple):
+    """What the output knows of a log: up to where whole windows hold it, and of a topic which one it is.
+
+    `gaps` are spans of partitions that were declared lost, from the position on up to what was left.
+    """
+
+    positions: Mapping[str, int] = {}
+    identity: TopicIdentity = TopicIdentity()
+    generation: str = ""
+    gaps: Mapping[str, int] = {}
+
+
+NOTHING_READ = ReadBefore()
+"""A log that the output has not read yet."""
 
 
 class Log(Protocol):

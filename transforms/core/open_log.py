@@ -8,8 +8,7 @@ from schemas.errors import InvalidOptions
 from transforms.core.folder_log import FolderLog
 from transforms.core.kafka_admin import load_config
 from transforms.core.kafka_log import KafkaLog
-from transforms.core.log import Log, LogPosition, LogSource
-from transforms.core.stream_state import StreamState
+from transforms.core.log import Log, LogPosition, LogSource, ReadBefore
 
 _KAFKA = re.compile(r"kafka://([^/\s]+)/([A-Za-z0-9._-]{1,249})")
 
@@ -33,7 +32,7 @@ def stream_digest(uri: str) -> str:
     return blake2b(os.fsencode(name), digest_size=8).hexdigest()
 
 
-def open_log(source: LogSource, position: LogPosition, state: StreamState | None, reader: int, readers: int) -> Log:
+def open_log(source: LogSource, position: LogPosition, before: ReadBefore, reader: int, readers: int) -> Log:
     """The log at a position.
 
     Files that are in whole windows are taken, whatever an older position says:
@@ -42,6 +41,5 @@ def open_log(source: LogSource, position: LogPosition, state: StreamState | None
     parts = kafka_parts(source.uri)
     if parts is not None:
         config = load_config(source.kafka_config)
-        return KafkaLog(*parts, config, position, reader, readers, state)
-    published = state.positions if state is not None else {}
-    return FolderLog(source.uri, position._replace(positions={**position.positions, **published}))
+        return KafkaLog(*parts, config, position, reader, readers, before)
+    return FolderLog(source.uri, position._replace(positions={**position.positions, **before.positions}))

@@ -9,34 +9,16 @@ be read and an `Unreadable` for each part that cannot.
 import codecs
 import os
 from collections.abc import Callable, Iterator
-from hashlib import blake2b
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 from schemas.errors import Reason
 from transforms.core.avro_container import avro_blocks
-from transforms.core.blocks import Block, LineCutter, Unreadable, part_of_file
+from transforms.core.blocks import Block, Unreadable, part_of_file
 from transforms.core.file_kinds import START_BYTES, Kind, kind_of
 from transforms.core.inflate import Damaged
+from transforms.core.lines import LineCutter
+from transforms.core.ranges import Range
 from transforms.core.streams import CHUNK_BYTES, PlainStream, RawFile, plain_stream
-
-
-class Range(NamedTuple):
-    """A part of a source file: all of it, or the lines that begin in `start <= byte < end`.
-
-    Size and version are the file's, as they were when it was listed.
-    """
-
-    path: str
-    start: int = 0
-    end: int | None = None
-    size_bytes: int = 0
-    version: str = ""
-
-    @property
-    def digest(self) -> str:
-        """16 hex digits that name the range in the books: another version of the file has others."""
-        identity = f"{self.path}\0{self.size_bytes}\0{self.version}\0{self.start}\0{self.end}"
-        return blake2b(identity.encode(errors="surrogateescape"), digest_size=8).hexdigest()
 
 
 def is_plain(first: bytes) -> bool:

@@ -28,7 +28,7 @@ from transforms.core.batches import (
     TAKEN_SCHEMA,
     EventBatch,
 )
-from transforms.core.protect import BUCKET
+from transforms.core.carried import BUCKET
 from transforms.core.seal import PieceSealer
 
 PIECE_BYTES = 1024 * 1024

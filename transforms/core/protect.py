@@ -14,17 +14,13 @@ import pyarrow.compute as pc
 
 from schemas.known_values import PACKAGED, Vocabulary
 from schemas.registry import LEVELS, Field, Schema, event_schemas
+from transforms.core.carried import BUCKET, CLIENT_IP, LEVEL, SNIPPET_CONSENT, bucket_of, month_column
 from transforms.core.geo import GeoDatabase
 from transforms.core.keyring import KeyRing
 from transforms.core.pseudonyms import PERSON_DOMAINS, Pseudonymizer
 from transforms.core.scrub import CODE, ERRORS, scrub_column
-from transforms.core.times import date_of, days_of
 from transforms.core.words import Words
 
-LEVEL, SNIPPET_CONSENT, CLIENT_IP = "_level", "_snippet_consent", "_client_ip"
-"""Columns that travel beside the fields from decoding to protecting, and no further."""
-
-BUCKET = "bucket"
 _MOST_PSEUDONYMIZERS = 64
 _BUCKET_SOURCES = ("installation_id", "session_id", "user_id", "event_id")
 
@@ -120,18 +116,6 @@ class Protector:
             "schema_version": pa.repeat(pa.scalar(schema.version, pa.int32()), rows),
             "redaction_count": pa.array(redactions, pa.int32()),
         }
-
-
-def month_column(times: pa.Array) -> pa.DictionaryArray:
-    """YYYY-MM of each time, in UTC."""
-    days, codes = np.unique(days_of(times), return_inverse=True)
-    months = pa.array([f"{date_of(day):%Y-%m}" for day in days], pa.string())
-    return months.take(pa.array(codes)).dictionary_encode()
-
-
-def bucket_of(digest: bytes, buckets: int) -> int:
-    """A keyed digest -> one of so many buckets, evenly."""
-    return int.from_bytes(digest[:8], "big") % buckets
 
 
 def needed_level(field: Field) -> int:

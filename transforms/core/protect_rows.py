@@ -8,9 +8,9 @@ import pyarrow as pa
 
 from schemas.errors import Reason
 from transforms.core.batches import EventBatch, Tally
+from transforms.core.consent import may_keep_body
 from transforms.core.protect import Protector
 from transforms.core.quarantine import Payload, Quarantine, Refusal
-from transforms.core.stamps import may_keep_body
 from transforms.core.times import days_of
 from transforms.core.unprocessable import Unprocessable, in_parts
 

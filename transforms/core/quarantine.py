@@ -12,8 +12,8 @@ from schemas.errors import Reason
 from schemas.registry import load, raw_schemas
 from transforms.core.batches import QUARANTINE, EventBatch
 from transforms.core.blocks import RawRequest, Unreadable
+from transforms.core.carried import BUCKET, bucket_of
 from transforms.core.keyring import STANDING, KeyRing, seal_for_role
-from transforms.core.protect import BUCKET, bucket_of
 
 _OPERATORS = "operators"
 

@@ -12,7 +12,8 @@ from typing import Any, BinaryIO, cast
 from schemas.errors import Reason
 from transforms.core.blocks import Block, RangeRead
 from transforms.core.file_kinds import START_BYTES
-from transforms.core.payloads import Range, is_plain
+from transforms.core.payloads import is_plain
+from transforms.core.ranges import Range
 
 _REST_IS_LOST = frozenset({Reason.UNREADABLE_CONTAINER, Reason.FOREIGN_SCHEMA, Reason.DAMAGED_BLOCK})
 """Reasons that stand for bytes which nobody reads: they were told, so they are not missing."""

@@ -10,14 +10,14 @@ import pyarrow.compute as pc
 from schemas.errors import Reason
 from schemas.registry import Schema
 from transforms.core.blocks import RawRequest
+from transforms.core.carried import month_column
+from transforms.core.consent import Collector, may_keep_body, rank_of
 from transforms.core.expected import WrongValues, expected_of, months_of
 from transforms.core.keyring import KeyRing
-from transforms.core.protect import month_column
 from transforms.core.quarantine import Payload, Quarantine, Refusal
 from transforms.core.rows import Rows
-from transforms.core.stamps import Stamp, may_keep_body, rank_of, stamp_of
+from transforms.core.stamps import Stamp, stamp_of
 from transforms.core.times import date_of, days_of, plausible_receive_times, salvage_receive_time
-from transforms.core.wire import Collector
 
 _NOT_JSON = (Reason.MALFORMED_PAYLOAD, Reason.PAYLOAD_TOO_LARGE, Reason.UNPROCESSABLE)
 _NO_TIME = Refusal(Reason.MISSING_RECEIVED_AT, "received_at", "a time as ISO 8601, of the years 2000 to 2099")

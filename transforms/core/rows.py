@@ -9,12 +9,13 @@ from msgspec.structs import astuple
 
 from schemas.registry import LEVELS, PERMITTED, Schema
 from transforms.core.blocks import RawRequest
+from transforms.core.carried import CLIENT_IP, LEVEL, SNIPPET_CONSENT
 from transforms.core.columns import WireArrays
+from transforms.core.consent import Collector
 from transforms.core.envelopes import event_digest
 from transforms.core.expected import WrongValues
-from transforms.core.protect import CLIENT_IP, LEVEL, SNIPPET_CONSENT
 from transforms.core.times import plausible_receive_times
-from transforms.core.wire import Collector, Envelope
+from transforms.core.wire import Envelope
 
 _SETTLE_ROWS = 256  # they stay in the processor's cache; with 4096 decoding alone took 1.4 times as long
 _USAGE_RANK = LEVELS.index("usage")

@@ -6,14 +6,13 @@ line is cut short or damaged, as such a member before which all is JSON.
 """
 
 import json
-import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from schemas.errors import MalformedPayload
-from schemas.registry import PERMITTED, load
+from schemas.registry import PERMITTED
+from transforms.core.consent import Collector, lowest
 from transforms.core.loose_json import read_json, read_members, text_of, whole_text
-from transforms.core.wire import Collector
 
 STAMP_TYPES = {
     "received_at": "text: a time as ISO 8601",
@@ -25,9 +24,6 @@ STAMP_TYPES = {
 """What the members of a stamp must be; of the stamp itself under the empty name."""
 
 _NAME = b'"collector"'
-_GZIP_OR_ZSTD = (b"\x1f\x8b", b"\x28\xb5")
-_CODE_NAMES = [s.rpartition(".")[2].encode() for f in load("snippets").fields if f.role for s in f.sources]
-_ESCAPED_LETTER = re.compile(rb"\\u00[2-7]")
 
 
 class Stamp(NamedTuple):
@@ -35,18 +31,6 @@ class Stamp(NamedTuple):
 
     collector: Collector
     wrong: str | None = None
-
-
-def rank_of(collector: Collector) -> int:
-    """Index in LEVELS of the highest level that a stamp permits; 0 where its word is none of ours."""
-    return PERMITTED.get(collector.telemetry_level or "", 0)
-
-
-def lowest(stamps: Sequence[Collector]) -> Collector:
-    """The last of a line's stamps with the lowest level and consent of all: a client may have sent one itself."""
-    last = stamps[-1]
-    level = min((s.telemetry_level or "" for s in stamps), key=lambda word: PERMITTED.get(word, 0))
-    return Collector(last.received_at, last.client_ip, level, all(s.snippet_consent for s in stamps))
 
 
 def settled(values: Sequence[Any]) -> Stamp:
@@ -99,18 +83,3 @@ def _stamp_of_broken(line: bytes) -> Stamp | None:
         return None
     is_member = isinstance(outer, dict) and (before == b"{" or before.endswith(b",")) and text.startswith(":")
     return _stamp(value) if is_member and isinstance(value, dict) and "collector" not in outer else None
-
-
-def may_keep_body(line: bytes, stamp: Collector | None, *, is_json: bool) -> bool:
-    """Whether consent covers keeping the bytes of a refused payload, sealed; `stamp` None: it is not known.
-
-    Its fields cannot be told apart any more, so all of it must be permitted: level `all`, and the
-    account's consent where there may be code. What is no JSON may hold code anywhere; JSON holds it
-    under one of the names of code, which an escape or compression would hide.
-    """
-    if stamp is None or stamp.telemetry_level != "all":
-        return False
-    if stamp.snippet_consent:
-        return True
-    hides = not is_json or line[:2] in _GZIP_OR_ZSTD or _ESCAPED_LETTER.search(line) is not None
-    return not (hides or any(name in line for name in _CODE_NAMES))

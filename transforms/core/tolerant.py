@@ -14,12 +14,12 @@ import pyarrow as pa
 
 from schemas.errors import InvalidEvent, MalformedPayload
 from schemas.registry import event_schemas
+from transforms.core.consent import Collector
 from transforms.core.loose_json import DEEPEST, read_members, whole_text
 from transforms.core.split_values import join_split_values
 from transforms.core.stamps import STAMP_TYPES, settled
 from transforms.core.wire import (
     BaseData,
-    Collector,
     Data,
     Envelope,
     Frame,

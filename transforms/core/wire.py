@@ -14,15 +14,7 @@ from typing import Any
 import msgspec
 
 from schemas.registry import event_schemas
-
-
-class Collector(msgspec.Struct, gc=False):
-    """The stamp of whoever accepted the request; the only source of address and consent."""
-
-    received_at: str | None = None
-    client_ip: str | None = None
-    telemetry_level: str | None = None
-    snippet_consent: bool | None = None
+from transforms.core.consent import Collector
 
 
 class Frame(msgspec.Struct, gc=False):

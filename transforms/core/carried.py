@@ -1,0 +1,24 @@
+"""Columns that travel beside the fields of an event: between decoding and protecting, and into the shuffle."""
+
+import numpy as np
+import pyarrow as pa
+
+from transforms.core.times import date_of, days_of
+
+LEVEL, SNIPPET_CONSENT, CLIENT_IP = "_level", "_snippet_consent", "_client_ip"
+"""Columns that travel beside the fields from decoding to protecting, and no further."""
+
+BUCKET = "bucket"
+"""The part of the output, by person, that a row belongs to: the key of the shuffle."""
+
+
+def month_column(times: pa.Array) -> pa.DictionaryArray:
+    """YYYY-MM of each time, in UTC."""
+    days, codes = np.unique(days_of(times), return_inverse=True)
+    months = pa.array([f"{date_of(day):%Y-%m}" for day in days], pa.string())
+    return months.take(pa.array(codes)).dictionary_encode()
+
+
+def bucket_of(digest: bytes, buckets: int) -> int:
+    """A keyed digest -> one of so many buckets, evenly."""
+    return int.from_bytes(digest[:8], "big") % buckets

@@ -1,0 +1,23 @@
+"""Ranges: the parts of a batch input that workers share."""
+
+from hashlib import blake2b
+from typing import NamedTuple
+
+
+class Range(NamedTuple):
+    """A part of a source file: all of it, or the lines that begin in `start <= byte < end`.
+
+    Size and version are the file's, as they were when it was listed.
+    """
+
+    path: str
+    start: int = 0
+    end: int | None = None
+    size_bytes: int = 0
+    version: str = ""
+
+    @property
+    def digest(self) -> str:
+        """16 hex digits that name the range in the books: another version of the file has others."""
+        identity = f"{self.path}\0{self.size_bytes}\0{self.version}\0{self.start}\0{self.end}"
+        return blake2b(identity.encode(errors="surrogateescape"), digest_size=8).hexdigest()
