@@ -1,9 +1,12 @@
-"""What runs: a module is a job, started with `python -m pipelines.<name>`."""
+"""What runs: a module is a job, started with `python -m pipelines.<name>`; its parts stand in rooms of their own.
+
+`ingest` is the way of an event that the batch job and the endless one share.
+"""
 
 import logging
 import sys
 
-from pipelines.interrupts import meet_interrupts
+from pipelines.running.interrupts import meet_interrupts
 
 # Beam's own import warns about an optional Google client on every start; nothing here uses it.
 logging.getLogger().addFilter(lambda record: "apitools not found" not in record.getMessage())

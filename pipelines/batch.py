@@ -11,22 +11,24 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import StandardOptions
 
 from pipelines.ingest import Ingest, IngestSettings
-from pipelines.ingest_options import add_ingest_flags, held_output, ingest_flags_of, tune_memory
-from pipelines.input_files import input_files
-from pipelines.options import JobOptions, parse_pipeline_options, pipeline_error, run_job, share
-from pipelines.progress import shown
-from pipelines.verdict import describe_refused, unusable
+from pipelines.options.flags import JobOptions, parse_pipeline_options, pipeline_error, run_job, share
+from pipelines.options.ingest_flags import add_ingest_flags, held_output, ingest_flags_of, tune_memory
+from pipelines.options.input_files import input_files
+from pipelines.running.progress import shown
+from pipelines.running.summary import describe
+from pipelines.running.verdict import unusable
 from schemas.errors import InternalError, Reason, StorageUnavailable, UnbalancedBooks, UnusableInput
-from transforms.core import keyring, storage
-from transforms.core.books import Books
-from transforms.core.file_kinds import START_BYTES
-from transforms.core.input_list import InputList, list_input, unread
-from transforms.core.ledger import differences, imbalances, read_marks, total
-from transforms.core.payloads import is_plain
-from transforms.core.publish import days_left_by
+from transforms.core import storage
+from transforms.core.curating.publish import days_left_by
+from transforms.core.keys import keyring
+from transforms.core.output.books import Books
+from transforms.core.output.input_list import InputList, list_input, unread
+from transforms.core.output.ledger import differences, imbalances, read_marks, total
+from transforms.core.output.refused import Refusals, refusals
 from transforms.core.ranges import Range
-from transforms.core.refused import Refusals, refusals
-from transforms.read_payloads import ReadPayloads
+from transforms.core.reading.file_kinds import START_BYTES
+from transforms.core.reading.payloads import is_plain
+from transforms.steps.read_payloads import ReadPayloads
 
 _DEFAULT_RUNNER = "FnApiRunner"
 RANGE_BYTES = 256 * 1024 * 1024
@@ -137,26 +139,6 @@ def _check_unprocessable(books: Books, told: int | None) -> None:
             f"this program failed on {failed} of {books.events} payloads, more than --max_unprocessable {most}; "
             "they are quarantined, the others landed"
         )
-
-
-def describe(books: Books, refused: Refusals | None = None) -> str:
-    """The books as a few lines for people, and what was wrong with what was quarantined."""
-    lines = [f"{books.payloads} payloads, {books.events} events:"]
-    lines.append(f"  {books.landed:>10} landed")
-    lines.append(f"  {books.duplicate:>10} duplicate")
-    for name in ("withheld", "outside_contract", "quarantined"):
-        counts = getattr(books, name)
-        detail = ", ".join(f"{key} {count}" for key, count in counts.most_common(6))
-        lines.append(f"  {counts.total():>10} {name}{f' ({detail})' if detail else ''}")
-    lines += describe_refused(refused) if refused else []
-    if books.unknown_values:
-        counts = ", ".join(f"{field} {count}" for field, count in books.unknown_values.most_common(6))
-        lines.append(f"values that are not known and landed as other: {books.unknown_values.total()} ({counts})")
-    lines.append("rows: " + ", ".join(f"{name} {count}" for name, count in sorted(books.rows.items())))
-    if books.late:
-        lines.append(f"late for their suggestion: {books.late.total()}")
-    lines.append("the books balance")
-    return "\n".join(lines)
 
 
 def main(argv: Sequence[str]) -> None:

@@ -19,11 +19,11 @@ from pipelines.collector.intake import Intake, Policy
 from pipelines.collector.rolling_folder import RollingFolder
 from pipelines.collector.server import allow_connections, listening_socket, serve
 from pipelines.collector.topic import Topic
-from pipelines.options import JobParser, duration, job_parser, run_job, whole_number
+from pipelines.options.flags import JobParser, duration, job_parser, run_job, whole_number
 from schemas.errors import InvalidOptions
 from transforms.core import storage
-from transforms.core.kafka_admin import load_config
-from transforms.core.open_log import kafka_parts
+from transforms.core.reading.kafka.admin import load_config
+from transforms.core.reading.open_log import kafka_parts
 
 _MB = 1024 * 1024
 _COMMIT_TIMEOUT_S = 10.0

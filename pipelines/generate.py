@@ -13,10 +13,10 @@ import random
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
-from pipelines.options import job_parser, run_job, whole_number
-from pipelines.synthetic_collectors import Collectors
-from pipelines.synthetic_events import CONTAINERS, Event, new_uuid, opportunity, person
-from pipelines.synthetic_truth import Truth
+from pipelines.options.flags import job_parser, run_job, whole_number
+from pipelines.synthetic.collectors import Collectors
+from pipelines.synthetic.events import CONTAINERS, Event, new_uuid, opportunity, person
+from pipelines.synthetic.truth import Truth
 from schemas.errors import InvalidOptions
 from transforms.core import storage
 

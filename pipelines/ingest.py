@@ -20,19 +20,19 @@ from datetime import timedelta
 import apache_beam as beam
 
 from schemas.known_values import PACKAGED, Vocabulary
-from transforms import refusing_coder
 from transforms.core.blocks import Block
-from transforms.core.geo import REGION_MIN_POPULATION, GeoSettings
-from transforms.core.pieces import Sealed
-from transforms.core.unprocessable import Unprocessable
-from transforms.curate_events import CurateEvents
-from transforms.decode_events import DecodeEvents
-from transforms.group_by_bucket import GroupByBucket
-from transforms.group_by_window import GroupByWindow
-from transforms.join_suggestions import JoinSuggestions
-from transforms.protect_events import ProtectEvents
-from transforms.seal_batches import SealBatches
-from transforms.write_datasets import EarlierDays, WriteDatasets
+from transforms.core.protecting.places.geo import REGION_MIN_POPULATION, GeoSettings
+from transforms.core.quarantine.unprocessable import Unprocessable
+from transforms.core.shuffle.pieces import Sealed
+from transforms.steps import refusing_coder
+from transforms.steps.curate_events import CurateEvents
+from transforms.steps.decode_events import DecodeEvents
+from transforms.steps.group_by_bucket import GroupByBucket
+from transforms.steps.group_by_window import GroupByWindow
+from transforms.steps.join_suggestions import JoinSuggestions
+from transforms.steps.protect_events import ProtectEvents
+from transforms.steps.seal_batches import SealBatches
+from transforms.steps.write_datasets import EarlierDays, WriteDatasets
 
 refusing_coder.register()
 

@@ -10,12 +10,13 @@ import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 
-from pipelines.options import JobParser, job_parser, run_job, whole_number
+from pipelines.options.flags import JobParser, job_parser, run_job, whole_number
 from schemas.errors import InvalidOptions
-from transforms.core import keyring, storage
-from transforms.core.key_documents import check_month
-from transforms.core.keyring import PrivateKeys
-from transforms.core.secret_files import check_folder, readable_by_others
+from transforms.core import storage
+from transforms.core.keys import keyring
+from transforms.core.keys.documents import check_month
+from transforms.core.keys.keyring import PrivateKeys
+from transforms.core.storage.secret_files import check_folder, readable_by_others
 
 PRIVATE_FOLDER = "private"
 

@@ -11,27 +11,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipelines.acceptance import DIMENSIONS, gather_facts, rates
-from pipelines.options import JobParser, add_date, job_parser, run_job, whole_number
-from pipelines.tables import existing_days, has_landed, opened
+from pipelines.options.flags import add_date, add_min_installations, job_parser, run_job
+from pipelines.rates.acceptance import DIMENSIONS, gather_facts, rates
+from pipelines.rates.tables import existing_days, has_landed, opened
 from schemas.errors import InvalidOptions
 from schemas.registry import ACCEPTANCE, load
 from transforms.core import storage
-from transforms.core.claim import claimed
-from transforms.core.layout import partition
+from transforms.core.output.claim import claimed
+from transforms.core.output.layout import partition
 
 FILE = "acceptance.parquet"
-MIN_INSTALLATIONS = 10
 
 _CLAIM_FILE = f"_claim-{ACCEPTANCE}.json"
 """Not the output's own: rates are made while the streaming job writes, into files of their own."""
-
-
-def add_min_installations(parser: JobParser) -> None:
-    """The flag of jobs whose figures are about several people at least."""
-    parser.add_argument("--min_installations", type=whole_number(1, 10**6), default=MIN_INSTALLATIONS, metavar="K",
-                        help="Figures of fewer installations are put together with others until there are so many; "
-                        "where there is nothing to put them with, they are left out. Default: 10.")  # fmt: skip
 
 
 def compute_acceptance(output: str, days: Sequence[date], min_installations: int) -> pa.Table:

@@ -10,11 +10,10 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from pipelines.metrics import add_min_installations
-from pipelines.options import add_date, job_parser, run_job
-from pipelines.report_charts import all_charts
-from pipelines.report_figures import Figures, gather_figures
-from pipelines.tables import existing_days
+from pipelines.options.flags import add_date, add_min_installations, job_parser, run_job
+from pipelines.rates.tables import existing_days
+from pipelines.reporting.charts import all_charts
+from pipelines.reporting.figures import Figures, gather_figures
 from schemas.errors import InvalidOptions
 from transforms.core import storage
 from transforms.core.times import UNKNOWN_DATE
@@ -26,7 +25,7 @@ _NOTHING = "\N{EN DASH}"
 def render(figures: Figures, source: str, made_at: datetime) -> str:
     """The page: HTML with its charts inside, no script, nothing asked of a network; every value is escaped."""
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("pipelines", "."), autoescape=True, undefined=jinja2.StrictUndefined,
+        loader=jinja2.PackageLoader("pipelines.reporting", "."), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters |= {"number": _number, "share": _share, "ms": _ms, "moment": _moment}

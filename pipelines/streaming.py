@@ -12,21 +12,21 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import DebugOptions, PipelineOptions, PortableOptions, StandardOptions
 
 from pipelines.ingest import Ingest, IngestSettings, StreamSettings
-from pipelines.ingest_options import add_ingest_flags, held_output, ingest_flags_of, tune_memory
-from pipelines.input_files import check_apart
-from pipelines.options import duration, parse_pipeline_options, run_job, whole_number
-from pipelines.prism import find_prism, prism
-from pipelines.stream_start import begin
-from pipelines.stream_watch import Watch
-from pipelines.two_processes import Reader, TwoProcessRunner
+from pipelines.options.flags import duration, parse_pipeline_options, run_job, whole_number
+from pipelines.options.ingest_flags import add_ingest_flags, held_output, ingest_flags_of, tune_memory
+from pipelines.options.input_files import check_apart
+from pipelines.streams.prism import find_prism, prism
+from pipelines.streams.start import begin
+from pipelines.streams.two_processes import Reader, TwoProcessRunner
+from pipelines.streams.watch import Watch
 from schemas.errors import InvalidOptions
 from transforms.core import storage
 from transforms.core.guard import FAILURES
-from transforms.core.log import LogPosition, LogSource
-from transforms.core.open_log import kafka_parts
-from transforms.core.secret_files import readable_by_others
-from transforms.core.stream_state import StreamState
-from transforms.read_log import LogSettings, ReadLog
+from transforms.core.output.stream_state import StreamState
+from transforms.core.reading.log import LogPosition, LogSource
+from transforms.core.reading.open_log import kafka_parts
+from transforms.core.storage.secret_files import readable_by_others
+from transforms.steps.read_log import LogSettings, ReadLog
 
 _PRISM_EXPERIMENT = "prism_disable_sdf_split"
 _FOR_EVER_S = 100 * 366 * 86_400

@@ -5,12 +5,12 @@ python -m pipelines.verify --datasets datasets/
 
 from collections.abc import Sequence
 
-from pipelines.batch import describe
-from pipelines.options import job_parser, run_job
+from pipelines.options.flags import job_parser, run_job
+from pipelines.running.summary import describe
 from schemas.errors import InvalidOptions, UnbalancedBooks
-from transforms.core.continuity import breaks, lost_messages
-from transforms.core.input_list import unread_of_all
-from transforms.core.ledger import differences, imbalances, read_marks, strangers, total
+from transforms.core.output.continuity import breaks, lost_messages
+from transforms.core.output.input_list import unread_of_all
+from transforms.core.output.ledger import differences, imbalances, read_marks, strangers, total
 
 
 def main(argv: Sequence[str]) -> None:

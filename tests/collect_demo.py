@@ -14,12 +14,12 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines.options import run_job
-from tests.brokers import PRISM
-from tests.collectors import collecting
+from pipelines.options.flags import run_job
 from tests.conftest import run_batch
-from tests.npm_clients import modules, send_with
-from tests.stream_jobs import streaming
+from tests.support.brokers import PRISM
+from tests.support.collectors import collecting
+from tests.support.npm_clients import modules, send_with
+from tests.support.stream_jobs import streaming
 
 CLIENTS = ("applicationinsights", "extension-appinsights", "extension-1ds")
 _TAKEN_WITHIN_S = 120

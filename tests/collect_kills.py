@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.collectors import Collector, body_of, new_ids, send, stored_ids
+from tests.support.collectors import Collector, body_of, new_ids, send, stored_ids
 
 _PER_BODY = 10
 

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import settings
 
 from pipelines import batch
-from transforms.core import keyring, recent
-from transforms.core.books import Books
-from transforms.core.layout import Listing
-from transforms.core.published import PublishedRows
-from transforms.core.windows import Portion
+from transforms.core.keys import keyring
+from transforms.core.output.books import Books
+from transforms.core.output.layout import Listing
+from transforms.core.output.published import PublishedRows
+from transforms.core.recent import recent
+from transforms.core.shuffle.windows import Portion
 
 DATA = Path(__file__).parent / "data"
 KEY_RING = str(DATA / "key_ring")

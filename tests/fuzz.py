@@ -26,25 +26,25 @@ from typing import Any
 import fastavro
 import zstandard
 
-from pipelines.ingest_options import default_geo_database
+from pipelines.options.ingest_flags import default_geo_database
 from schemas.registry import raw_schemas
 from tests.conftest import DATA, KEY_RING, nothing_recent
-from transforms.core import keyring
 from transforms.core.batches import PASSING
 from transforms.core.blocks import Block, RawRequest
-from transforms.core.curate import CuratedBucket, curate
-from transforms.core.decode import BlockDecoder
-from transforms.core.geo import GeoDatabase
-from transforms.core.join import join_suggestions
-from transforms.core.kafka_messages import Arrived
-from transforms.core.kafka_messages import block_of as block_of_messages
-from transforms.core.payloads import read_blocks
-from transforms.core.pieces import PieceBuilder, open_pieces
-from transforms.core.protect import Protector
-from transforms.core.protect_rows import RowProtector
-from transforms.core.quarantine import Quarantine
-from transforms.core.unprocessable import Unprocessable
-from transforms.core.windows import Portion
+from transforms.core.curating.curate import CuratedBucket, curate
+from transforms.core.curating.join import join_suggestions
+from transforms.core.decoding.decode import BlockDecoder
+from transforms.core.keys import keyring
+from transforms.core.protecting.places.geo import GeoDatabase
+from transforms.core.protecting.protect import Protector
+from transforms.core.protecting.protect_rows import RowProtector
+from transforms.core.quarantine.rows import Quarantine
+from transforms.core.quarantine.unprocessable import Unprocessable
+from transforms.core.reading.kafka.messages import Arrived
+from transforms.core.reading.kafka.messages import block_of as block_of_messages
+from transforms.core.reading.payloads import read_blocks
+from transforms.core.shuffle.pieces import PieceBuilder, open_pieces
+from transforms.core.shuffle.windows import Portion
 
 BLOCK_BODIES = 100
 TOKENS = [

@@ -23,7 +23,7 @@ import zstandard
 from schemas.registry import raw_schemas
 from tests.conftest import sample
 from tests.fuzz import mutate
-from transforms.core.payloads import read_blocks
+from transforms.core.reading.payloads import read_blocks
 
 CODECS = ["null", "deflate", "snappy", "zstandard", "bzip2", "xz"]
 SLOWEST_S = 5.0

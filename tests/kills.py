@@ -27,11 +27,11 @@ import pyarrow.parquet as pq
 
 from pipelines import batch, generate
 from tests.conftest import KEY_RING
-from tests.servers import BUCKET, gcs_server
+from tests.support.servers import BUCKET, gcs_server
 from transforms.core import storage
 
 SERVER = multiprocessing.get_context("forkserver")  # children of a process that has imported and done nothing
-SERVER.set_forkserver_preload(["pipelines.batch", "pipelines.generate", "tests.servers"])
+SERVER.set_forkserver_preload(["pipelines.batch", "pipelines.generate", "tests.support.servers"])
 
 
 def job(raw: str, output: str, environment: dict[str, str]) -> None:

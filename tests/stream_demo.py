@@ -12,10 +12,10 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pipelines.options import run_job
-from tests.brokers import KAFKA_JARS, PRISM, kafka_broker, produce
-from tests.feeds import Feed, templates
-from tests.stream_jobs import StreamJob
+from pipelines.options.flags import run_job
+from tests.support.brokers import KAFKA_JARS, PRISM, kafka_broker, produce
+from tests.support.feeds import Feed, templates
+from tests.support.stream_jobs import StreamJob
 
 TOPIC = "telemetry"
 

@@ -32,16 +32,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tests.brokers import Broker, as_message, kafka_broker, produce
 from tests.conftest import KEY_RING
-from tests.flink_servers import Flink, flink_cluster
-from tests.stream_jobs import StreamJob
-from tests.test_windows import event
-from transforms.core import keyring, stream_state
-from transforms.core.ledger import differences, imbalances, read_marks
-from transforms.core.open_log import stream_digest
-from transforms.core.pseudonyms import Pseudonymizer, hex_column
-from transforms.core.windows import window_end_s
+from tests.curating.test_windows import event
+from tests.support.brokers import Broker, as_message, kafka_broker, produce
+from tests.support.flink_servers import Flink, flink_cluster
+from tests.support.stream_jobs import StreamJob
+from transforms.core.keys import keyring
+from transforms.core.keys.pseudonyms import Pseudonymizer, hex_column
+from transforms.core.output import stream_state
+from transforms.core.output.ledger import differences, imbalances, read_marks
+from transforms.core.reading.open_log import stream_digest
+from transforms.core.shuffle.windows import window_end_s
 
 TOPIC = "kills"
 _ID = "8f1d7a52-0000-4000-8000-{:012d}"

@@ -11,10 +11,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.brokers import Broker, kafka_broker
-from tests.stream_jobs import streaming
 from tests.stream_kills import TOPIC, Producing, check_books, check_rows
-from transforms.core.open_log import stream_digest
+from tests.support.brokers import Broker, kafka_broker
+from tests.support.stream_jobs import streaming
+from transforms.core.reading.open_log import stream_digest
 
 _AROUND_S = 10.0
 

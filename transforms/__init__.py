@@ -1,1 +1,1 @@
-"""Beam steps: a module is one step; thought lives in `transforms.core`."""
+"""What the jobs do: the Beam steps, and the thought behind them, which knows no Beam."""

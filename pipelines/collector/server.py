@@ -16,7 +16,7 @@ from uvicorn.server import Server
 from pipelines.collector.commits import GroupCommit
 from pipelines.collector.connections import BoundedConnection
 from pipelines.collector.intake import Intake
-from pipelines.interrupts import handle_by
+from pipelines.running.interrupts import handle_by
 from schemas.errors import InvalidOptions
 
 _KEEP_ALIVE_S = 65

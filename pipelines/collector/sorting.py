@@ -8,7 +8,7 @@ import msgspec
 from pipelines.collector.ingestion_keys import IngestionKeys, Standing, plain_key
 from pipelines.collector.refusals import Refused
 from schemas.errors import MalformedPayload
-from transforms.core.bodies import split_body
+from transforms.core.decoding.bodies import split_body
 
 _MAX_EVENTS = 20_000
 """In one body; the clients send 250 to 500. It bounds the list of refusals in an answer."""

@@ -60,7 +60,7 @@ def measure(*command: str) -> Measured:
 def decode_alone(raw: Path) -> float:
     """CPU seconds of decoding to columns and nothing else: the limit."""
     code = (
-        "import sys, time\nfrom pathlib import Path\nfrom transforms.core.envelopes import decode_event\n"
+        "import sys, time\nfrom pathlib import Path\nfrom transforms.core.decoding.envelopes import decode_event\n"
         "from schemas.errors import RejectedEvent\n"
         "start = time.process_time()\n"
         "for path in sorted(Path(sys.argv[1]).iterdir()):\n"

@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.collectors import Collector, body_of, collecting, new_ids, send
+from tests.support.collectors import Collector, body_of, collecting, new_ids, send
 
 _HEADERS = b"Content-Type: application/x-json-stream\r\nContent-Encoding: gzip\r\n"
 _PAD = b'"abexp_assignmentcontext":"' + b"config.suggestions.experiment=treatment;" * 38 + b'",'

@@ -18,7 +18,7 @@ import maxminddb
 import pyarrow as pa
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipelines.ingest_options import default_geo_database
+from pipelines.options.ingest_flags import default_geo_database
 from schemas.registry import EVENT_DATASETS, load
 
 KEY = b"k" * 32

@@ -14,7 +14,7 @@ from typing import Any
 import maxminddb
 import polars as pl
 
-from pipelines.ingest_options import default_geo_database
+from pipelines.options.ingest_flags import default_geo_database
 from tests.bench.rival_beam import CORRELATION, MEASUREMENTS, PERSON, PROPERTIES, pseudonym
 
 SCHEMA = {

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from tests.ordinary_lines import ordinary_lines, ordinary_texts
-from tests.worst_texts import worst_pieces, worst_text
-from transforms.core.scrub import CODE, ERRORS, Scrubber, scrub_column, scrub_text
+from tests.support.ordinary_lines import ordinary_lines, ordinary_texts
+from tests.support.worst_texts import worst_pieces, worst_text
+from transforms.core.protecting.scrub import CODE, ERRORS, Scrubber, scrub_column, scrub_text
 
 _CASES = Path(__file__).parent.parent / "data" / "cases" / "scrub" / "labelled.jsonl"
 _LINES, _TEXTS, _TEXT_CHARS = 50_000, 400, 8_000

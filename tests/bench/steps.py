@@ -11,20 +11,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-from pipelines.ingest_options import default_geo_database, tune_memory
-from transforms.core import keyring, recent, storage
+from pipelines.options.ingest_flags import default_geo_database, tune_memory
+from transforms.core import storage
 from transforms.core.batches import COUNTS, QUARANTINE, EventBatch
-from transforms.core.curate import curate
-from transforms.core.decode import BlockDecoder
-from transforms.core.geo import GeoDatabase
-from transforms.core.join import join_suggestions
-from transforms.core.layout import Listing
-from transforms.core.payloads import read_blocks
-from transforms.core.pieces import PieceBuilder, open_pieces
-from transforms.core.protect import Protector
-from transforms.core.publish import Publisher
-from transforms.core.published import PublishedRows
-from transforms.core.windows import Portion
+from transforms.core.curating.curate import curate
+from transforms.core.curating.join import join_suggestions
+from transforms.core.curating.publish import Publisher
+from transforms.core.decoding.decode import BlockDecoder
+from transforms.core.keys import keyring
+from transforms.core.output.layout import Listing
+from transforms.core.output.published import PublishedRows
+from transforms.core.protecting.places.geo import GeoDatabase
+from transforms.core.protecting.protect import Protector
+from transforms.core.reading.payloads import read_blocks
+from transforms.core.recent import recent
+from transforms.core.shuffle.pieces import PieceBuilder, open_pieces
+from transforms.core.shuffle.windows import Portion
 
 BUCKETS = 16
 CPU_S: dict[str, float] = defaultdict(float)

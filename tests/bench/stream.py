@@ -19,9 +19,9 @@ from statistics import median, quantiles
 
 import pyarrow.parquet as pq
 
-from tests.brokers import KAFKA_JARS, PRISM, Broker, kafka_broker, produce
-from tests.feeds import Feed, Template, templates
-from tests.stream_jobs import StreamJob, children, streaming
+from tests.support.brokers import KAFKA_JARS, PRISM, Broker, kafka_broker, produce
+from tests.support.feeds import Feed, Template, templates
+from tests.support.stream_jobs import StreamJob, children, streaming
 
 INTERVAL_S = 10
 STEP_S = 60

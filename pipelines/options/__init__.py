@@ -1,0 +1,1 @@
+"""Flags of the jobs: read, checked, refused in one line."""

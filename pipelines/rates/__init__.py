@@ -1,0 +1,1 @@
+"""The parts of `pipelines.metrics`: datasets as tables, counts and rates over them."""

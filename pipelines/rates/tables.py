@@ -1,0 +1,72 @@
+"""An output's datasets as tables of a DuckDB connection."""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
+
+import duckdb
+import pyarrow as pa
+
+from schemas.errors import InvalidOptions, StorageUnavailable
+from schemas.registry import EVENT_DATASETS, SUGGESTIONS, load
+from transforms.core import storage
+from transforms.core.output.layout import LEDGER, OUTPUT_FILE, Listing, file_path
+
+TABLES = ("requests", "displays", "outcomes", "redactions", "errors", "quarantine", SUGGESTIONS, LEDGER)
+"""Datasets that a table is made of; `snippets` is none of them."""
+
+
+def existing_days(output: str) -> list[date]:
+    """The received_dates of an output's ledger; none where a run began it and did no more.
+
+    Raises InvalidOptions where it is no output.
+    """
+    days = Listing(output).days(LEDGER)
+    if not days and not storage.exists(storage.join(output, OUTPUT_FILE)):
+        raise InvalidOptions(f"--datasets {output}: no ledger there")
+    return days
+
+
+def has_landed(output: str) -> bool:
+    """Whether any event of any day landed."""
+    listing = Listing(output)
+    return any(listing.files(name, day) for name in EVENT_DATASETS for day in listing.days(name))
+
+
+@contextmanager
+def opened(output: str, days: Sequence[date] | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection with a view for each of TABLES, `received_date` among its columns; all days or only these.
+
+    Reads no other file than ours and never asks a network for extensions. What
+    does not fit in memory is spilled to a folder that goes with the connection.
+    Raises StorageUnavailable where a file cannot be read while the block runs.
+    """
+    with tempfile.TemporaryDirectory(prefix="telemetry-") as spill, duckdb.connect() as connection:
+        connection.execute(f"set temp_directory = '{spill}'")
+        connection.execute("set autoinstall_known_extensions = false")
+        if not storage.is_local(output):
+            connection.register_filesystem(storage.file_system(output))
+        listing = Listing(output)
+        try:
+            for dataset in TABLES:
+                _create_view(connection, output, dataset, listing, days)
+            yield connection
+        except duckdb.IOException as cause:
+            raise StorageUnavailable(f"cannot read {output}: {type(cause).__name__}") from None
+
+
+def _create_view(
+    connection: duckdb.DuckDBPyConnection, output: str, dataset: str, listing: Listing, days: Sequence[date] | None
+) -> None:
+    files = [
+        file_path(output, dataset, day, name)
+        for day in listing.days(dataset)
+        if days is None or day in days
+        for name in listing.files(dataset, day)
+    ]
+    if files:
+        connection.read_parquet(files, hive_partitioning=True, union_by_name=True).create_view(dataset)
+        return
+    schema = pa.schema([pa.field(f.name, f.type) for f in load(dataset).arrow])
+    connection.register(dataset, schema.append(pa.field("received_date", pa.date32())).empty_table())

@@ -1,0 +1,1 @@
+"""The parts of `pipelines.report`: its figures, its charts, its page."""

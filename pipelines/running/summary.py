@@ -1,0 +1,25 @@
+"""The books of a run as a few lines for people."""
+
+from pipelines.running.verdict import describe_refused
+from transforms.core.output.books import Books
+from transforms.core.output.refused import Refusals
+
+
+def describe(books: Books, refused: Refusals | None = None) -> str:
+    """The books as a few lines for people, and what was wrong with what was quarantined."""
+    lines = [f"{books.payloads} payloads, {books.events} events:"]
+    lines.append(f"  {books.landed:>10} landed")
+    lines.append(f"  {books.duplicate:>10} duplicate")
+    for name in ("withheld", "outside_contract", "quarantined"):
+        counts = getattr(books, name)
+        detail = ", ".join(f"{key} {count}" for key, count in counts.most_common(6))
+        lines.append(f"  {counts.total():>10} {name}{f' ({detail})' if detail else ''}")
+    lines += describe_refused(refused) if refused else []
+    if books.unknown_values:
+        counts = ", ".join(f"{field} {count}" for field, count in books.unknown_values.most_common(6))
+        lines.append(f"values that are not known and landed as other: {books.unknown_values.total()} ({counts})")
+    lines.append("rows: " + ", ".join(f"{name} {count}" for name, count in sorted(books.rows.items())))
+    if books.late:
+        lines.append(f"late for their suggestion: {books.late.total()}")
+    lines.append("the books balance")
+    return "\n".join(lines)

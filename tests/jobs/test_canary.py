@@ -1,0 +1,274 @@
+"""The proof: marked secrets in every personal field, and every byte the job leaves searched for them."""
+
+import base64
+import gzip
+import io
+import json
+import logging
+import os
+import subprocess
+import sys
+import urllib.parse
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import fastavro
+import pyarrow.parquet as pq
+import pytest
+
+from schemas.errors import InternalError
+from schemas.registry import event_schemas, raw_schemas
+from tests.conftest import KEY_RING, plain_columns, run_batch, sample, write_lines
+from transforms.core.protecting import protect
+from transforms.core.quarantine import unprocessable
+
+SECRETS = {
+    "address": "81.2.69.177",
+    "address6": "2001:4860:4860::c0de",
+    "forwarded": "198.51.100.77",
+    "machine": "ca11ab1e" * 8,
+    "session": "5e55104e-cafe-4000-8000-c0ffee0000001774779232000",
+    "user": "0ddba11cafef00d0ddba11cafef00d00",
+    "event": "e7e47000-cafe-4000-8000-c0ffee000001",
+    "request": "4e90e570-cafe-4000-8000-c0ffee000002",
+    "opportunity": "icr-09904700-cafe-4000-8000-c0ffee000003",
+    "completion": "c0391e70-cafe-4000-8000-c0ffee000004",
+    "code": "canary_function_in_code",
+    "path": "canaryhome",
+    "email": "canary.mail@example.com",
+    "token": "ghp_canarytokencanarytokencanarytoken1234",
+    "undeclared": "canary-undeclared-value",
+}
+CODE_FIELDS = [f.sources[0].partition(".")[2] for f in event_schemas()["snippets"].fields if f.role]
+IDS = {
+    "unique_id": "event", "headerRequestId": "request", "opportunityId": "opportunity", "clientCompletionId": "completion",
+    "client_machineid": "machine", "common_vscodemachineid": "machine", "common.vscodemachineid": "machine",
+    "client_sessionid": "session", "common.vscodesessionid": "session", "sessionID": "session",
+    "ai.session.id": "session", "copilot_trackingId": "user", "ai.user.id": "user",
+}  # fmt: skip
+
+
+def forms(secret: str) -> Iterator[bytes]:
+    """Clear, hex, base64 at each of its three offsets, URL-encoded; upper and lower case of hex."""
+    data = secret.encode()
+    yield data
+    yield data.hex().encode()
+    yield data.hex().upper().encode()
+    yield urllib.parse.quote(secret, safe="").encode()
+    for offset in range(3):
+        encoded = base64.b64encode(b"\0" * offset + data)
+        yield encoded[4 if offset else 0 :].rstrip(b"=")[:-2]
+    if len(secret) % 2 == 0 and all(c in "0123456789abcdef" for c in secret):
+        yield bytes.fromhex(secret)
+
+
+NEEDLES = {form: name for name, secret in SECRETS.items() for form in forms(secret) if len(form) >= 8}
+
+
+def leaks(data: bytes) -> set[str]:
+    return {name for form, name in NEEDLES.items() if form in data}
+
+
+def with_secrets(name: str) -> dict[str, Any]:
+    document = sample(name)
+    base = document["data"]["baseData"]
+    base["properties"] |= {key: SECRETS[secret] for key, secret in IDS.items()}
+    base["properties"] |= {field: json.dumps({"prefix": f"def {SECRETS['code']}(): pass"}) for field in CODE_FIELDS}
+    base["properties"]["undeclared"] = SECRETS["undeclared"]
+    trouble = f"at /home/{SECRETS['path']}/work/app.py: {SECRETS['email']} {SECRETS['token']} from {SECRETS['address']}"
+    for key in ("reason", "message", "stack"):
+        if "error" in name or "exception" in name.lower() or key in base["properties"]:
+            base["properties"][key] = trouble
+    for exception in base.get("exceptions", ()):
+        exception |= {"message": trouble, "stack": trouble}
+    document["tags"] |= {"ai.user.id": SECRETS["user"], "ai.session.id": SECRETS["session"]}
+    document["tags"] |= {"ai.cloud.roleInstance": SECRETS["undeclared"], "ai.location.ip": SECRETS["address"]}
+    address = f"{SECRETS['forwarded']}, {SECRETS['address']}" if "displays" in name else SECRETS["address6"]
+    document["collector"]["client_ip"] = address
+    return document
+
+
+def wounded_lines() -> list[bytes]:
+    """Secrets in what cannot be read as it stands: cut, of a wrong type, with broken characters, with odd stamps."""
+    found = []
+    for name in ("displays/pass/ghostText.shown", "snippets/pass/engine.prompt", "errors/pass/unhandlederror"):
+        document = with_secrets(name)
+        stamp, base = document.pop("collector"), document["data"]["baseData"]
+        line, secret = json.dumps(document).encode(), SECRETS["email"]
+        first = b'{"collector": ' + json.dumps(stamp).encode() + b", " + line[1:]
+        found += [
+            first[:-60],
+            first.replace(b'"ver": 1', b'"ver": NaN'),
+            first.replace(b'"data"', b'"\\ud83d":"\xed\xa0\xbd","data"'),
+        ]
+        found += [
+            first.replace(b'"python"', value)
+            for value in (b"true", b'["' + secret.encode() + b'"]', b'"\\ud83d"', b'"\xe9"')
+        ]
+        for member in ("received_at", "client_ip", "telemetry_level", "snippet_consent"):
+            found += [
+                json.dumps({**document, "collector": {**stamp, member: odd}}).encode() for odd in ([secret], secret, 7)
+            ]
+        for odd in (secret, [secret], {secret: secret}):
+            for group in ("measurements", "exceptions", "severityLevel", "name"):
+                wrong = {**document, "data": {"baseData": {**base, group: odd}}, "collector": stamp}
+                found.append(json.dumps(wrong).encode())
+            found.append(
+                json.dumps({**document, "tags": odd, "time": odd, "sampleRate": odd, "collector": stamp}).encode()
+            )
+        found.append(json.dumps({**document, "collector": {**stamp, "received_at": "2070-01-01T00:00:00Z"}}).encode())
+    return found
+
+
+def raw_files(folder: Path) -> list[str]:
+    """Every kind of event, the fates of hostile ones too, as NDJSON and as an Avro container."""
+    names = [f"{p.parts[-3]}/{p.parts[-2]}/{p.stem}" for p in Path(__file__).parents[1].glob("data/samples/*/*/*.json")]
+    documents = [with_secrets(name) for name in sorted(names) if "no_stamp" not in name]
+    hostile = [
+        json.dumps(with_secrets("displays/pass/ghostText.shown")).encode()[:-30],
+        b"\xff" + SECRETS["code"].encode(),
+        *wounded_lines(),
+    ]
+    unknown = with_secrets("displays/pass/ghostText.shown")
+    unknown["data"]["baseData"]["name"] = f"copilot/{SECRETS['email']}"
+    off = with_secrets("displays/pass/ghostText.shown")
+    off["collector"]["telemetry_level"] = "off"
+    write_lines(folder / "raw.ndjson", [*documents, *hostile, unknown, off])
+    stamp = {
+        "received_at": datetime(2026, 3, 30, tzinfo=UTC),
+        "client_ip": SECRETS["address"],
+        "telemetry_level": "all",
+    }
+    stamp |= {"snippet_consent": True, "content_type": None, "content_encoding": None}
+    bodies = [json.dumps(d).encode() for d in documents] + hostile
+    bodies += [b"[" + b",".join(hostile) + b"]", gzip.compress(b"\n".join(hostile)), gzip.compress(hostile[0])[:-20]]
+    out = io.BytesIO()
+    fastavro.writer(out, raw_schemas()["raw_request.1"], [{**stamp, "body": b} for b in bodies])
+    (folder / "raw.avro").write_bytes(out.getvalue())
+    return [str(folder / "raw.ndjson"), str(folder / "raw.avro")]
+
+
+def everything_in(folder: Path) -> list[Path]:
+    """Files and folders, while others may be removing some of them."""
+    return [Path(where) / name for where, folders, files in os.walk(folder) for name in (*folders, *files)]
+
+
+def bytes_of(path: Path) -> bytes | None:
+    """What a file holds; None of a folder, or of what was removed meanwhile."""
+    try:
+        return path.read_bytes()
+    except (IsADirectoryError, FileNotFoundError):
+        return None
+
+
+def assert_clean(folder: Path) -> int:
+    """Searches every file's bytes and name, and every Parquet file's decoded plain columns."""
+    searched = 0
+    for path in everything_in(folder):
+        assert not leaks(str(path.relative_to(folder)).encode()), path
+        if (data := bytes_of(path)) is None:
+            continue
+        searched += 1
+        assert not leaks(data), path
+        if path.suffix == ".parquet":
+            file = pq.ParquetFile(path)
+            assert not leaks(repr(file.metadata.metadata).encode())
+            for row in file.read(columns=plain_columns(path)).to_pylist():
+                text = {k: v.hex() if isinstance(v, bytes) else v for k, v in row.items()}
+                assert not leaks(repr(text).encode()), path
+    return searched
+
+
+@pytest.mark.parametrize("mode", [[], ["--direct_num_workers=2", "--direct_running_mode=multi_threading"]])
+def test_no_secret_in_outputs_logs_or_temporary_files(tmp_path: Path, mode: list[str]) -> None:
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "tmp").mkdir()
+    files = raw_files(tmp_path / "raw")
+    assert leaks(Path(files[0]).read_bytes()) == set(SECRETS), "a secret is missing from the input"
+    command = [sys.executable, "-X", "dev", "-W", "ignore", "-m", "pipelines.batch", f"--output={tmp_path}/out"]
+    command += [
+        f"--key_ring={KEY_RING}",
+        "--buckets=2",
+        "--close_open_suggestions",
+        "--max_quarantined_share=100%",
+        *(f"--input={f}" for f in files),
+        *mode,
+    ]
+    environment = {**os.environ, "TMPDIR": str(tmp_path / "tmp")}
+    for _ in range(2):  # the second time as a rerun
+        done = subprocess.run(command, capture_output=True, check=False, env=environment)
+        assert done.returncode == 0, done.stderr
+        assert not leaks(done.stdout + done.stderr)
+    for job in ("metrics", f"report --to={tmp_path}/out/report.html"):
+        of_one = [f"--datasets={tmp_path}/out", "--min_installations=1"]  # figures of single people are let out, too
+        command = [sys.executable, "-W", "ignore", "-m", f"pipelines.{job.split()[0]}", *job.split()[1:], *of_one]
+        done = subprocess.run(command, capture_output=True, check=False, env=environment)
+        assert done.returncode == 0, done.stderr
+        assert not leaks(done.stdout + done.stderr)
+    assert list((tmp_path / "out" / "acceptance").rglob("*.parquet"))
+    assert assert_clean(tmp_path / "out") >= 22
+    assert list((tmp_path / "out" / "suggestions").rglob("*.parquet"))
+    assert_clean(tmp_path / "tmp")
+
+
+@pytest.mark.parametrize("mode", [[], ["--direct_num_workers=2", "--direct_running_mode=multi_threading"]])
+def test_no_secret_in_the_error_and_log_of_a_bug(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, mode: list[str],
+    capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    def broken(values: Any, *_: Any, **__: Any) -> Any:
+        raise ValueError(f"cannot scrub {values.to_pylist()}")  # as pyarrow does, the data in the message
+
+    monkeypatch.setattr(protect, "scrub_column", broken)
+    (tmp_path / "raw").mkdir()
+    files = raw_files(tmp_path / "raw")
+    with caplog.at_level(logging.DEBUG):
+        books = run_batch(files, tmp_path / "out", *mode)  # what the bug does not touch lands
+    assert books.quarantined["unprocessable"] > 20
+    assert "ValueError at protect.py" in caplog.text
+    monkeypatch.setattr(unprocessable, "MOST_UNPROCESSABLE", 0)
+    with caplog.at_level(logging.DEBUG), pytest.raises(InternalError) as stopped:
+        run_batch(files, tmp_path / "stopped", *mode)
+    assert "ValueError at protect.py" in str(stopped.value)
+    shown = capfd.readouterr()
+    assert not leaks((str(stopped.value) + caplog.text + shown.out + shown.err).encode())
+    assert_clean(tmp_path / "out")
+    assert_clean(tmp_path / "stopped")
+
+
+def test_the_graph_of_the_pipeline_holds_no_key_and_no_payload(tmp_path: Path, ring: Any) -> None:
+    from datetime import timedelta
+
+    import apache_beam as beam
+
+    from pipelines.ingest import Ingest, IngestSettings
+    from pipelines.options.ingest_flags import default_geo_database
+    from transforms.core.ranges import Range
+    from transforms.steps.read_payloads import ReadPayloads
+
+    pipeline = beam.Pipeline()
+    settings = IngestSettings(
+        key_ring=KEY_RING,
+        output="out",
+        buckets=4,
+        geo_database=default_geo_database(),
+        city_min_population=0,
+        lookback=timedelta(1),
+        suggestion_horizon=timedelta(1),
+        input_digest="0" * 16,
+    )
+    _ = pipeline | beam.Create([Range(str(tmp_path))]) | ReadPayloads() | Ingest(settings)
+    graph = pipeline.to_runner_api().SerializeToString()
+    for secret in (ring.correlation, ring.transport, *ring.epochs.values()):
+        for form in (secret, secret.hex().encode(), base64.b64encode(secret)):
+            assert form not in graph
+
+
+def test_the_search_itself_finds_every_form() -> None:
+    for name, secret in SECRETS.items():
+        for text in (secret, secret.encode().hex(), urllib.parse.quote(secret, safe="")):
+            assert name in leaks(f"x{text}y".encode())
+        for offset in range(3):
+            assert name in leaks(base64.b64encode(b"abc"[:offset] + secret.encode() + b"tail"))

@@ -1,0 +1,159 @@
+"""Consent per event and per field, epochs, and that nothing clear is left in a protected batch."""
+
+import json
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from pipelines.options.ingest_flags import default_geo_database
+from schemas.errors import KeyUnavailable
+from tests.conftest import sample
+from transforms.core.blocks import Block
+from transforms.core.decoding.decode import BlockDecoder
+from transforms.core.keys.keyring import KeyRing
+from transforms.core.keys.pseudonyms import Pseudonymizer
+from transforms.core.protecting import protect
+from transforms.core.protecting.places.geo import GeoDatabase
+from transforms.core.protecting.protect import Protected, Protector
+
+
+def protected(ring: KeyRing, *documents: dict[str, Any]) -> dict[str, Protected]:
+    block = Block(lines=[json.dumps(d).encode() for d in documents])
+    protector = Protector(ring, GeoDatabase(default_geo_database(), 15_000), 4)
+    batches = BlockDecoder(ring, 4).decode(block)
+    return {b.kind: protector.protect(b.kind, b.batch) for b in batches if b.kind not in ("counts", "quarantine")}
+
+
+def one_row(ring: KeyRing, document: dict[str, Any], kind: str) -> dict[str, Any]:
+    (row,) = protected(ring, document)[kind].batch.to_pylist()
+    return dict(row)
+
+
+def with_level(name: str, level: Any, consent: Any = True) -> dict[str, Any]:
+    document = sample(name)
+    document["collector"] |= {"telemetry_level": level, "snippet_consent": consent}
+    return document
+
+
+def test_how_many_domains_are_remembered_changes_nothing(ring: KeyRing, monkeypatch: pytest.MonkeyPatch) -> None:
+    document = sample("displays/pass/ghostText.shown")
+    expected = one_row(ring, document, "displays")
+    monkeypatch.setattr(protect, "_MOST_PSEUDONYMIZERS", 2)
+    protector = Protector(ring, GeoDatabase(default_geo_database(), 15_000), 4)
+    for _ in range(2):
+        (batch,) = (
+            b for b in BlockDecoder(ring, 4).decode(Block([json.dumps(document).encode()])) if b.kind == "displays"
+        )
+        assert protector.protect("displays", batch.batch).batch.to_pylist() == [expected]
+        assert len(protector._pseudonymizers) <= 2
+
+
+@pytest.mark.parametrize(
+    ("level", "lands"),
+    [("all", True), ("error", False), ("crash", False), ("off", False), (None, False), ("ALL", False), ("", False)],
+)
+def test_usage_needs_level_all(ring: KeyRing, level: Any, lands: bool) -> None:
+    assert ("displays" in protected(ring, with_level("displays/pass/ghostText.shown", level))) is lands
+
+
+def test_at_level_error_usage_fields_of_an_error_are_withheld(ring: KeyRing) -> None:
+    full = one_row(ring, with_level("errors/pass/ghostText.failed", "all"), "errors")
+    part = one_row(ring, with_level("errors/pass/ghostText.failed", "error"), "errors")
+    gone = {k for k in full if full[k] is not None and part[k] is None}
+    assert gone == {"user_id", "country", "region", "city"}
+    assert part["installation_id"] == full["installation_id"]
+
+
+def test_code_needs_the_accounts_consent_too(ring: KeyRing) -> None:
+    for consent in (False, None):
+        assert "snippets" not in protected(ring, with_level("snippets/pass/engine.prompt", "all", consent))
+    accepted = sample("outcomes/pass/ghostText.accepted")
+    accepted["data"]["baseData"]["properties"]["completionTextJson"] = '"return 1"'
+    assert set(protected(ring, accepted)) == {"outcomes", "snippets"}
+    accepted["collector"]["snippet_consent"] = False
+    assert set(protected(ring, accepted)) == {"outcomes"}
+
+
+def test_person_changes_with_the_epoch_and_the_suggestion_does_not(ring: KeyRing) -> None:
+    march, april = sample(), sample()
+    april["collector"]["received_at"] = "2026-04-01T00:00:00Z"
+    rows = protected(ring, march, april)["displays"].batch.to_pylist()
+    assert [r["key_id"] for r in rows] == ["2026-03", "2026-04"]
+    assert rows[0]["bucket"] == rows[1]["bucket"]
+    for column, is_same in (
+        ("installation_id", False),
+        ("user_id", False),
+        ("session_id", False),
+        ("suggestion_id", True),
+    ):
+        assert (rows[0][column] == rows[1][column]) is is_same
+
+
+def test_the_same_text_has_another_pseudonym_in_another_domain(ring: KeyRing) -> None:
+    secret = ring.epoch_secret("2026-03")
+    assert Pseudonymizer(secret, "user").of("x") != Pseudonymizer(secret, "session").of("x")
+
+
+def test_what_is_remembered_is_bounded_and_changes_nothing() -> None:
+    """An endless job sees ever new requests and months."""
+    remembering = Pseudonymizer(b"s" * 32, "request")
+    for batch in range(9):
+        values = [f"request-{number}" for number in range(batch * 5000, batch * 5000 + 6000)]
+        expected = [Pseudonymizer(b"s" * 32, "request").of(value) for value in values[:50]]
+        assert remembering.column(pa.array(values))[:50].to_pylist() == expected
+        assert len(remembering._known or ()) <= 20_000 + 6000
+
+
+def test_month_without_a_key_is_no_pseudonym_and_says_what_to_do(ring: KeyRing) -> None:
+    with pytest.raises(KeyUnavailable, match=r"no key for epoch 2030-01 .* rotate .* --through 2030-01"):
+        ring.pseudonymizer("user", "2030-01")
+
+
+@pytest.mark.parametrize(
+    "name", ["displays/pass/ghostText.shown", "errors/pass/unhandlederror", "requests/pass/request.sent"]
+)
+def test_nothing_clear_is_left(ring: KeyRing, name: str) -> None:
+    document = sample(name)
+    text = repr(one_row(ring, document, name.partition("/")[0]))
+    base, stamp = document["data"]["baseData"]["properties"], document["collector"]
+    secrets = [base[k] for k in ("unique_id", "client_machineid", "client_sessionid", "copilot_trackingId")]
+    for secret in [*secrets, stamp["client_ip"], "alice"]:
+        assert secret not in text
+
+
+def test_split_lives_meet_in_one_bucket_whatever_the_level(ring: KeyRing) -> None:
+    rows = [with_level("errors/pass/ghostText.failed", level) for level in ("all", "error")]
+    buckets = {r["bucket"] for r in protected(ring, *rows)["errors"].batch.to_pylist()}
+    assert len(buckets) == 1
+
+
+@pytest.mark.parametrize(
+    ("level", "consent", "code", "kept"),
+    [
+        ("all", True, True, True),
+        ("all", False, False, True),
+        ("all", False, True, False),
+        ("error", True, False, False),
+        ("crash", True, False, False),
+    ],
+)
+@pytest.mark.parametrize("wound", ["wrong type", "too large"])
+def test_refused_payload_keeps_its_bytes_only_where_all_of_it_is_permitted(
+    ring: KeyRing, level: str, consent: bool, code: bool, kept: bool, wound: str
+) -> None:
+    document = with_level("errors/pass/auth.new_token", level, consent)
+    base = document["data"]["baseData"]
+    base["measurements"]["expires_at"] = "soon" if wound == "wrong type" else 1e18
+    base["properties"] |= {"completionTextJson": "x"} if code else {}
+    rows = [
+        row
+        for batch in BlockDecoder(ring, 4).decode(Block(lines=[json.dumps(document).encode()]))
+        if batch.kind == "quarantine"
+        for row in batch.batch.to_pylist()
+    ]
+    if wound == "too large" and level == "crash":  # decoded, and then above the user's level
+        assert rows == []
+        return
+    assert [row["body"] is not None for row in rows] == [kept]
+    assert [row["body_key_id"] for row in rows] == ["standing" if kept else None]

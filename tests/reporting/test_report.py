@@ -1,0 +1,255 @@
+"""The page in a real Chromium: its figures are those of the datasets, and it needs nothing but itself."""
+
+import json
+import math
+import os
+import re
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from pipelines import generate, report
+from pipelines.rates.tables import existing_days
+from pipelines.reporting.figures import gather_figures
+from schemas.errors import InvalidOptions
+from tests.conftest import read_rows, run_batch, sample, write_lines
+from transforms.core.protecting import words
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync"]  # fmt: skip
+FEW = 2
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None and not os.environ.get("CI"):
+        pytest.skip("left out: the report in a browser, as no chromium is installed (apt-get install chromium)")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("report")
+    generate.main([f"--output={folder}/day", "--events=9000", "--seed=31", "--date=2026-03-29"])
+    run_batch(folder / "day" / "raw", folder / "out", "--close_open_suggestions")
+    report.main([f"--datasets={folder}/out", f"--to={folder}/report.html", f"--min_installations={FEW}"])
+    return folder
+
+
+def opened(browser: Browser, path: Path, width: int = 1200) -> Page:
+    """The page; fails where it asks for anything else, runs into its own policy, or prints an error."""
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: asked.append(message.text))
+    page.goto(path.as_uri())
+    page.wait_for_load_state("networkidle")
+    assert asked == [path.as_uri()]
+    return page
+
+
+def values_on(page: Page) -> dict[str, float]:
+    found = page.evaluate(
+        "[...document.querySelectorAll('[data-figure]')].map(e => [e.dataset.figure, e.dataset.value, e.innerText])"
+    )
+    for name, value, text in found:
+        assert written(float(value), text), (name, value, text)
+    return {name: float(value) for name, value, _ in found}
+
+
+def written(value: float, text: str) -> bool:
+    """Whether the text that a person sees is the value, as a count, a share, or milliseconds."""
+    ways = (f"{value:,.0f}", f"{value:.1%}", f"{value:,.0f} ms")
+    return text in ways or text.endswith("%")  # rows without a place show their share
+
+
+def expected_on(place: Path) -> dict[str, float]:
+    """The same figures, from the truth and from the files, without the report's queries."""
+    truth = json.loads((place / "day" / "truth.json").read_text())
+    cells = [json.loads(line) for line in (place / "day" / "truth_acceptance.jsonl").read_text().splitlines()]
+    total = Counter()
+    for cell in cells:
+        total.update({k: v for k, v in cell.items() if isinstance(v, int)})
+    suggestions = pl.read_parquet(place / "out" / "suggestions" / "*" / "*.parquet").filter(pl.col("display_count") > 0)
+    accepted = suggestions.filter(pl.col("outcome").is_in(["accepted", "partially_accepted"]))
+    names = ("shown", "displays", "opportunities", "accepted_full", "accepted_partial", "rejected", "dismissed",
+             "no_outcome", "requests", "failed_requests")  # fmt: skip
+    figures: dict[str, float] = {"events": truth["events"], "landed": truth["landed"], **{n: total[n] for n in names}}
+    figures["acceptance_rate"] = len(accepted) / len(suggestions)
+    for check_s in (15, 30, 120, 300, 600):
+        states = accepted[f"persistence_{check_s}s"]
+        observed = states.is_in(["unchanged", "mostly_unchanged", "changed", "removed"]).sum()
+        unchanged, mostly = ((states == word).sum() for word in ("unchanged", "mostly_unchanged"))
+        figures[f"observed_{check_s}s"] = observed
+        figures[f"unobserved_{check_s}s"] = (states == "unobserved").sum()
+        figures[f"unchanged_{check_s}s_rate.table"] = unchanged / observed
+        figures[f"mostly_unchanged_{check_s}s_rate.table"] = (unchanged + mostly) / observed
+    figures["unchanged_30s_rate"] = figures["unchanged_30s_rate.table"]
+    for name in ("latency", "decision"):
+        for share in (50, 95):
+            figures[f"{name}_p{share}_ms"] = suggestions[f"{name}_ms"].quantile(share / 100, "linear")
+    return figures | _from_events(place, total) | _by_dimension(cells) | _from_ledger(place, truth)
+
+
+def _from_events(place: Path, total: Counter[str]) -> dict[str, float]:
+    columns = ["installation_id", "received_at", "occurred_at", "country", "city"]
+    frames = {n: pl.read_parquet(place / "out" / n / "*" / "*.parquet", hive_partitioning=True)
+              for n in ("requests", "displays", "outcomes", "redactions", "errors")}  # fmt: skip
+    events = pl.concat([f.select("received_date", *columns) for f in frames.values()])
+    active = pl.concat([frames[n].select(columns) for n in ("requests", "displays", "outcomes")])
+    hours = active.select("installation_id", pl.col("occurred_at").dt.truncate("1h")).unique()
+    keys = frames["errors"].filter(pl.col("expires_at").is_not_null())
+    everyone = pl.concat([
+        events.select("installation_id"),
+        pl.read_parquet(place / "out" / "suggestions" / "*" / "*.parquet").select("installation_id"),
+    ])  # fmt: skip
+    signed_in = frames["errors"].filter(pl.col("event_name") == "auth.new_token")["installation_id"]
+    only_signed_in = set(signed_in) - set(
+        pl.concat([f for n, f in frames.items() if n != "errors"], how="diagonal")["installation_id"]
+    )
+    assert not only_signed_in, "people who only signed in are in no figure: draw another seed"
+    figures = {
+        "accepted_chars_per_active_hour": total["accepted_chars"] / len(hours),
+        "installations": everyone["installation_id"].n_unique(),
+        "keys": len(keys),
+        "keys.expired": (keys["expires_at"] < keys["received_at"]).sum(),
+        "keys.refused": 0,
+        "without_country": events["country"].null_count(),
+        "without_city": events["city"].null_count(),
+    }
+    by_day = events.group_by("received_date").len().rows()
+    return figures | {f"freshness.{day}": count for day, count in by_day}
+
+
+def _by_dimension(cells: list[dict[str, Any]]) -> dict[str, float]:
+    figures = {}
+    for dimension in ("language", "extension_version", "country"):
+        for value in {cell[dimension] for cell in cells} - {None}:
+            of_value = [cell for cell in cells if cell[dimension] == value]
+            shown, full, partial = (sum(c[n] for c in of_value) for n in ("shown", "accepted_full", "accepted_partial"))
+            figures[f"by_{dimension}.shown.{value}"] = shown
+            figures[f"by_{dimension}.acceptance_rate.{value}"] = (full + partial) / shown
+    return figures
+
+
+def _from_ledger(place: Path, truth: dict[str, Any]) -> dict[str, float]:
+    figures: Counter[str] = Counter()
+    for row in read_rows(place / "out", "ledger"):
+        for name in ("scrubbed", "withheld_fields", "rows"):
+            figures.update({f"{name}.{key}": count for key, count in row[name]})
+    for name in ("withheld", "quarantined", "outside_contract"):
+        figures.update({f"{name}.{key}": count for key, count in truth[name].items()})
+    return dict(figures)
+
+
+def test_every_figure_on_the_page_is_that_of_the_datasets(browser: Browser, place: Path) -> None:
+    page = opened(browser, place / "report.html")
+    found, expected = values_on(page), expected_on(place)
+    assert set(found) == set(expected)
+    for name, value in found.items():
+        assert math.isclose(value, expected[name], rel_tol=1e-9), (name, value, expected[name])
+    assert len(found) > 90
+    page.screenshot(path=place / "desk.png", full_page=True)
+
+
+def test_bars_bear_the_figures_of_their_tables(browser: Browser, place: Path) -> None:
+    page = opened(browser, place / "report.html")
+    texts = set(page.evaluate("[...document.querySelectorAll('svg text')].map(e => e.textContent)"))
+    figures = gather_figures(str(place / "out"), existing_days(str(place / "out")), FEW)
+    assert figures.overall is not None
+    for row in figures.by_dimension["language"]:
+        assert {row["language"], f"{row['acceptance_rate']:.1%} of {row['shown']:,}"} <= texts
+    for count in (figures.overall["opportunities"], figures.overall["shown"]):
+        assert f"{count:,}" in texts
+    assert sum(r["shown"] for r in figures.latency) == figures.overall["shown"]
+    assert {f"{r['shown']:,}" for r in figures.latency} <= texts
+    assert f"{figures.books.landed:,} ({figures.books.landed / figures.books.events:.1%})" in texts
+
+
+def test_it_fits_a_phone_and_its_charts_stay_readable(browser: Browser, place: Path) -> None:
+    page = opened(browser, place / "report.html", width=375)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 375
+    heights = page.evaluate("[...document.querySelectorAll('svg text')].map(e => e.getBoundingClientRect().height)")
+    assert len(heights) > 60
+    assert min(h for h in heights if h) >= 9
+    page.screenshot(path=place / "phone.png", full_page=True)
+
+
+def test_it_prints_and_tells_nothing_by_colour_alone(browser: Browser, place: Path) -> None:
+    page = opened(browser, place / "report.html")
+    assert page.pdf().startswith(b"%PDF")
+    (svgs,) = [re.findall(r"<svg.*?</svg>", (place / "report.html").read_text(), re.DOTALL)]
+    assert len(svgs) >= 9
+    colours = {c.lower() for svg in svgs for c in re.findall(r'(?:fill|stroke)="(#[0-9A-Fa-f]+|rgb[^"]+)"', svg)}
+    assert colours - {"#1a1a1a", "#000", "#ddd", "#888", "#3b6ea5"} == set()
+    persistence = next(svg for svg in svgs if "seconds after acceptance" in svg)
+    assert len(set(re.findall(r'stroke-dasharray="([^"]+)"', persistence))) >= 2
+
+
+def test_words_are_text_and_nothing_else(browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(words, "landing", lambda *_: str)  # even if any word landed as it came
+    bad = '"><script>document.title="taken"</script><img src=x onerror=alert(1)>'
+    lines = []
+    for number in range(12):
+        document = sample()
+        said = document["data"]["baseData"]["properties"]
+        said |= {"unique_id": f"e{number}", "clientCompletionId": f"c{number}", "client_machineid": f"{number:064x}"}
+        said["languageId"] = bad
+        strange = sample()
+        strange["data"]["baseData"]["name"] = "copilot/<b>bold</b>"
+        lines += [document, strange]
+    run_batch(write_lines(tmp_path / "raw.ndjson", lines), tmp_path / "out", "--close_open_suggestions")
+    report.main([f"--datasets={tmp_path}/out", f"--to={tmp_path}/report.html"])
+    assert "script&gt;" in (tmp_path / "report.html").read_text()
+    page = opened(browser, tmp_path / "report.html")
+    assert page.evaluate("document.querySelectorAll('script, img, td b').length") == 0
+    assert page.title().startswith("Suggestion telemetry")
+    assert page.locator("#by_language").inner_text().count("<script>") == 1
+
+
+def test_of_few_people_nothing_is_told(browser: Browser, tmp_path: Path) -> None:
+    run_batch(write_lines(tmp_path / "raw.ndjson", [sample()]), tmp_path / "out", "--close_open_suggestions")
+    report.main([f"--datasets={tmp_path}/out", f"--to={tmp_path}/report.html"])
+    page = opened(browser, tmp_path / "report.html")
+    assert "Fewer than 10 installations were seen" in page.inner_text("body")
+    assert "python" not in page.inner_text("body")
+
+
+def test_books_that_do_not_balance_are_said_first(place: Path) -> None:
+    figures = gather_figures(str(place / "out"), existing_days(str(place / "out")), FEW)
+    assert not figures.problems
+    figures.problems.append("received_date=2026-03-29 input=x: 3 events came in, 2 are accounted for")
+    page = report.render(figures, "out", datetime(2026, 3, 30, tzinfo=UTC))
+    assert "The books do not balance: received_date=2026-03-29" in page
+    assert "nothing was lost" not in page
+
+
+def test_several_days_are_drawn_over_time(browser: Browser, tmp_path: Path) -> None:
+    for day in (28, 29, 30):
+        generate.main([f"--output={tmp_path}/{day}", "--events=2500", f"--seed={day}", f"--date=2026-03-{day}"])
+        run_batch(tmp_path / str(day) / "raw", tmp_path / "out")
+    report.main([f"--datasets={tmp_path}/out", f"--to={tmp_path}/report.html", "--min_installations=3"])
+    page = opened(browser, tmp_path / "report.html")
+    captions = [c for c in page.locator("figcaption").all_inner_texts() if "by the day" in c]
+    assert len(captions) == 3
+    days = set(page.evaluate("[...document.querySelectorAll('svg text')].map(e => e.textContent)"))
+    assert {"2026-03-28", "2026-03-30"} <= days
+    page.screenshot(path=tmp_path / "days.png", full_page=True)
+
+
+def test_refusals(place: Path, tmp_path: Path) -> None:
+    with pytest.raises(InvalidOptions, match=r"allowed is a \.html file"):
+        report.main([f"--datasets={place}/out", f"--to={tmp_path}/report.pdf"])
+    with pytest.raises(InvalidOptions, match="no ledger there"):
+        report.main([f"--datasets={tmp_path}", f"--to={tmp_path}/report.html"])

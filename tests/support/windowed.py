@@ -1,0 +1,90 @@
+"""The endless job's windows one after another, without Beam: what a runner does, as a loop."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+from pipelines.options.ingest_flags import default_geo_database
+from tests.conftest import KEY_RING
+from transforms.core.batches import PASSING, EventBatch
+from transforms.core.blocks import Block, Taken
+from transforms.core.curating.curate import curate
+from transforms.core.curating.join import join_suggestions
+from transforms.core.curating.publish import Publisher
+from transforms.core.decoding.decode import BlockDecoder
+from transforms.core.keys import keyring
+from transforms.core.output.layout import Listing
+from transforms.core.output.published import PublishedRows
+from transforms.core.protecting.places.geo import GeoDatabase
+from transforms.core.protecting.protect import Protector
+from transforms.core.recent import recent
+from transforms.core.shuffle.pieces import PieceBuilder, open_pieces
+from transforms.core.shuffle.windows import Window, boundary_after, of_window
+from transforms.steps.write_datasets import keep_recent
+
+STREAM = "0123456789abcdef"
+Timed = tuple[float, bytes]
+"""A line and the second at which it came into the log."""
+
+
+class Windows:
+    """Publishes windows of timed lines into an output."""
+
+    def __init__(self, output: Path, buckets: int = 2, lookback: timedelta = timedelta(days=1),
+                 horizon: timedelta = timedelta(minutes=30), lateness: timedelta = timedelta(0)) -> None:  # fmt: skip
+        ring = keyring.load(KEY_RING)
+        self._output, self._buckets = str(output), buckets
+        self._lookback, self._horizon, self._lateness = lookback, horizon, lateness
+        self._decoder = BlockDecoder(ring, buckets)
+        self._protector = Protector(ring, GeoDatabase(default_geo_database(), 15_000), buckets)
+        self._sealer = ring.sealer()
+        self._publisher = Publisher(self._output, buckets, ring, Listing(self._output))
+
+    def _pieces(self, block: Block) -> dict[int, list[bytes]]:
+        builder, pieces = PieceBuilder(self._sealer, self._buckets), defaultdict(list)
+
+        def sealed() -> Iterator[tuple[int, bytes]]:
+            for batch in self._decoder.decode(block):
+                if batch.kind in PASSING:
+                    yield from builder.add(batch)
+                else:
+                    yield from builder.add(
+                        EventBatch(batch.kind, self._protector.protect(batch.kind, batch.batch).batch)
+                    )
+            yield from builder.finish()
+
+        for bucket, piece in sealed():
+            pieces[bucket].append(piece)
+        return pieces
+
+    def publish(self, window: Window, block: Block, buckets: Collection[int] | None = None) -> None:
+        """One window of every bucket, or of some."""
+        pieces = self._pieces(block)
+        for bucket in range(self._buckets) if buckets is None else buckets:
+            portion = of_window(window, bucket)
+            before = recent.take(self._output, portion, PublishedRows(self._output, portion, Listing(self._output)))
+            tables = open_pieces(self._sealer, bucket, pieces[bucket])
+            curated = curate(portion, tables, before, self._lookback, self._lateness)
+            join_suggestions(curated, self._horizon, self._lookback, close_open=False)
+            self._publisher.publish(curated, [])
+            keep_recent(curated, self._output, self._lookback)
+
+    def run(self, lines: Iterable[Timed], interval_s: int, restarts: Collection[int] = ()) -> list[Window]:
+        """All windows from the first line to the last; what is in memory is lost before the windows of these numbers."""
+        by_window: dict[int, list[bytes]] = defaultdict(list)
+        for second, line in lines:
+            by_window[boundary_after(int(second), interval_s)].append(line)
+        windows, offset = [], 0
+        begin_s = min(by_window) - interval_s
+        for number, end_s in enumerate(range(min(by_window), max(by_window) + 1, interval_s)):
+            if number in restarts:
+                recent._KEPT.clear()
+            block = Block(lines=by_window[end_s])
+            if block.lines:
+                block.taken.append(Taken("0", offset, offset + len(block.lines)))
+                offset += len(block.lines)
+            windows.append(Window(STREAM, begin_s, end_s))
+            self.publish(windows[-1], block)
+            begin_s = end_s
+        return windows

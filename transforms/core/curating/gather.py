@@ -1,0 +1,175 @@
+"""Everything that may belong to a portion's suggestions: its own rows and what was published before them."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import date, timedelta
+from functools import cached_property
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.registry import SUGGESTIONS
+from transforms.core.curating.curate import CuratedBucket
+from transforms.core.output.published import PublishedRows, whole_days
+from transforms.core.recent.open_facts import OpenFacts, plain_schema
+from transforms.core.suggestions.facts import micros
+from transforms.core.suggestions.lives import Published
+from transforms.core.suggestions.rows import ATTACHED, FACTS
+from transforms.core.times import TIMESTAMP
+
+_EPOCH_DAY = date(1970, 1, 1)
+LIFE_COLUMNS = ("suggestion_id", "first_received_at", "closed_at")
+
+
+class Gathered(NamedTuple):
+    """Rows of one dataset: this portion's first, then what was published before."""
+
+    rows: pa.RecordBatch
+    own: int
+
+
+class Material(Protocol):
+    """Where what was published before comes from."""
+
+    facts: dict[str, Gathered]
+
+    def published(self, ids: pa.Array) -> Published:
+        """Lives of these suggestions that were published before."""
+
+    def attached(self, facts: Mapping[str, pa.RecordBatch]) -> dict[str, pa.RecordBatch]:
+        """Own and earlier rows of ATTACHED; at least all that belong to these facts."""
+
+    def kept(self) -> tuple[OpenFacts, Mapping[str, pa.RecordBatch]]:
+        """What goes on to the next window, less the facts of this one that are open; and rows to be attached to it."""
+
+
+class FromFiles:
+    """Read from the output: as far back as a life can reach that nobody has closed."""
+
+    def __init__(self, curated: CuratedBucket, horizon: timedelta, lookback: timedelta) -> None:
+        self._curated = curated
+        self._lookback = lookback
+        self._begin = _begin(curated, curated.recent.published, horizon + lookback)
+        self.facts = {name: self._gather(name, tuple(plain_schema(name).names)) for name in FACTS}
+
+    @cached_property
+    def _lives(self) -> tuple[pa.Array, list[np.ndarray]]:
+        """Ids and spans, from the day on which the first life that is still remembered may have closed."""
+        begin = self._begin - whole_days(self._lookback) * timedelta(days=1)
+        rows = self._curated.recent.published
+        table = rows.read(SUGGESTIONS, rows.days(SUGGESTIONS, begin, date.max), LIFE_COLUMNS)
+        if not table.num_rows:
+            return pa.array([], pa.string()), [np.array([], dtype=np.int64)] * 2
+        return life_spans(table)
+
+    def published(self, ids: pa.Array) -> Published:
+        """Lives of these suggestions."""
+        return by_place(*self._lives, ids)
+
+    def attached(self, facts: Mapping[str, pa.RecordBatch]) -> dict[str, pa.RecordBatch]:  # noqa: ARG002
+        """Of datasets that are facts too, the rows that are read already."""
+        return self._attached
+
+    @cached_property
+    def _attached(self) -> dict[str, pa.RecordBatch]:
+        return {
+            name: (self.facts[name] if name in self.facts else self._gather(name, columns)).rows.select(columns)
+            for name, columns in ATTACHED.items()
+        }
+
+    def kept(self) -> tuple[OpenFacts, Mapping[str, pa.RecordBatch]]:
+        """All that was read."""
+        fresh, (ids, spans) = OpenFacts(), self._lives
+        fresh.lives.add(ids, *spans, spans[1] + self._lookback // timedelta(microseconds=1))
+        return fresh, self._attached
+
+    def _gather(self, dataset: str, columns: tuple[str, ...]) -> Gathered:
+        curated, schema = self._curated, plain_schema(dataset, columns)
+        assert curated.clock is not None
+        published = curated.recent.published
+        last = date.max if curated.recent.is_kept else curated.clock.date()  # kept rows serve later clocks, too
+        others = published.read(dataset, published.days(dataset, self._begin, last), columns)
+        return _one_batch(curated, dataset, schema, [others.cast(schema)] if others.num_rows else [])
+
+
+class FromMemory:
+    """Kept from the window before: only suggestions that are heard of again, or due."""
+
+    def __init__(self, curated: CuratedBucket, kept: OpenFacts) -> None:
+        self._kept = kept
+        self._own = {name: _one_batch(curated, name, plain_schema(name, c), []).rows for name, c in ATTACHED.items()}
+        own = {name: _one_batch(curated, name, plain_schema(name), []) for name in FACTS}
+        own_ids = pa.concat_arrays([rows["suggestion_id"] for rows, _ in own.values()])
+        clock = int(micros(pa.array([curated.clock], TIMESTAMP))[0])
+        found = kept.come_up(own_ids, clock)
+        self.facts = {name: Gathered(_joined(rows, found[name]), count) for name, (rows, count) in own.items()}
+
+    def published(self, ids: pa.Array) -> Published:
+        """Lives that are remembered."""
+        keys, values = self._kept.lives.find(ids)
+        return by_place(keys, values or [np.array([], dtype=np.int64)] * 2, ids)
+
+    def attached(self, facts: Mapping[str, pa.RecordBatch]) -> dict[str, pa.RecordBatch]:
+        """Own rows, and kept ones that belong to the facts."""
+        found = self._kept.of_owners(facts)
+        return {name: _joined(rows, found[name]) for name, rows in self._own.items()}
+
+    def kept(self) -> tuple[OpenFacts, Mapping[str, pa.RecordBatch]]:
+        """What was kept, and own rows."""
+        return self._kept, self._own
+
+
+def gather(curated: CuratedBucket, horizon: timedelta, lookback: timedelta) -> Material:
+    """From memory where that is complete for the portion's facts, else from files."""
+    kept = curated.recent.open_facts
+    earliest = min((_earliest(t) for (name, _), t in curated.tables.items() if name in FACTS), default=None)
+    if kept is not None and (earliest is None or earliest >= kept.floor):
+        return FromMemory(curated, kept)
+    return FromFiles(curated, horizon, lookback)
+
+
+def life_spans(suggestions: pa.Table) -> tuple[pa.Array, list[np.ndarray]]:
+    """Ids, and first fact and end in microseconds, of rows of `suggestions`."""
+    ids, *spans = (pa.concat_arrays(suggestions[name].chunks) for name in LIFE_COLUMNS)
+    return ids, [micros(span) for span in spans]
+
+
+def by_place(keys: pa.Array, spans: list[np.ndarray], ids: pa.Array) -> Published:
+    """The spans of each of the ids, by its place among them."""
+    known: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    places = pc.index_in(keys, ids).to_pylist() if len(keys) else []
+    for place, first, end in zip(places, *(v.tolist() for v in spans[:2]), strict=True):
+        if place is not None:
+            known[place].append((first, end))
+    return known
+
+
+def _earliest(table: pa.Table) -> int:
+    return int(np.min(micros(pa.concat_arrays(table["received_at"].chunks))))
+
+
+def _begin(curated: CuratedBucket, published: PublishedRows, reach: timedelta) -> date:
+    """The first day that can hold a fact of a life that no earlier run has closed.
+
+    What was open at the end of the input before this one has its last facts on the
+    last day that has any; its first ones lie at most the reach before.
+    """
+    assert curated.clock is not None
+    start = min((day for name, day in curated.tables if name in FACTS), default=curated.clock.date())
+    before = [d for name in FACTS for d in published.days(name, _EPOCH_DAY, start - timedelta(days=1))]
+    return max(before, default=start) - whole_days(reach) * timedelta(days=1)
+
+
+def _one_batch(curated: CuratedBucket, dataset: str, schema: pa.Schema, others: list[pa.Table]) -> Gathered:
+    own = [t.select(schema.names).cast(schema) for key, t in sorted(curated.tables.items(), key=lambda found: found[0])
+           if key[0] == dataset]  # fmt: skip
+    table = pa.concat_tables([schema.empty_table(), *own, *others])
+    arrays = [pa.concat_arrays(c.chunks) if c.num_chunks else pa.array([], c.type) for c in table.columns]
+    return Gathered(pa.RecordBatch.from_arrays(arrays, schema=schema), sum(t.num_rows for t in own))
+
+
+def _joined(first: pa.RecordBatch, second: pa.RecordBatch) -> pa.RecordBatch:
+    columns = [pa.concat_arrays([a, b]) for a, b in zip(first.columns, second.columns, strict=True)]
+    return pa.RecordBatch.from_arrays(columns, schema=first.schema)

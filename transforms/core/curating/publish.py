@@ -1,0 +1,140 @@
+"""Writes a bucket's files; the ledger rows come last and mark the others as whole."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor, wait
+from datetime import UTC, date, datetime
+from functools import partial
+from typing import Any
+
+import pyarrow as pa
+
+from schemas.registry import contract_digest, load
+from transforms.core import storage
+from transforms.core.curating.curate import CuratedBucket
+from transforms.core.keys.keyring import KeyRing
+from transforms.core.keys.role_encryption import encryption_properties
+from transforms.core.output import stream_state
+from transforms.core.output.books import Books
+from transforms.core.output.claim import check_held
+from transforms.core.output.layout import DATA_DATASETS, LEDGER, FileName, Listing, days_with_files, file_path
+from transforms.core.output.parquet import parquet_bytes
+from transforms.core.shuffle.windows import Portion, Window
+
+_REMOTE_WRITERS = 8
+"""Files of a portion are written at once where a store answers each after its own time; on a local disk eight took
+45 MB more and no less time."""
+
+
+class Publisher:
+    """Publishes portions into one output; made in `setup`, because it holds public keys."""
+
+    def __init__(self, output: str, buckets: int, ring: KeyRing, listing: Listing) -> None:
+        self._output = output
+        self._buckets = buckets
+        self._ring = ring
+        self._listing = listing
+        self._writers = ThreadPoolExecutor(1 if storage.is_local(output) else _REMOTE_WRITERS, "write")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        raise TypeError("keys are opened in setup and never pickled")
+
+    def publish(self, curated: CuratedBucket, earlier_days: Iterable[date]) -> None:
+        """Writes, replaces or removes every file of this portion; a window's mark comes last.
+
+        `earlier_days` are days for which the same input left files before.
+        Raises StorageUnavailable where a file cannot be written, OutputInUse where
+        another run took the output over; what was written stays, and the same run
+        again makes it whole.
+        """
+        check_held(self._output)
+        window = curated.portion.window
+        days = {*curated.counts, *earlier_days, *({window.mark_day} if window else ())}
+        tables = [(name, day, curated.tables.get((name, day))) for day in days for name in DATA_DATASETS]
+        self._at_once([partial(self._put, name, day, curated.portion, table) for name, day, table in tables])
+        for day in sorted(days, key=lambda d: (window is not None and d == window.mark_day, d)):
+            counts = curated.counts.get(day)
+            if counts is not None or (window and day == window.mark_day):
+                self._put(LEDGER, day, curated.portion, self._ledger_table(curated, counts or Books(), day))
+            else:
+                self._put(LEDGER, day, curated.portion, None)
+        if window is not None and curated.mark_begin_s < window.begin_s:
+            swallowed = Window(window.stream, curated.mark_begin_s, window.begin_s)
+            name = FileName(swallowed.name, curated.portion.bucket)
+            storage.remove(file_path(self._output, LEDGER, swallowed.mark_day, name))
+
+    def _at_once(self, tasks: Iterable[Callable[[], None]]) -> None:
+        """Returns when all have ended: none goes on when one has failed and its portion is tried again."""
+        futures = [self._writers.submit(task) for task in tasks]
+        wait(futures)
+        for future in futures:
+            future.result()
+
+    def _put(self, dataset: str, day: date, portion: Portion, table: pa.Table | None) -> None:
+        name = FileName(portion.input, portion.bucket)
+        if table is not None:
+            encryption = encryption_properties(load(dataset), self._ring, f"{day:%Y-%m}")
+            storage.write_atomic(file_path(self._output, dataset, day, name), parquet_bytes(dataset, table, encryption))
+        elif name in self._listing.files(dataset, day):
+            storage.remove(file_path(self._output, dataset, day, name))
+
+    def _ledger_table(self, curated: CuratedBucket, counts: Books, day: date) -> pa.Table:
+        portion = curated.portion
+        facts = {"input": portion.input, "bucket": portion.bucket, "buckets": self._buckets}
+        row = {**facts, "contract": contract_digest(), **counts.as_row()}
+        row |= window_facts(curated, day) | range_facts(curated, day) | self._lost(curated, day)
+        return pa.Table.from_pylist([row], schema=load(LEDGER).arrow)
+
+    def _lost(self, curated: CuratedBucket, day: date) -> dict[str, Any]:
+        """What of the window's span of a partition retention took before it was read, where that was declared."""
+        window = curated.portion.window
+        if window is None or day != window.mark_day or not curated.taken:
+            return {}
+        state = stream_state.load(self._output, window.stream)
+        lost = state.lost(curated.taken) if state is not None else {}
+        return {"lost_messages": sorted(lost.items())} if lost else {}
+
+
+def window_facts(curated: CuratedBucket, day: date) -> dict[str, Any]:
+    """The ledger's columns about a window; nothing for a batch input."""
+    window = curated.portion.window
+    if window is None:
+        return {}
+    facts: dict[str, Any] = {
+        "window_begin": curated.mark_begin_s * 1_000_000,
+        "window_end": window.end_s * 1_000_000,
+        "published_at": datetime.now(UTC),
+    }
+    if day == window.mark_day:
+        facts |= {
+            "window_events": sum(b.events for b in curated.counts.values()),
+            "window_accounted": sum(b.accounted for b in curated.counts.values()),
+            "window_rows": sum(b.rows.total() for b in curated.counts.values()),
+            "latest_received_at": curated.recent.latest,
+            "positions_begin": sorted((part, begin) for part, (begin, _) in curated.taken.items()),
+            "positions_end": sorted((part, end) for part, (_, end) in curated.taken.items()),
+        }
+    return facts
+
+
+def range_facts(curated: CuratedBucket, day: date) -> dict[str, Any]:
+    """The ledger's columns about ranges of a batch input: on the latest day of one bucket."""
+    if not curated.holds_ranges or day != max(curated.counts):
+        return {}
+    read = sorted(curated.ranges.items())
+    return {
+        "range_bytes": [(name, read_bytes) for name, (read_bytes, _) in read],
+        "range_payloads": [(name, payloads) for name, (_, payloads) in read],
+    }
+
+
+def days_left_by(output: str, is_ours: Callable[[str], bool]) -> dict[tuple[str, int], list[date]]:
+    """(Input, bucket) -> the days for which an earlier run left files, whole or not, of inputs that are ours."""
+    listing = Listing(output)
+    found: dict[tuple[str, int], set[date]] = defaultdict(set)
+    for dataset in (*DATA_DATASETS, LEDGER):
+        for day in days_with_files(output, dataset):
+            for name in listing.files(dataset, day):
+                if is_ours(name.input):
+                    found[name.input, name.bucket].add(day)
+    return {key: sorted(days) for key, days in found.items()}

@@ -1,0 +1,1 @@
+"""Payloads -> events -> Arrow columns, still unprotected; what no schema names is never read."""

@@ -1,0 +1,160 @@
+"""Decoded structs of one dataset -> Arrow columns, still unprotected.
+
+Column by column, never row by row.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from msgspec.structs import astuple
+
+from schemas.registry import Field, Schema, event_schemas
+from transforms.core.decoding.convert import convert
+from transforms.core.decoding.envelopes import exception_facts
+from transforms.core.decoding.expected import WrongValues
+from transforms.core.decoding.wire import Envelope, Measurements, Properties, Tags, attribute
+
+_NO_PROPERTIES, _NO_MEASUREMENTS, _NO_TAGS = Properties(), Measurements(), Tags()
+_FLOATS = pa.float64()
+_STRINGS = pa.string()
+_RATES = ("sampleRate", "popSample")
+"""What is a number outside of measurements."""
+
+Source = tuple[str, str, str | None]
+"""A group of structs, the attribute in it, and the constant its presence stands for."""
+
+
+class WireArrays:
+    """The members that a dataset reads, of many events, as Arrow arrays.
+
+    Events are absorbed some thousands at a time, so that a block's decoded
+    structs need not all be held at once. `astuple` takes all members of a
+    struct, `zip` turns rows to columns: with an attrgetter of the wanted ones
+    the same takes 1.7 us an event longer.
+    """
+
+    def __init__(self, dataset: str) -> None:
+        self._members = members_of(dataset)
+        self._parts: dict[tuple[str, str], list[pa.Array | int]] = defaultdict(list)  # a number: so many nulls
+        self._arrays: dict[tuple[str, str], pa.Array] = {}
+
+    def absorb(self, events: Sequence[Envelope]) -> None:
+        """Takes over what is wanted of the events; they may be forgotten after it."""
+        nothing = (None,) * len(events)
+        for group, names in self._members.items():
+            structs = _structs(group, events)
+            order = type(structs[0]).__struct_fields__
+            columns = list(zip(*map(astuple, structs), strict=True))
+            for name in names:
+                values = columns[order.index(name)]
+                kind = _FLOATS if _is_number(group, name) else _STRINGS
+                self._parts[group, name].append(len(events) if values == nothing else pa.array(values, kind))
+
+    def get(self, group: str, name: str) -> pa.Array:
+        """The values of one member, text without empty ones or float64; null where an event has none."""
+        key = (group, name)
+        if key not in self._arrays:
+            is_number = _is_number(group, name)
+            values = _joined(self._parts.pop(key), _FLOATS if is_number else _STRINGS)
+            self._arrays[key] = values if is_number else _without_empty(values)
+        return self._arrays[key]
+
+
+def _is_number(group: str, name: str) -> bool:
+    return group == "measurements" or name in _RATES
+
+
+def _joined(parts: Sequence[pa.Array | int], kind: pa.DataType) -> pa.Array:
+    if all(isinstance(part, int) for part in parts):
+        return pa.nulls(sum(parts), kind)
+    return pa.concat_arrays([pa.nulls(part, kind) if isinstance(part, int) else part for part in parts])
+
+
+def _structs(group: str, events: Sequence[Envelope]) -> Sequence[Any]:
+    if group == "properties":
+        return [e.data.baseData.properties or _NO_PROPERTIES for e in events]
+    if group == "measurements":
+        return [e.data.baseData.measurements or _NO_MEASUREMENTS for e in events]
+    if group == "tags":
+        return [e.tags or _NO_TAGS for e in events]
+    if group == "exception":
+        return [exception_facts(e) for e in events]
+    return events
+
+
+@cache
+def members_of(dataset: str) -> dict[str, tuple[str, ...]]:
+    """Group -> the attributes that the dataset reads from it, each once."""
+    members: dict[str, dict[str, None]] = {}
+    for sources in sources_of(dataset).values():
+        for group, name, _ in sources:
+            members.setdefault(group, {})[name] = None
+    return {group: tuple(names) for group, names in members.items()}
+
+
+@cache
+def sources_of(dataset: str) -> dict[str, tuple[Source, ...]]:
+    """Field -> where it may come from, in order; only fields that are read from the events themselves."""
+    found = {}
+    for field in event_schemas()[dataset].fields:
+        parts = [s.partition("=>") for s in field.sources if not s.startswith("collector.")]
+        if parts:
+            found[field.name] = tuple((*attribute(p[0]), p[2] or None) for p in parts)
+    return found
+
+
+def _coalesced(sources: Sequence[Source], arrays: WireArrays) -> pa.Array:
+    found = None
+    for group, name, constant in sources:
+        values = arrays.get(group, name)
+        if values.null_count == len(values) and found is not None:
+            continue
+        if constant is not None:
+            values = pc.if_else(values.is_valid(), constant, pa.scalar(None, _STRINGS))
+        if found is not None and found.type != values.type:
+            values, found = values.cast(_STRINGS), found.cast(_STRINGS)
+        found = values if found is None or found.null_count == len(found) else pc.coalesce(found, values)
+        if found.null_count == 0:
+            break
+    return found
+
+
+def _without_empty(texts: pa.Array) -> pa.Array:
+    if texts.null_count == len(texts) or not _has_empty(texts):
+        return texts
+    return pc.if_else(pc.equal(texts, ""), pa.scalar(None, _STRINGS), texts)
+
+
+def _has_empty(texts: pa.Array) -> bool:
+    """Told from the offsets, where no null and no empty text moves on: a fifth of what Arrow's functions took."""
+    offsets = np.frombuffer(texts.buffers()[1], np.int32)[texts.offset : texts.offset + len(texts) + 1]
+    return np.count_nonzero(np.diff(offsets)) < len(texts) - texts.null_count
+
+
+def raw_columns(schema: Schema, arrays: WireArrays, count: int) -> tuple[dict[str, pa.Array], WrongValues]:
+    """Every field that is read from the wire, in its own type, and which rows hold an invalid value.
+
+    Text that will become a pseudonym, or be scrubbed or encrypted, is still
+    clear. An invalid value (a number out of range, no number, no time) is null
+    in its column and told as wrong.
+    """
+    wrong = WrongValues(schema, count)
+    columns = {}
+    for name, sources in sources_of(schema.name).items():
+        values = _coalesced(sources, arrays)
+        columns[name] = _typed(schema.field(name), values, wrong)
+    return columns, wrong
+
+
+def _typed(field: Field, values: pa.Array, wrong: WrongValues) -> pa.Array:
+    if values.null_count == len(values):
+        return pa.nulls(len(values), field.type)
+    typed = convert(field, values)
+    if typed.null_count > values.null_count:
+        wrong.add(field.name, np.asarray(pc.and_(values.is_valid(), typed.is_null())))
+    return typed

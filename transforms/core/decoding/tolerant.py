@@ -1,0 +1,236 @@
+"""Envelopes that are not written as the strict reader wants them, read anyway.
+
+Clients send booleans and numbers where others send text, halves of characters
+that they cut in two, bytes that are no UTF-8. What can be read in one way only
+is read so; anything else is refused with the place that is wrong. Slower than
+the strict reader, and asked only where that one has failed.
+"""
+
+import re
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+
+from schemas.errors import InvalidEvent, MalformedPayload
+from schemas.registry import event_schemas
+from transforms.core.consent import Collector
+from transforms.core.decoding.loose_json import DEEPEST, read_members, whole_text
+from transforms.core.decoding.split_values import join_split_values
+from transforms.core.decoding.stamps import STAMP_TYPES, settled
+from transforms.core.decoding.wire import (
+    BaseData,
+    Data,
+    Envelope,
+    Frame,
+    Measurements,
+    Properties,
+    Tags,
+    WireException,
+    names_of,
+)
+
+_NUMBER = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,3})?")
+_PROPERTIES, _MEASUREMENTS, _TAGS = map(names_of, ("properties", "measurements", "tags"))
+_FLAGS = frozenset(
+    source.removeprefix("measurements.")
+    for schema in event_schemas().values()
+    for field in schema.fields
+    for source in field.sources
+    if pa.types.is_boolean(field.type)
+)
+"""Measurements that say yes or no: there a boolean is the same in another form; elsewhere it is no number."""
+
+_BASE = "data.baseData"
+
+
+def tolerant_event(line: bytes, *, is_stamped: bool) -> Envelope:
+    """An envelope, its split values whole.
+
+    `is_stamped`: its request has a stamp, so that whatever it calls one itself does not matter.
+    Raises MalformedPayload; InvalidEvent with the field that is wrong and what it must be.
+    """
+    try:
+        return _envelope(line, is_stamped)
+    except RecursionError:
+        raise MalformedPayload("too deep", None, DEEPEST) from None
+
+
+def _envelope(line: bytes, is_stamped: bool) -> Envelope:
+    members, stamps = read_members(line, "collector")
+    if not isinstance(members, dict):
+        raise _wrong("envelope", "object")
+    return Envelope(
+        _data(members.get("data")),
+        name=_name(members.get("name"), "name"),
+        time=_text(members.get("time")),
+        tags=_struct(Tags, _texts(members.get("tags"), _TAGS, "tags")),
+        sampleRate=_rate(members.get("sampleRate")),
+        popSample=_rate(members.get("popSample")),
+        collector=_own_stamp(stamps) if stamps and not is_stamped else None,
+    )
+
+
+def _wrong(field: str, expected: str) -> InvalidEvent:
+    return InvalidEvent("JSON of another shape than an event", field, expected)
+
+
+def _own_stamp(values: list[Any]) -> Collector:
+    stamp = settled(values)
+    if stamp.wrong is not None:
+        raise _wrong(f"collector.{stamp.wrong}".rstrip("."), STAMP_TYPES[stamp.wrong])
+    return stamp.collector
+
+
+def _data(data: Any) -> Data:
+    if not isinstance(data, dict):
+        raise _wrong("data", "object")
+    base = data.get("baseData")
+    if base is None and ("properties" in data or "measurements" in data):
+        base = data  # Common Schema without a part B
+    if not isinstance(base, dict):
+        raise _wrong(_BASE, "object")
+    severity = base.get("severityLevel")
+    return Data(
+        BaseData(
+            name=_name(base.get("name"), f"{_BASE}.name"),
+            properties=_struct(Properties, _properties(base.get("properties"))),
+            measurements=_struct(Measurements, _measurements(base.get("measurements"))),
+            exceptions=_exceptions(base.get("exceptions")),
+            severityLevel=_text(severity),
+        ),
+        baseType=_name(data.get("baseType"), "data.baseType"),
+    )
+
+
+def _struct(kind: Any, members: dict[str, Any] | None) -> Any:
+    return None if members is None else msgspec.convert(members, kind)
+
+
+def _name(value: Any, field: str) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise _wrong(field, "text")
+    return None if value is None else whole_text(value)
+
+
+def _text(value: Any) -> str | None:
+    """Text as it is, anything else as its JSON text; null is missing."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return whole_text(value)
+    try:
+        return msgspec.json.encode(value).decode()
+    except (OverflowError, UnicodeEncodeError):  # a number beyond 64 bits, half a character
+        return msgspec.json.encode(_encodable(value)).decode()
+
+
+def _encodable(value: Any) -> Any:
+    if isinstance(value, str):
+        return whole_text(value)
+    if isinstance(value, int):
+        return value if -(2**63) <= value < 2**64 else msgspec.Raw(str(value))
+    if isinstance(value, list):
+        return [_encodable(v) for v in value]
+    if isinstance(value, dict):
+        return {whole_text(k): _encodable(v) for k, v in value.items()}
+    return value
+
+
+def _texts(values: Any, wanted: frozenset[str], field: str) -> dict[str, str | None] | None:
+    if values is None:
+        return None
+    if not isinstance(values, dict):
+        raise _wrong(field, "object of texts")
+    return {
+        name: value if type(value) is str and value.isascii() else _text(value)  # most are: half of the time less
+        for name, value in values.items()
+        if name in wanted
+    }
+
+
+def _properties(values: Any) -> dict[str, str | None] | None:
+    joined = join_split_values(values) if isinstance(values, dict) else values
+    return _texts(joined, _PROPERTIES, f"{_BASE}.properties")
+
+
+def _measurements(values: Any) -> dict[str, float | None] | None:
+    if values is None:
+        return None
+    if not isinstance(values, dict):
+        raise _wrong(f"{_BASE}.measurements", "object of numbers")
+    return {
+        name: value if type(value) is float else _number(value, name)
+        for name, value in values.items()
+        if name in _MEASUREMENTS
+    }
+
+
+def _number(value: Any, name: str) -> float | None:
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool):
+        is_number = name in _FLAGS
+    else:
+        is_number = isinstance(value, (int, float)) or (isinstance(value, str) and _is_number(value))
+    try:
+        if is_number:
+            return float(value)
+    except OverflowError:  # a whole number beyond what a double holds
+        pass
+    raise _wrong(f"{_BASE}.measurements.{name}", "number")
+
+
+def _is_number(text: str) -> bool:
+    return _NUMBER.fullmatch(text) is not None and abs(float(text)) < float("inf")
+
+
+def _rate(value: Any) -> float | None:
+    """A number, or text that is one; anything else says nothing about sampling."""
+    try:
+        return None if isinstance(value, bool) or value is None else _number(value, "")
+    except InvalidEvent:
+        return None
+
+
+def _exceptions(values: Any) -> list[WireException] | None:
+    field = f"{_BASE}.exceptions"
+    if values is None:
+        return None
+    if not _is_objects(values):
+        raise _wrong(field, "list of objects")
+    return [
+        WireException(
+            _text(each.get("typeName")), _text(each.get("message")), _text(each.get("stack")),
+            _frames(each.get("parsedStack"), f"{field}.parsedStack"),
+        )
+        for each in values
+    ]  # fmt: skip
+
+
+def _frames(values: Any, field: str) -> list[Frame] | None:
+    if values is None:
+        return None
+    if not _is_objects(values):
+        raise _wrong(field, "list of objects")
+    return [
+        Frame(
+            _text(each.get("method")),
+            _text(each.get("fileName")),
+            _line(each.get("line")),
+            _text(each.get("assembly")),
+        )
+        for each in values
+    ]
+
+
+def _is_objects(values: Any) -> bool:
+    return isinstance(values, list) and all(isinstance(value, dict) for value in values)
+
+
+def _line(value: Any) -> int | None:
+    try:
+        number = _number(value, "")
+    except InvalidEvent:
+        return None
+    return None if number is None else int(number)

@@ -1,0 +1,158 @@
+"""What a batch run was to read, written down before it begins; and whether the ledger says that it was read.
+
+`_inputs/<input digest>.json` beside the datasets names each file with its size,
+and the ranges that it was cut into. The same input gives the same bytes. It holds
+no rows and no credentials, but paths as the operator has them.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from schemas.locations import without_secrets
+from transforms.core import storage
+from transforms.core.output.ledger import Mark
+from transforms.core.ranges import Range
+
+_FOLDER = "_inputs"
+_SUFFIX = ".json"
+_MOST_LINES = 5
+
+
+@dataclass(frozen=True)
+class ListedFile:
+    """A file's path, as it may be shown, its size, and its ranges: digest, start and end."""
+
+    path: str
+    size_bytes: int
+    ranges: tuple[tuple[str, int, int | None], ...]
+
+
+@dataclass(frozen=True)
+class InputList:
+    """The files of one input."""
+
+    digest: str
+    files: tuple[ListedFile, ...]
+
+    @property
+    def ranges(self) -> set[str]:
+        """The digests of all ranges."""
+        return {digest for file in self.files for digest, _, _ in file.ranges}
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all files."""
+        return sum(file.size_bytes for file in self.files)
+
+    def save(self, output: str) -> None:
+        """Writes the list."""
+        files = [{"path": f.path, "size_bytes": f.size_bytes, "ranges": f.ranges} for f in self.files]
+        data = json.dumps({"version": 1, "files": files}, separators=(",", ":"))
+        storage.write_atomic(_path(output, self.digest), f"{data}\n".encode())
+
+    def forget(self, output: str) -> None:
+        """Removes it: what it names is no more what it was."""
+        storage.remove(_path(output, self.digest))
+
+
+def list_input(digest: str, ranges: Sequence[Range]) -> InputList:
+    """The list of an input that was cut into these ranges."""
+    by_file: dict[tuple[str, int], list[Range]] = defaultdict(list)
+    for part in ranges:
+        by_file[part.path, part.size_bytes].append(part)
+    files = [ListedFile(_shown(path), size_bytes, tuple((p.digest, p.start, p.end) for p in parts))
+             for (path, size_bytes), parts in by_file.items()]  # fmt: skip
+    return InputList(digest, tuple(files))
+
+
+def saved_lists(output: str) -> Iterator[InputList]:
+    """Every list beside an output's datasets; an output of an older version has none."""
+    for name in storage.list_files(storage.join(output, _FOLDER)):
+        digest = name.removesuffix(_SUFFIX)
+        facts = json.loads(storage.read_bytes(_path(output, digest)))
+        files = [ListedFile(f["path"], f["size_bytes"], tuple(tuple(r) for r in f["ranges"])) for f in facts["files"]]
+        yield InputList(digest, tuple(files))
+
+
+def unread(output: str, listed: InputList, marks: Sequence[Mark]) -> Iterator[str]:
+    """One line for each file of the list that the ledger's rows of this input do not say was read once and whole."""
+    if not marks:
+        yield (
+            f"input={listed.digest}: no ledger row of it is in {output}: its run was cut off, or its workers wrote to "
+            f"the disk of another machine; run it again, with an --output that all of them reach ({_named(listed)})"
+        )
+        return
+    read_bytes, told_payloads = _sums(marks, "range_bytes"), _sums(marks, "range_payloads")
+    payloads = sum(mark.row["payloads"] for mark in marks)
+    if listed.ranges and listed.ranges.isdisjoint(read_bytes):
+        yield f"input={listed.digest}: nothing of what was read came through; the runner lost it ({_named(listed)})"
+        return
+    yield from _shortened([line for file in listed.files for line in _of_file(file, read_bytes)])
+    if strange := {*read_bytes} - listed.ranges:
+        yield f"input={listed.digest}: {len(strange)} ranges were read that are none of its {len(listed.ranges)}"
+    if sum(told_payloads.values()) != payloads:
+        yield (
+            f"input={listed.digest}: reading gave {sum(told_payloads.values())} payloads, {payloads} were decoded "
+            f"({_named(listed)})"
+        )
+    if listed.size_bytes and not payloads:
+        yield f"input={listed.digest}: {listed.size_bytes} bytes gave no payload ({_named(listed)})"
+
+
+def _of_file(file: ListedFile, read_bytes: dict[str, int]) -> Iterator[str]:
+    missing = [(start, end) for digest, start, end in file.ranges if digest not in read_bytes]
+    for start, end in missing:
+        part = "" if end is None else f", bytes {start} to {min(end, file.size_bytes)}"
+        yield f"{file.path}{part}: was not read"
+    found_bytes = sum(read_bytes.get(digest, 0) for digest, _, _ in file.ranges)
+    if not missing and found_bytes != file.size_bytes:
+        told = "more than once" if found_bytes > file.size_bytes else "in part"
+        yield f"{file.path}: was read {told}, {found_bytes} bytes of {file.size_bytes}"
+
+
+def _shortened(lines: list[str]) -> Iterator[str]:
+    yield from lines[:_MOST_LINES]
+    if len(lines) > _MOST_LINES:
+        yield f"and {len(lines) - _MOST_LINES} more files or ranges"
+
+
+def _sums(marks: Sequence[Mark], column: str) -> dict[str, int]:
+    sums: dict[str, int] = defaultdict(int)
+    for mark in marks:
+        for digest, count in mark.row.get(column) or ():
+            sums[digest] += count
+    return sums
+
+
+def unread_of_all(output: str, marks: Sequence[Mark]) -> Iterator[str]:
+    """The same for every input of an output.
+
+    What an input left unread is no loss where another one read the same ranges and is whole.
+    """
+    by_input: dict[str, list[Mark]] = defaultdict(list)
+    for mark in marks:
+        by_input[mark.name.input].append(mark)
+    problems = [(listed, list(unread(output, listed, by_input[listed.digest]))) for listed in saved_lists(output)]
+    whole: set[str] = set().union(*(listed.ranges for listed, found in problems if not found))
+    for listed, found in problems:
+        if not listed.ranges <= whole:
+            yield from found
+
+
+def _named(listed: InputList) -> str:
+    """The files as a few words."""
+    if not listed.files:
+        return "no files"
+    more = f" and {len(listed.files) - 1} more" if len(listed.files) > 1 else ""
+    return f"{listed.files[0].path}{more}"
+
+
+def _shown(path: str) -> str:
+    """A path as it may be written down: without credentials of a URL, and without what is no text."""
+    return without_secrets(path.encode(errors="surrogateescape").decode(errors="backslashreplace"))
+
+
+def _path(output: str, digest: str) -> str:
+    return storage.join(output, _FOLDER, f"{digest}{_SUFFIX}")

@@ -1,0 +1,81 @@
+"""What other inputs published already: the warm start of duplicate detection and of joining."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, timedelta
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from schemas.registry import load
+from transforms.core import storage
+from transforms.core.output.layout import LEDGER, Listing, file_path
+from transforms.core.output.ledger import is_quiet, mark_names
+from transforms.core.shuffle.windows import Portion, mark_day
+from transforms.core.times import UNKNOWN_DATE
+
+_KEY_COLUMNS = {"quarantine": "payload_id"}
+
+
+def key_column(dataset: str) -> str:
+    """The column that tells duplicates in a dataset."""
+    return _KEY_COLUMNS.get(dataset, "event_id")
+
+
+def whole_days(span: timedelta) -> int:
+    """How many days a span reaches, rounded up."""
+    return -(-span // timedelta(days=1))
+
+
+def days_around(days: Iterable[date], lookback: timedelta) -> list[date]:
+    """Every day that holds rows at most the lookback away from rows of these days."""
+    reach = whole_days(lookback)
+    near: set[date] = set()
+    for day in days:
+        offsets = range(-reach, reach + 1) if day != UNKNOWN_DATE else (0,)
+        near.update(day + timedelta(days=n) for n in offsets)
+    return sorted(near)
+
+
+class PublishedRows:
+    """Reads rows of a portion's bucket that were published before it, by other inputs or windows."""
+
+    def __init__(self, output: str, portion: Portion, listing: Listing) -> None:
+        self._output = output
+        self._portion = portion
+        self._listing = listing
+
+    def days(self, dataset: str, first: date, last: date) -> list[date]:
+        """The days from first to last for which the dataset has a folder."""
+        return [day for day in self._listing.days(dataset) if first <= day <= last]
+
+    def read(self, dataset: str, days: Iterable[date], columns: Sequence[str]) -> pa.Table:
+        """These columns, as they stand in the files; no rows where nobody else wrote any."""
+        found = [self._read_file(path, columns) for path in self._paths(dataset, days)]
+        return pa.concat_tables(found) if found else pa.table({})
+
+    def mark_at(self, stream: str, boundary_s: int) -> dict[str, Any] | None:
+        """The bucket's ledger row that marks the stream's last window up to a boundary; None where there is none.
+
+        Where the boundary lies within a quiet span whose mark has grown beyond it, that one.
+        """
+        days = self.days(LEDGER, mark_day(boundary_s), date.max)
+        marks = [mark for mark in mark_names(stream, self._listing, days, boundary_s - 1)
+                 if mark[1].bucket == self._portion.bucket]  # fmt: skip
+        if not marks:
+            return None
+        day, name, end_s = min(marks, key=lambda mark: mark[2])
+        path = file_path(self._output, LEDGER, day, name)
+        row: dict[str, Any] = self._read_file(path, load(LEDGER).arrow.names).to_pylist()[0]
+        is_within = is_quiet(row) and row["window_begin"].timestamp() < boundary_s
+        return row if end_s == boundary_s or is_within else None
+
+    def _paths(self, dataset: str, days: Iterable[date]) -> Iterator[str]:
+        for day in days:
+            for name in self._listing.files(dataset, day):
+                if name.bucket == self._portion.bucket and self._portion.comes_after(name.input):
+                    yield file_path(self._output, dataset, day, name)
+
+    def _read_file(self, path: str, columns: Sequence[str]) -> pa.Table:
+        with storage.open_read(path) as file:
+            return pq.ParquetFile(file).read(columns=list(columns)).replace_schema_metadata(None)

@@ -1,0 +1,201 @@
+"""How far a stream's output is whole: found in the ledger, kept beside it, so that a start reads little.
+
+The file `_stream-<digest>.json` says up to which boundary every window is whole
+and where the source is read on from. It follows from the ledger's marks and is
+made anew from them where it is missing, but for a stream of which no window is
+whole yet: then it alone says where the stream begins.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Any
+
+import msgspec
+import pyarrow as pa
+
+from schemas.errors import StorageUnavailable, UnbalancedBooks
+from schemas.registry import load as load_schema
+from transforms.core import storage
+from transforms.core.output.layout import DATA_DATASETS, LEDGER, FileName, Listing, days_with_files, file_path
+from transforms.core.output.ledger import is_quiet, mark_names, read_row
+from transforms.core.output.parquet import parquet_bytes
+from transforms.core.shuffle.windows import Window, mark_day, window_end_s
+from transforms.core.topic_identity import TopicIdentity
+
+
+@dataclass
+class StreamState:
+    """Every window up to `whole_to_s` is whole; `positions` say where each partition or file is read on from.
+
+    Of a topic, `identity` says which one it is; `generation` is not empty where it was made anew, and then
+    stands in the names of its partitions. `gaps` are spans of partitions that were declared lost, from
+    the position on up to what was left; they go once a window has told of them.
+    """
+
+    output: str
+    stream: str
+    whole_to_s: int
+    positions: dict[str, int] = field(default_factory=dict)
+    identity: TopicIdentity = field(default_factory=TopicIdentity)
+    generation: str = ""
+    gaps: dict[str, int] = field(default_factory=dict)
+
+    def save(self) -> None:
+        """Writes the file."""
+        facts = {
+            "version": 1,
+            "whole_to_s": self.whole_to_s,
+            "positions": self.positions,
+            **self.identity._asdict(),
+            "generation": self.generation,
+            "gaps": self.gaps,
+        }
+        storage.write_atomic(_path(self.output, self.stream), (json.dumps(facts) + "\n").encode())
+
+    def lost(self, taken: Mapping[str, tuple[int, int]]) -> dict[str, int]:
+        """How many messages of what was taken, begin and end by partition, are declared lost."""
+        spans = ((part, self.positions.get(part, 0), end) for part, end in self.gaps.items() if part in taken)
+        found = {part: min(end, taken[part][1]) - max(begin, taken[part][0]) for part, begin, end in spans}
+        return {part: count for part, count in found.items() if count > 0}
+
+
+def _path(output: str, stream: str) -> str:
+    return storage.join(output, f"_stream-{stream}.json")
+
+
+def load(output: str, stream: str) -> StreamState | None:
+    """What the file says, older versions' included; None where there is none. Raises StorageUnavailable."""
+    path = _path(output, stream)
+    if not storage.exists(path):
+        return None
+    try:
+        kept = _FILE.decode(storage.read_bytes(path))
+    except msgspec.MsgspecError:
+        raise StorageUnavailable(
+            f"{path} is damaged; remove it, and it is made anew from the ledger at the next start"
+        ) from None
+    identity = TopicIdentity(kept.cluster_id, kept.topic_id)
+    return StreamState(output, stream, kept.whole_to_s, kept.positions, identity, kept.generation, kept.gaps)
+
+
+_Position = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class _File(msgspec.Struct):
+    whole_to_s: _Position
+    positions: dict[str, _Position]
+    cluster_id: str | None = None
+    topic_id: str | None = None
+    generation: str = ""
+    gaps: dict[str, _Position] = {}
+
+
+_FILE = msgspec.json.Decoder(_File)
+
+
+def recover(output: str, stream: str) -> StreamState | None:
+    """The state from the ledger alone, as it was before the first window; None where the stream left no mark."""
+    rows = [row for _, row in _marks(output, stream, Listing(output), days_with_files(output, LEDGER), -1)]
+    if not rows:
+        return None
+    first = min(int(row["window_begin"].timestamp()) for row in rows)
+    return StreamState(output, stream, first)
+
+
+def advance(state: StreamState, buckets: int, before: Callable[[], bool] = lambda: True) -> list[dict[str, Any]]:
+    """Takes in the windows that became whole; returns their marks, by end and bucket.
+
+    A window is whole when every bucket has marked it. `before` is asked when
+    there are some; they wait where it says no. Raises UnbalancedBooks
+    where what the buckets wrote is not what the source read, or where the source
+    did not read on from where the window before ended; the state then stays
+    before that window, and the next start reads it again.
+    """
+    listing = Listing(state.output)
+    days = [day for day in listing.days(LEDGER) if day >= mark_day(state.whole_to_s + 1)]
+    ends: dict[int, int] = {}
+    for _, name, end_s in mark_names(state.stream, listing, days, state.whole_to_s):
+        ends[name.bucket] = max(end_s, ends.get(name.bucket, 0))
+    if len(ends) < buckets or not before():
+        return []
+    whole_to_s = min(ends.values())
+    found = [(end_s, row) for end_s, row in _marks(state.output, state.stream, listing, days, state.whole_to_s)
+             if end_s <= whole_to_s]  # fmt: skip
+    rows = [row for _, row in sorted(found, key=lambda mark: (mark[0], mark[1]["bucket"]))]
+    positions = _checked(state, rows)
+    state.whole_to_s, state.positions = whole_to_s, positions
+    state.gaps = {part: end for part, end in state.gaps.items() if positions.get(part, 0) < end}
+    state.save()
+    return rows
+
+
+def _checked(state: StreamState, rows: list[dict[str, Any]]) -> dict[str, int]:
+    """The positions after these windows; raises UnbalancedBooks."""
+    events, accounted = (sum(row[name] or 0 for row in rows) for name in ("window_events", "window_accounted"))
+    if events != accounted:
+        raise UnbalancedBooks(
+            f"windows from {state.whole_to_s} on: the source read {events} events, {accounted} are accounted for; "
+            "start again to read them again"
+        )
+    positions = dict(state.positions)
+    for row in rows:
+        begins, lost = dict(row["positions_begin"] or ()), dict(row.get("lost_messages") or ())
+        for part, end in row["positions_end"] or ():
+            if lost.get(part, 0) > end - begins[part]:
+                raise UnbalancedBooks(
+                    f"window to {row['window_end']:%Y-%m-%dT%H:%M:%SZ}: more messages of {part} are told lost than its "
+                    "span holds; start again to read it again"
+                )
+            if positions.get(part, begins[part]) != begins[part]:
+                raise UnbalancedBooks(
+                    f"window to {row['window_end']:%Y-%m-%dT%H:%M:%SZ}: {part} was read from {begins[part]} on, "
+                    f"the window before ended at {positions[part]}; start again to read it again"
+                )
+            positions[part] = end
+    return positions
+
+
+def remove_unfinished(state: StreamState) -> int:
+    """Removes files of windows that are not whole, marks first; returns how many. They are written again.
+
+    What the mark of a quiet span says holds for each part of it: of one that reaches beyond the last
+    whole window what lies before stays.
+    """
+    removed = 0
+    listing = Listing(state.output)
+    for _, row in _marks(state.output, state.stream, listing, listing.days(LEDGER), state.whole_to_s):
+        if is_quiet(row) and row["window_begin"].timestamp() < state.whole_to_s:
+            _shorten(state, row)
+    for dataset in (LEDGER, *DATA_DATASETS):
+        for day in listing.days(dataset):
+            for name in listing.files(dataset, day):
+                if (window_end_s(name.input, state.stream) or 0) > state.whole_to_s:
+                    storage.remove(file_path(state.output, dataset, day, name))
+                    removed += 1
+    return removed
+
+
+def _shorten(state: StreamState, row: dict[str, Any]) -> None:
+    """Writes a quiet span's mark anew, as it was when the last whole window ended."""
+    window = Window(state.stream, int(row["window_begin"].timestamp()), state.whole_to_s)
+    row |= {"input": window.name, "window_end": datetime.fromtimestamp(window.end_s, UTC)}
+    table = pa.Table.from_pylist([row], schema=load_schema(LEDGER).arrow)
+    path = file_path(state.output, LEDGER, window.mark_day, FileName(window.name, row["bucket"]))
+    storage.write_atomic(path, parquet_bytes(LEDGER, table, None))
+
+
+def _marks(
+    output: str, stream: str, listing: Listing, days: list[date], after_s: int
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    for day, name, end_s in mark_names(stream, listing, days, after_s):
+        path = file_path(output, LEDGER, day, name)
+        if (row := read_row(path)) is not None:
+            yield end_s, row
+
+
+def freshness_s(row: dict[str, Any]) -> float:
+    """Seconds from a window's end to when its files were whole."""
+    span: timedelta = row["published_at"] - row["window_end"]
+    return span.total_seconds()

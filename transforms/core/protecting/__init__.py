@@ -1,0 +1,1 @@
+"""Unprotected columns -> what may be kept: consent, places, known words, scrubbing, pseudonyms."""

@@ -1,0 +1,1 @@
+"""Addresses -> places where enough people live; then the address is gone."""

@@ -1,0 +1,174 @@
+"""Unprotected columns of one dataset -> what may be kept.
+
+In this order: withhold fields above the user's level, geolocate and drop the
+address, let words land that are known, scrub free text and code, pseudonymize. After `Protector.protect`
+nothing in the batch needs protection but the code, which is encrypted at rest.
+"""
+
+from collections import Counter
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.known_values import PACKAGED, Vocabulary
+from schemas.registry import LEVELS, Field, Schema, event_schemas
+from transforms.core.carried import BUCKET, CLIENT_IP, LEVEL, SNIPPET_CONSENT, bucket_of, month_column
+from transforms.core.keys.keyring import KeyRing
+from transforms.core.keys.pseudonyms import PERSON_DOMAINS, Pseudonymizer
+from transforms.core.protecting.places.geo import GeoDatabase
+from transforms.core.protecting.scrub import CODE, ERRORS, scrub_column
+from transforms.core.protecting.words import Words
+
+_MOST_PSEUDONYMIZERS = 64
+_BUCKET_SOURCES = ("installation_id", "session_id", "user_id", "event_id")
+
+
+class Protected(NamedTuple):
+    """A batch in `Schema.sealed_arrow` with a leading int32 `bucket`, and what was taken out of it."""
+
+    batch: pa.RecordBatch
+    withheld_fields: Counter[str]
+    scrubbed: Counter[str]
+    unknown_values: Counter[str]
+
+
+class Protector:
+    """Holds keys and geo database of a worker; made in `setup`, never pickled."""
+
+    def __init__(self, ring: KeyRing, geo: GeoDatabase, buckets: int, vocabulary: Vocabulary = PACKAGED) -> None:
+        self._ring = ring
+        self._geo = geo
+        self._geo_date = geo.build_date
+        self._buckets = buckets
+        self._words = Words(vocabulary)
+        self._pseudonymizers: dict[tuple[str, str], Pseudonymizer] = {}
+        self._bucketer = Pseudonymizer(ring.bucket_key, "installation")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        raise TypeError("keys are opened in setup and never pickled")
+
+    def protect(self, dataset: str, raw: pa.RecordBatch) -> Protected:
+        """Raises KeyUnavailable where the ring has no key for a month in which an event was received."""
+        schema = event_schemas()[dataset]
+        columns = dict(zip(raw.schema.names, raw.columns, strict=True))
+        buckets = self._bucket_column(columns)
+        withheld, scrubbed, unknown = Counter[str](), Counter[str](), Counter[str]()
+        withhold_fields(schema, columns, withheld)
+        self._geolocate(schema, columns)
+        land_words(schema, columns, unknown, self._words)
+        redactions = scrub_fields(schema, columns, scrubbed)
+        self._pseudonymize(schema, columns)
+        columns |= self._facts(schema, redactions, raw.num_rows)
+        columns |= _lengths(schema, columns)
+        target = schema.sealed_arrow
+        arrays = [buckets, *(columns[name] for name in target.names)]
+        names = pa.schema([pa.field(BUCKET, pa.int32()), *target])
+        return Protected(pa.RecordBatch.from_arrays(arrays, schema=names), withheld, scrubbed, unknown)
+
+    def _bucket_column(self, columns: dict[str, pa.Array]) -> pa.Array:
+        """The bucket of the installation, else session, user, event: before withholding, so that
+        duplicates of one event meet whatever level each came with.
+        """
+        person = pc.coalesce(*(columns[name] for name in _BUCKET_SOURCES if name in columns))
+        coded = person.dictionary_encode()
+        buckets = [bucket_of(self._bucketer.of(v), self._buckets) for v in coded.dictionary.to_pylist()]
+        return pa.array(buckets, pa.int32()).take(coded.indices)
+
+    def _geolocate(self, schema: Schema, columns: dict[str, pa.Array]) -> None:
+        addresses = columns.pop(CLIENT_IP)
+        if any(f.treatment == "geolocate" for f in schema.fields):
+            columns |= self._geo.columns(addresses)
+
+    def _pseudonymize(self, schema: Schema, columns: dict[str, pa.Array]) -> None:
+        months = month_column(columns["received_at"])
+        columns["key_id"] = months.cast(pa.string())
+        for field in schema.fields:
+            domain = field.pseudonym_domain
+            if domain in PERSON_DOMAINS:
+                columns[field.name] = self._by_epoch(domain, columns[field.name], months)
+            elif domain is not None:
+                columns[field.name] = self._pseudonymizer(domain, "").column(columns[field.name])
+
+    def _by_epoch(self, domain: str, values: pa.Array, months: pa.DictionaryArray) -> pa.Array:
+        epochs = months.dictionary.to_pylist()
+        if len(epochs) == 1:
+            return self._pseudonymizer(domain, epochs[0]).column(values)
+        made = pa.nulls(len(values), pa.binary(16))
+        for index, epoch in enumerate(epochs):
+            within = pc.equal(months.indices, index)
+            part = self._pseudonymizer(domain, epoch).column(pc.if_else(within, values, None))
+            made = pc.coalesce(made, part)
+        return made
+
+    def _pseudonymizer(self, domain: str, epoch: str) -> Pseudonymizer:
+        key = (domain, epoch)
+        if key not in self._pseudonymizers:
+            if len(self._pseudonymizers) >= _MOST_PSEUDONYMIZERS:  # an endless job sees month after month
+                self._pseudonymizers.clear()
+            self._pseudonymizers[key] = self._ring.pseudonymizer(domain, epoch)
+        return self._pseudonymizers[key]
+
+    def _facts(self, schema: Schema, redactions: np.ndarray, rows: int) -> dict[str, pa.Array]:
+        return {
+            "geo_database_date": pa.repeat(pa.scalar(self._geo_date, pa.date32()), rows),
+            "schema_version": pa.repeat(pa.scalar(schema.version, pa.int32()), rows),
+            "redaction_count": pa.array(redactions, pa.int32()),
+        }
+
+
+def needed_level(field: Field) -> int:
+    """Index in LEVELS of what a field needs."""
+    return LEVELS.index(field.level)
+
+
+def withhold_fields(schema: Schema, columns: dict[str, pa.Array], withheld: Counter[str]) -> None:
+    """Nulls every value above its user's level; counts them by the level they needed.
+
+    The address is withheld from geolocation where geography is. Code needs
+    level `all` and the account's consent.
+    """
+    levels = columns.pop(LEVEL)
+    consent = columns.pop(SNIPPET_CONSENT)
+    lowest = pc.min(levels).as_py()
+    for field in schema.fields:
+        needed = needed_level(field)
+        name = CLIENT_IP if field.treatment == "geolocate" else field.name
+        if name not in columns or (needed <= lowest and field.level != "snippet"):
+            continue
+        allowed = consent if field.level == "snippet" else pc.greater_equal(levels, needed)
+        lost = pc.and_(columns[name].is_valid(), pc.invert(allowed))
+        count = pc.sum(lost).as_py() or 0
+        if count:
+            withheld[field.level] += count
+            columns[name] = pc.if_else(allowed, columns[name], pa.scalar(None, columns[name].type))
+
+
+def land_words(schema: Schema, columns: dict[str, pa.Array], unknown: Counter[str], words: Words) -> None:
+    """Every text from the wire that is kept lands as one of its field's known values, or as `other`, which is counted.
+
+    What users withheld is gone before, and is not counted.
+    """
+    for field in schema.fields:
+        if field.treatment == "keep" and field.sources and pa.types.is_string(field.type):
+            columns[field.name] = words.land(field, columns[field.name], unknown)
+
+
+def scrub_fields(schema: Schema, columns: dict[str, pa.Array], scrubbed: Counter[str]) -> np.ndarray:
+    """Scrubs free text and code, value by value; returns how many spans each row lost."""
+    redactions = np.zeros(len(columns["received_at"]), dtype=np.int32)
+    for field in schema.fields:
+        if not field.is_scrubbed:
+            continue
+        is_code = field.role is not None
+        scrubber = CODE if is_code else ERRORS
+        columns[field.name], spans = scrub_column(columns[field.name], scrubber, scrubbed, is_json=is_code)
+        if spans is not None:
+            redactions += spans
+    return redactions
+
+
+def _lengths(schema: Schema, columns: dict[str, pa.Array]) -> dict[str, pa.Array]:
+    found = ((f.name, f.attributes.get("length_of")) for f in schema.fields)
+    return {name: pc.utf8_length(columns[of]).cast(pa.int64()) for name, of in found if of}

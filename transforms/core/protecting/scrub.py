@@ -1,0 +1,170 @@
+"""Spans of secrets and personal data in free text and code become `<REDACTED:kind>`.
+
+Clients mark values as trusted, which switches the editor's own scrubbing off;
+so nothing is assumed clean. What is found, and what cannot be, is in
+docs/scrubbing.md. The time it takes grows linearly with the text.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain, compress, pairwise
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from transforms.core.protecting.scrubbing.addresses import EMAIL, IPV4, IPV6, MAC
+from transforms.core.protecting.scrubbing.assignments import ASSIGNMENTS
+from transforms.core.protecting.scrubbing.contexts import CONTEXTS
+from transforms.core.protecting.scrubbing.engine import Detector, Span, merged
+from transforms.core.protecting.scrubbing.keys import PRIVATE_KEYS
+from transforms.core.protecting.scrubbing.numbers import CARD, IBAN, PHONE
+from transforms.core.protecting.scrubbing.paths import PATHS
+from transforms.core.protecting.scrubbing.tokens import TOKENS
+from transforms.core.protecting.scrubbing.urls import URL_CREDENTIALS
+from transforms.core.protecting.scrubbing.views import HIDING, View, literals, plain, unescaped
+
+_MOST_ROUNDS = 4
+
+
+@dataclass(frozen=True)
+class Scrubber:
+    """Detectors, in groups; what none of their heads is found in is clean."""
+
+    groups: tuple[tuple[Detector, ...], ...]
+
+    @cached_property
+    def detectors(self) -> tuple[Detector, ...]:
+        """All of them."""
+        return tuple(chain.from_iterable(self.groups))
+
+    @cached_property
+    def prefilter(self) -> list[str]:
+        """For each group a pattern of RE2 that finds every text its detectors must look at; then, what hides things.
+
+        One automaton for each: one of everything grows beyond what RE2 keeps and is five times slower.
+        """
+        return [*("|".join(f"(?:{detector.heads})" for detector in group) for group in self.groups), HIDING]
+
+    def suspects(self, texts: pa.Array) -> np.ndarray:
+        """Which of the prefilter's patterns (first axis) are in which text (second) of a binary column."""
+        found = (pc.match_substring_regex(texts, pattern).fill_null(False) for pattern in self.prefilter)
+        return np.stack([mask.to_numpy(zero_copy_only=False) for mask in found])
+
+    def find(self, text: bytes, suspected: np.ndarray | None = None) -> Iterable[Span]:
+        """Spans in the text as it stands and as a person would read it; they may overlap.
+
+        `suspected` is the text's own column of `suspects`; None looks for everything.
+        """
+        groups = self.groups if suspected is None else list(compress(self.groups, suspected))
+        lowered = text.lower()
+        for detector in chain.from_iterable(groups):
+            yield from detector.find(text, lowered)
+        shown = plain(text) if suspected is None or suspected[-1] else None
+        if shown:
+            lowered = shown.text.lower()
+            for detector in self.detectors:
+                yield from map(shown.original, detector.find(shown.text, lowered))
+
+
+_HALF = len(CONTEXTS) // 2
+_ANYWHERE = (
+    (TOKENS,),
+    (PRIVATE_KEYS, URL_CREDENTIALS, EMAIL),
+    tuple(CONTEXTS[:_HALF]),
+    tuple(CONTEXTS[_HALF:]),
+    (ASSIGNMENTS,),
+    (IPV4, IPV6, MAC, CARD, IBAN, PHONE),
+)
+CODE = Scrubber(_ANYWHERE)
+"""For code: tokens, keys, credentials, passwords, addresses, numbers of persons."""
+
+ERRORS = Scrubber((*_ANYWHERE, (PATHS,)))
+"""For errors: the same, and file paths, of which only what lies in an extension or node module stays."""
+
+
+def scrub_text(text: str, scrubber: Scrubber, counts: Counter[str]) -> str:
+    """The text with each span replaced; counts what was replaced by kind."""
+    return _scrubbed(text.encode("utf-8", "surrogatepass"), scrubber, counts).decode("utf-8", "surrogatepass")
+
+
+def scrub_json(text: str, scrubber: Scrubber, counts: Counter[str]) -> str:
+    """JSON text with every string in it scrubbed, still JSON, everything else byte by byte as it was.
+
+    Escapes are undone before looking, so that nothing hides behind them or is
+    cut in two. Names are scrubbed as values are, and tell what their values
+    are. Text that is no JSON is scrubbed as a whole.
+    """
+    raw = text.encode("utf-8", "surrogatepass")
+    return _scrubbed(raw, scrubber, counts, unescaped(raw)).decode("utf-8", "surrogatepass")
+
+
+def _scrubbed(
+    raw: bytes,
+    scrubber: Scrubber,
+    counts: Counter[str],
+    json_view: View | None = None,
+    suspected: np.ndarray | None = None,
+) -> bytes:
+    """Once more where something was replaced: what it touched may look different without it."""
+    for _ in range(_MOST_ROUNDS):
+        view = json_view or View(raw)
+        spans = merged(map(view.original, scrubber.find(view.text, suspected)))
+        if spans and json_view:
+            spans = _within_strings(spans, literals(raw))
+        if not spans:
+            break
+        counts.update(span.kind for span in spans)
+        raw = _replaced(raw, spans)
+        json_view, suspected = unescaped(raw) if json_view else None, None
+    return raw
+
+
+def _within_strings(spans: list[Span], quotes: np.ndarray | None) -> list[Span]:
+    """The spans' parts within the strings of JSON: what holds JSON together stays."""
+    if quotes is None:
+        return spans
+    within = []
+    for span in spans:
+        first, last = np.searchsorted(quotes, (span.start, span.end))
+        edges = [span.start - 1, *quotes[first:last].tolist(), span.end]
+        for place, (quote, end) in enumerate(pairwise(edges)):
+            if (first + place) % 2 and end > quote + 1:
+                within.append(Span(quote + 1, end, span.kind))
+    return within
+
+
+def _replaced(raw: bytes, spans: list[Span]) -> bytes:
+    pieces: list[bytes] = []
+    at = 0
+    for span in spans:
+        pieces += (raw[at : span.start], f"<REDACTED:{span.kind}>".encode())
+        at = span.end
+    return b"".join([*pieces, raw[at:]])
+
+
+def scrub_column(
+    values: pa.Array, scrubber: Scrubber, counts: Counter[str], *, is_json: bool = False
+) -> tuple[pa.Array, np.ndarray | None]:
+    """The column scrubbed, and how many spans each row lost (None: none did anywhere)."""
+    if values.null_count == len(values):
+        return values, None
+    raw = values.cast(pa.binary())
+    shown = pa.array([text and unescaped(text).text for text in raw.to_pylist()], pa.binary()) if is_json else raw
+    suspects = scrubber.suspects(shown)
+    rows = np.flatnonzero(suspects.any(axis=0)).tolist()
+    if not rows:
+        return values, None
+    texts = raw.to_pylist()
+    spans = np.zeros(len(values), dtype=np.int32)
+    for row in rows:
+        found: Counter[str] = Counter()
+        view = unescaped(texts[row]) if is_json else None
+        texts[row] = _scrubbed(texts[row], scrubber, found, view, suspects[:, row])
+        spans[row] = found.total()
+        counts.update(found)
+    if not spans.any():
+        return values, None
+    return pa.array(texts, pa.binary()).cast(pa.string()), spans

@@ -1,0 +1,1 @@
+"""What cannot be processed: put aside, sealed where consent allows, and counted."""

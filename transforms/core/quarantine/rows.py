@@ -1,0 +1,106 @@
+"""Quarantine rows: what could not be taken, sealed to the operators."""
+
+import hmac
+import io
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import fastavro
+import pyarrow as pa
+
+from schemas.errors import Reason
+from schemas.registry import load, raw_schemas
+from transforms.core.batches import QUARANTINE, EventBatch
+from transforms.core.blocks import RawRequest, Unreadable
+from transforms.core.carried import BUCKET, bucket_of
+from transforms.core.keys.keyring import STANDING, KeyRing, seal_for_role
+
+_OPERATORS = "operators"
+
+
+class Payload(NamedTuple):
+    """One event's bytes, and the request they came in where that was not the line itself."""
+
+    line: bytes
+    request: RawRequest | None = None
+
+    def replayable(self) -> tuple[str, bytes]:
+        """Container and bytes that can go through the job again: a raw line, or a raw_request record."""
+        if self.request is None:
+            return "ndjson", self.line
+        record: dict[str, Any] = self.request._asdict() | {"body": self.line}
+        record["received_at"] = datetime.fromisoformat(self.request.received_at)
+        out = io.BytesIO()
+        fastavro.schemaless_writer(out, raw_schemas()["raw_request.1"], record)
+        return "avro", out.getvalue()
+
+
+class Refusal(NamedTuple):
+    """Why a payload is refused; the field that is wrong and what it must be, in words of the contract."""
+
+    reason: Reason
+    field: str | None = None
+    expected: str | None = None
+
+
+class Quarantine:
+    """Collects rows of the quarantine dataset; made in `setup`, because it holds keys."""
+
+    def __init__(self, ring: KeyRing, buckets: int) -> None:
+        self._ring = ring
+        self._buckets = buckets
+        self._rows: list[dict[str, Any]] = []
+
+    def __reduce__(self) -> tuple[object, ...]:
+        raise TypeError("keys are opened in setup and never pickled")
+
+    def add(
+        self,
+        payload: Payload,
+        refusal: Refusal,
+        received_at: datetime | None,
+        *,
+        keep_body: bool,
+        stage: str = "DecodeEvents",
+        dataset: str | None = None,
+        is_primary: bool = True,
+    ) -> None:
+        """Takes a payload; `keep_body` False where it is too large or its user did not permit all of it.
+
+        `is_primary` False: the event itself landed, and only its row in another dataset did not.
+        """
+        container, body = payload.replayable()
+        sealed = seal_for_role(self._ring, _OPERATORS, STANDING, body) if keep_body else None
+        self._append(
+            container, body, len(payload.line), refusal, received_at=received_at, stage=stage, dataset=dataset,
+            body=sealed, body_key_id=None if sealed is None else STANDING, is_primary=is_primary,
+        )  # fmt: skip
+
+    def add_unreadable(self, part: Unreadable) -> None:
+        """Takes a part of a file of which there are no bytes to keep."""
+        self._append(
+            "file", part.identity, part.payload_bytes, Refusal(part.reason), stage="ReadPayloads", is_primary=True
+        )
+
+    def _append(self, container: str, identity: bytes, size: int, refusal: Refusal, **more: Any) -> None:
+        digest = hmac.digest(self._ring.payload_key, identity, "sha256")
+        self._rows.append(
+            {
+                BUCKET: bucket_of(digest, self._buckets),
+                "payload_id": digest[:16].hex(),
+                "reason": str(refusal.reason),
+                "field": refusal.field,
+                "expected": refusal.expected,
+                "container": container,
+                "payload_bytes": size,
+                **more,
+            }
+        )
+
+    def take(self) -> EventBatch | None:
+        """The rows so far, protected and ready to be sealed; starts anew."""
+        if not self._rows:
+            return None
+        rows, self._rows = self._rows, []
+        schema = pa.schema([pa.field(BUCKET, pa.int32()), *load(QUARANTINE).sealed_arrow])
+        return EventBatch(QUARANTINE, pa.RecordBatch.from_pylist(rows, schema=schema))

@@ -1,0 +1,1 @@
+"""Kafka topics; nothing else in core knows confluent_kafka."""

@@ -1,0 +1,1 @@
+"""What a bucket remembers of what it published, from window to window."""

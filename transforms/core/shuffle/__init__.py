@@ -1,0 +1,1 @@
+"""What crosses the shuffle, sealed, and what is grouped there: portions of inputs and windows."""

@@ -1,0 +1,136 @@
+"""Sealed pieces: the only form in which events cross a shuffle.
+
+A piece holds batches of several kinds for one bucket, as Arrow IPC, compressed
+and sealed as a whole. Its context is the bucket and the contract, so the
+schemas need not travel with it.
+"""
+
+import struct
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.registry import contract_digest, load
+from transforms.core.batches import (
+    CLOCK,
+    CLOCK_SCHEMA,
+    COUNT_SCHEMA,
+    COUNTS,
+    PASSING,
+    RANGES,
+    RANGES_SCHEMA,
+    TAKEN,
+    TAKEN_SCHEMA,
+    EventBatch,
+)
+from transforms.core.carried import BUCKET
+from transforms.core.keys.seal import PieceSealer
+
+PIECE_BYTES = 1024 * 1024
+"""Unsealed bytes at which a bucket's piece is sealed; larger ones compress better and cost memory."""
+
+Sealed = tuple[int, bytes]
+"""A bucket and one sealed piece for it."""
+
+_QUIET = struct.Struct(">q")  # shorter than any sealed piece
+
+_FRAMES = msgspec.msgpack.Decoder(list[tuple[str, bytes]])
+
+
+def quiet_piece(until_s: int) -> bytes:
+    """Instead of a sealed piece: from the element's timestamp up to this second nothing came."""
+    return _QUIET.pack(until_s)
+
+
+def quiet_until_s(piece: bytes) -> int | None:
+    """What `quiet_piece` says; None where it is a sealed piece."""
+    return _QUIET.unpack(piece)[0] if len(piece) == _QUIET.size else None
+
+
+def sealed_schema(kind: str) -> pa.Schema:
+    """The columns of a kind as they travel, without the bucket."""
+    if kind == CLOCK:
+        return CLOCK_SCHEMA
+    for passing, schema in ((COUNTS, COUNT_SCHEMA), (TAKEN, TAKEN_SCHEMA), (RANGES, RANGES_SCHEMA)):
+        if kind == passing:
+            return schema.remove(schema.get_field_index(BUCKET))
+    return load(kind).sealed_arrow
+
+
+def _context(bucket: int) -> bytes:
+    return f"{bucket}|{contract_digest()}".encode()
+
+
+def split_by_bucket(batch: pa.RecordBatch) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """The rows of each bucket, in their order, without the bucket column."""
+    buckets = batch.column(BUCKET).to_numpy()
+    rest = batch.drop_columns([BUCKET])
+    order = np.argsort(buckets, kind="stable")
+    ordered = rest.take(pa.array(order))
+    present, starts = np.unique(buckets[order], return_index=True)
+    ends = [*starts[1:], len(order)]
+    for bucket, start, end in zip(present, starts, ends, strict=True):
+        yield int(bucket), ordered.slice(int(start), int(end - start))
+
+
+class PieceBuilder:
+    """Gathers batches by bucket and seals a bucket's piece when it is large enough."""
+
+    def __init__(self, sealer: PieceSealer, buckets: int) -> None:
+        self._sealer = sealer
+        self._buckets = buckets
+        self._clock: datetime | None = None
+        self._waiting: dict[int, dict[str, list[pa.RecordBatch]]] = defaultdict(lambda: defaultdict(list))
+        self._bytes: dict[int, int] = defaultdict(int)
+
+    def add(self, batch: EventBatch) -> Iterator[Sealed]:
+        """Takes a protected batch with a `bucket` column; gives the pieces that are full."""
+        if batch.kind not in PASSING:
+            self._advance(batch.batch.column("received_at"))
+        row_bytes = batch.batch.nbytes / max(batch.batch.num_rows, 1)
+        for bucket, rows in split_by_bucket(batch.batch):
+            self._waiting[bucket][batch.kind].append(rows)
+            self._bytes[bucket] += int(row_bytes * rows.num_rows)
+            if self._bytes[bucket] >= PIECE_BYTES:
+                yield self._seal(bucket)
+
+    def finish(self) -> Iterator[Sealed]:
+        """Seals what is left, and tells every bucket the latest receive time of all."""
+        if self._clock is not None:
+            clock = pa.RecordBatch.from_arrays(
+                [pa.array([self._clock], CLOCK_SCHEMA.field(0).type)], schema=CLOCK_SCHEMA
+            )
+            for bucket in range(self._buckets):
+                self._waiting[bucket][CLOCK].append(clock)
+        for bucket in sorted(self._waiting):
+            yield self._seal(bucket)
+
+    def _advance(self, received: pa.Array) -> None:
+        latest = pc.max(received).as_py()
+        if latest is not None and (self._clock is None or latest > self._clock):
+            self._clock = latest
+
+    def _seal(self, bucket: int) -> Sealed:
+        self._bytes.pop(bucket, None)
+        frames = [
+            (kind, _one_batch(batches).serialize().to_pybytes()) for kind, batches in self._waiting.pop(bucket).items()
+        ]
+        return bucket, self._sealer.seal(msgspec.msgpack.encode(frames), _context(bucket))
+
+
+def _one_batch(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    return pa.Table.from_batches(batches).combine_chunks().to_batches()[0]
+
+
+def open_pieces(sealer: PieceSealer, bucket: int, pieces: Iterable[bytes]) -> dict[str, pa.Table]:
+    """All rows of a bucket by kind, pieces in any order; raises KeyUnavailable on a foreign piece."""
+    batches: dict[str, list[pa.RecordBatch]] = defaultdict(list)
+    for piece in pieces:
+        for kind, data in _FRAMES.decode(sealer.unseal(piece, _context(bucket))):
+            batches[kind].append(pa.ipc.read_record_batch(pa.py_buffer(data), sealed_schema(kind)))
+    return {kind: pa.Table.from_batches(found, sealed_schema(kind)) for kind, found in batches.items()}

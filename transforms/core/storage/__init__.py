@@ -1,0 +1,59 @@
+"""The only door to files: local paths, gs:// and s3:// alike, through fsspec.
+
+Every function raises StorageUnavailable, naming the path and the cause's kind,
+where the storage refuses. Only `file_systems` knows fsspec.
+"""
+
+from transforms.core.storage.file_systems import is_local, open_read
+from transforms.core.storage.files import (
+    can_hold_files,
+    exists,
+    list_files,
+    list_folders,
+    opened_local,
+    read_bytes,
+    read_start,
+)
+from transforms.core.storage.paths import absolute, file_system, join, local_path
+from transforms.core.storage.source_files import (
+    InputFiles,
+    SourceFile,
+    check_unchanged,
+    each_once,
+    expand_inputs,
+    input_digest,
+    lies_in,
+    list_tree,
+    whole_folder,
+)
+from transforms.core.storage.writing import create_exclusive, remove, sweep, write_atomic, write_private
+
+__all__ = [
+    "InputFiles",
+    "SourceFile",
+    "absolute",
+    "can_hold_files",
+    "check_unchanged",
+    "create_exclusive",
+    "each_once",
+    "exists",
+    "expand_inputs",
+    "file_system",
+    "input_digest",
+    "is_local",
+    "join",
+    "lies_in",
+    "list_files",
+    "list_folders",
+    "list_tree",
+    "local_path",
+    "open_read",
+    "opened_local",
+    "read_bytes",
+    "read_start",
+    "remove",
+    "sweep",
+    "whole_folder",
+    "write_atomic",
+    "write_private",
+]

@@ -1,0 +1,1 @@
+"""Facts of suggestions -> their lives -> rows of the dataset `suggestions`."""

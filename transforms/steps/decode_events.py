@@ -1,0 +1,53 @@
+"""DecodeEvents: blocks of payloads -> unprotected batches per dataset."""
+
+from collections.abc import Iterator
+
+import apache_beam as beam
+
+from schemas.known_values import PACKAGED, Vocabulary
+from transforms.core.batches import EventBatch
+from transforms.core.blocks import Block
+from transforms.core.decoding.decode import BlockDecoder
+from transforms.core.guard import payload_free_errors
+from transforms.core.keys import keyring
+from transforms.core.progress import PROGRESS
+from transforms.core.quarantine.unprocessable import Unprocessable
+
+
+class _Decode(beam.DoFn):
+    def __init__(self, key_ring: str, buckets: int, vocabulary: Vocabulary, unprocessable: Unprocessable) -> None:
+        self._key_ring = key_ring
+        self._buckets = buckets
+        self._vocabulary = vocabulary
+        self._unprocessable = unprocessable
+
+    def setup(self) -> None:
+        self._decoder = BlockDecoder(keyring.load(self._key_ring), self._buckets, self._vocabulary, self._unprocessable)
+
+    def process(self, block: Block) -> Iterator[EventBatch]:
+        with payload_free_errors():
+            yield from self._decoder.decode(block)
+            PROGRESS.add(events=self._decoder.events)
+
+
+class DecodeEvents(beam.PTransform):
+    """Blocks -> batches of the fields that schemas name, still clear; quarantine rows; counts.
+
+    Default deny: what no schema names is never read. Events above their user's
+    level are withheld here, unknown ones counted; quarantined are those that cannot be decoded, hold an
+    invalid value, were received in a month without a key, or make our own code fail. Every event is counted
+    once. Raises KeyUnavailable in setup, InternalError where more made our code fail than may.
+    """
+
+    def __init__(
+        self,
+        key_ring: str,
+        buckets: int,
+        vocabulary: Vocabulary = PACKAGED,
+        unprocessable: Unprocessable | None = None,
+    ) -> None:
+        super().__init__()
+        self._do_fn = _Decode(key_ring, buckets, vocabulary, unprocessable or Unprocessable())
+
+    def expand(self, blocks: beam.PCollection[Block]) -> beam.PCollection[EventBatch]:
+        return blocks | "Decode" >> beam.ParDo(self._do_fn).with_output_types(EventBatch)

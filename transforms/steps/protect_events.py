@@ -1,0 +1,61 @@
+"""ProtectEvents: consent, geolocation, scrubbing, pseudonyms; addresses and ids are gone after it."""
+
+from collections.abc import Iterator
+
+import apache_beam as beam
+
+from schemas.known_values import PACKAGED, Vocabulary
+from transforms.core.batches import PASSING, EventBatch
+from transforms.core.guard import payload_free_errors
+from transforms.core.keys import keyring
+from transforms.core.protecting.places.geo import GeoDatabase, GeoSettings
+from transforms.core.protecting.protect import Protector
+from transforms.core.protecting.protect_rows import RowProtector
+from transforms.core.quarantine.rows import Quarantine
+from transforms.core.quarantine.unprocessable import Unprocessable
+
+
+class _Protect(beam.DoFn):
+    def __init__(
+        self, key_ring: str, buckets: int, geo: GeoSettings, vocabulary: Vocabulary, unprocessable: Unprocessable
+    ) -> None:
+        self._key_ring = key_ring
+        self._buckets = buckets
+        self._geo = geo
+        self._vocabulary = vocabulary
+        self._unprocessable = unprocessable
+
+    def setup(self) -> None:
+        ring = keyring.load(self._key_ring)
+        protector = Protector(ring, GeoDatabase(*self._geo), self._buckets, self._vocabulary)
+        self._protector = RowProtector(protector, Quarantine(ring, self._buckets), self._unprocessable)
+
+    def process(self, events: EventBatch) -> Iterator[EventBatch]:
+        with payload_free_errors():
+            if events.kind in PASSING:
+                yield events
+            else:
+                yield from self._protector.protect(events)
+
+
+class ProtectEvents(beam.PTransform):
+    """Unprotected batches -> batches in `Schema.sealed_arrow` with a leading `bucket` column.
+
+    What holds nothing to be protected passes through. A row on which our own code fails goes to quarantine
+    as `unprocessable`; its event counts there if it was the event's own row, and not if it was attached. Raises
+    InternalError where more went aside than may, InvalidOptions in setup where the geo database cannot be read.
+    """
+
+    def __init__(
+        self,
+        key_ring: str,
+        buckets: int,
+        geo: GeoSettings,
+        vocabulary: Vocabulary = PACKAGED,
+        unprocessable: Unprocessable | None = None,
+    ) -> None:
+        super().__init__()
+        self._do_fn = _Protect(key_ring, buckets, geo, vocabulary, unprocessable or Unprocessable())
+
+    def expand(self, events: beam.PCollection[EventBatch]) -> beam.PCollection[EventBatch]:
+        return events | "Protect" >> beam.ParDo(self._do_fn).with_output_types(EventBatch)
