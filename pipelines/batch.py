@@ -23,6 +23,7 @@ from transforms.core.curating.publish import days_left_by
 from transforms.core.keys import keyring
 from transforms.core.output.books import Books
 from transforms.core.output.input_list import InputList, list_input, unread
+from transforms.core.output.layout import Output
 from transforms.core.output.ledger import differences, imbalances, read_marks, total
 from transforms.core.output.refused import Refusals, refusals
 from transforms.core.ranges import Range
@@ -124,7 +125,7 @@ def _run_pipeline(options: JobOptions, settings: IngestSettings, ranges: list[Ra
         raise pipeline_error(error) from None
 
 
-def _checked_books(output: str, listed: InputList) -> Books:
+def _checked_books(output: Output, listed: InputList) -> Books:
     marks = read_marks(output, listed.digest)
     problems = [*unread(output, listed, marks), *imbalances(marks), *differences(output, marks, listed.digest)]
     if problems:

@@ -21,6 +21,7 @@ import apache_beam as beam
 
 from schemas.known_values import PACKAGED, Vocabulary
 from transforms.core.blocks import Block
+from transforms.core.output.layout import Output
 from transforms.core.protecting.places.geo import REGION_MIN_POPULATION, GeoSettings
 from transforms.core.quarantine.unprocessable import Unprocessable
 from transforms.core.shuffle.pieces import Sealed
@@ -53,7 +54,7 @@ class IngestSettings:
     """What the steps need to know; holds paths, never keys. `input_digest` is of a batch input, `stream` of a log."""
 
     key_ring: str
-    output: str
+    output: Output
     buckets: int
     geo_database: str
     city_min_population: int

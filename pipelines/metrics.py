@@ -18,7 +18,7 @@ from schemas.errors import InvalidOptions
 from schemas.registry import ACCEPTANCE, load
 from transforms.core import storage
 from transforms.core.output.claim import claimed
-from transforms.core.output.layout import partition
+from transforms.core.output.layout import Output
 
 FILE = "acceptance.parquet"
 
@@ -26,7 +26,7 @@ _CLAIM_FILE = f"_claim-{ACCEPTANCE}.json"
 """Not the output's own: rates are made while the streaming job writes, into files of their own."""
 
 
-def compute_acceptance(output: str, days: Sequence[date], min_installations: int) -> pa.Table:
+def compute_acceptance(output: Output, days: Sequence[date], min_installations: int) -> pa.Table:
     """The rows of `acceptance` for these days, with `received_date`; a day of too few installations has none."""
     reach = {day - timedelta(days=n) for day in days for n in (0, 1)}
     with opened(output, sorted(reach)) as connection:
@@ -35,11 +35,11 @@ def compute_acceptance(output: str, days: Sequence[date], min_installations: int
     return made.filter(pc.is_in(made["received_date"], pa.array(days, pa.date32())))
 
 
-def write_acceptance(output: str, days: Sequence[date], rows: pa.Table) -> None:
+def write_acceptance(output: Output, days: Sequence[date], rows: pa.Table) -> None:
     """Replaces these days' files of `acceptance`; a day without rows loses its file."""
     schema = load(ACCEPTANCE).arrow
     for day in days:
-        path = storage.join(partition(output, ACCEPTANCE, day), FILE)
+        path = storage.join(output.partition(ACCEPTANCE, day), FILE)
         of_day = rows.filter(pc.equal(rows["received_date"], pa.scalar(day))).select(schema.names).cast(schema)
         if of_day.num_rows:
             out = io.BytesIO()
@@ -71,7 +71,7 @@ def main(argv: Sequence[str]) -> None:
         "Write the dataset acceptance: counts and rates by received_date, language, extension version, engine and "
         "country. Run it after the batch job; running it again replaces its files. Definitions: docs/metrics.md.",
     )
-    parser.add_argument("--datasets", required=True, metavar="PATH", help="The output of the batch job.")
+    parser.add_argument("--datasets", type=Output, required=True, metavar="PATH", help="The output of the batch job.")
     add_date(parser)
     add_min_installations(parser)
     args = parser.parse_args(list(argv))

@@ -16,6 +16,7 @@ from pipelines.reporting.charts import all_charts
 from pipelines.reporting.figures import Figures, gather_figures
 from schemas.errors import InvalidOptions
 from transforms.core import storage
+from transforms.core.output.layout import Output
 from transforms.core.times import UNKNOWN_DATE
 
 VALUES_DRAWN = 10
@@ -59,7 +60,7 @@ def main(argv: Sequence[str]) -> None:
         "Write one self-contained HTML page about an output: where every event went, acceptance and persistence, "
         "latency, errors, redactions, freshness, and what is protected. It opens without a network and prints well.",
     )
-    parser.add_argument("--datasets", required=True, metavar="PATH", help="The output of the batch job.")
+    parser.add_argument("--datasets", type=Output, required=True, metavar="PATH", help="The output of the batch job.")
     parser.add_argument("--to", required=True, metavar="FILE", help="The page, .html; a local path or a URL.")
     add_date(parser)
     add_min_installations(parser)
@@ -68,7 +69,7 @@ def main(argv: Sequence[str]) -> None:
         raise InvalidOptions(f"--to {args.to}: allowed is a .html file")
     days = args.date or existing_days(args.datasets)
     figures = gather_figures(args.datasets, days, args.min_installations)
-    page = render(figures, args.datasets, datetime.now(UTC))
+    page = render(figures, args.datasets.path, datetime.now(UTC))
     storage.write_atomic(args.to, page.encode())
     dated = [day for day in figures.days if day != UNKNOWN_DATE]
     span = f"{dated[0]} to {dated[-1]}" if dated else "no dated events"

@@ -19,7 +19,7 @@ from schemas.registry import load
 from transforms.core import storage
 from transforms.core.keys.keyring import PrivateKeys, load_private
 from transforms.core.keys.role_encryption import columns_by_role, decryption_properties
-from transforms.core.output.layout import Listing, days_with_files, file_path
+from transforms.core.output.layout import Output
 from transforms.core.storage.secret_files import readable_by_others
 
 _SNIPPETS = "snippets"
@@ -27,7 +27,7 @@ _SNIPPETS = "snippets"
 
 def _parser() -> JobParser:
     parser = job_parser("snippets", "Read code with a role's private key: the plain columns and the role's own.")
-    parser.add_argument("--datasets", required=True, metavar="PATH", help="The output of the batch job.")
+    parser.add_argument("--datasets", type=Output, required=True, metavar="PATH", help="The output of the batch job.")
     parser.add_argument("--private_key", required=True, metavar="FILE", help="A role's key file made by keys create.")
     add_date(parser)
     parser.add_argument("--language", action="append", metavar="ID", help="Only this language; repeatable.")
@@ -46,19 +46,17 @@ def readable_columns(role: str) -> list[str]:
 
 
 def read_snippets(
-    datasets: str, keys: PrivateKeys, days: Sequence[date] | None, languages: Sequence[str] | None
+    datasets: Output, keys: PrivateKeys, days: Sequence[date] | None, languages: Sequence[str] | None
 ) -> Iterator[pa.Table]:
     """Tables of rows by day, the role's columns decrypted; raises KeyUnavailable where the key does not open them."""
     columns = readable_columns(keys.role)
-    listing = Listing(datasets)
-    present = days_with_files(datasets, _SNIPPETS)
-    for day in [d for d in present if not days or d in days]:
-        for name in listing.files(_SNIPPETS, day):
-            path = file_path(datasets, _SNIPPETS, day, name)
-            table = _read_file(path, keys, columns)
-            if languages:
-                table = table.filter(pc.is_in(table["language"], pa.array(languages, pa.string())))
-            yield table.append_column("received_date", pa.repeat(pa.scalar(day), table.num_rows))
+    listing = datasets.listing()
+    wanted = [day for day in listing.days(_SNIPPETS) if not days or day in days]
+    for file in listing.files(_SNIPPETS, days=wanted):
+        table = _read_file(file.path, keys, columns)
+        if languages:
+            table = table.filter(pc.is_in(table["language"], pa.array(languages, pa.string())))
+        yield table.append_column("received_date", pa.repeat(pa.scalar(file.day), table.num_rows))
 
 
 def _read_file(path: str, keys: PrivateKeys, columns: list[str]) -> pa.Table:
@@ -102,7 +100,7 @@ def main(argv: Sequence[str]) -> None:
     args = _parser().parse_args(list(argv))
     if args.to != "-" and not args.to.endswith((".parquet", ".jsonl")):
         raise InvalidOptions(f"--to {args.to}: allowed are a .parquet file, a .jsonl file and -")
-    if not days_with_files(args.datasets, _SNIPPETS):
+    if not args.datasets.listing().days(_SNIPPETS):
         raise InvalidOptions(f"--datasets {args.datasets}: no snippets there")
     keys = load_private(args.private_key)
     if warning := readable_by_others(args.private_key):

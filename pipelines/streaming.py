@@ -97,7 +97,7 @@ def check(options: Any) -> None:
     if options.watch and not storage.can_hold_files(options.input):
         raise InvalidOptions(f"--input {options.input}: no such folder to watch; allowed is one that is there")
     if options.watch:
-        check_apart([options.input], options.output, options.key_ring)
+        check_apart([options.input], options.output.path, options.key_ring)
     if options.watch and options.start != "earliest":
         raise InvalidOptions(f"--start {options.start} goes with a kafka:// input")
     if options.publish_interval.total_seconds() < 1:

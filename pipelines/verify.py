@@ -10,6 +10,7 @@ from pipelines.running.summary import describe
 from schemas.errors import InvalidOptions, UnbalancedBooks
 from transforms.core.output.continuity import breaks, lost_messages
 from transforms.core.output.input_list import unread_of_all
+from transforms.core.output.layout import Output
 from transforms.core.output.ledger import differences, imbalances, read_marks, strangers, total
 
 
@@ -20,7 +21,7 @@ def main(argv: Sequence[str]) -> None:
         "Recompute the ledger of an output from the files themselves. Prints every place where events or rows "
         "are missing or too many, or files have no ledger row, and then exits with 1.",
     )
-    parser.add_argument("--datasets", required=True, metavar="PATH", help="The output of the batch job.")
+    parser.add_argument("--datasets", type=Output, required=True, metavar="PATH", help="The output of the batch job.")
     args = parser.parse_args(list(argv))
     marks = read_marks(args.datasets)
     problems = [*imbalances(marks), *differences(args.datasets, marks), *strangers(args.datasets), *breaks(marks)]

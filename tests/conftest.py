@@ -12,7 +12,7 @@ from hypothesis import settings
 from pipelines import batch
 from transforms.core.keys import keyring
 from transforms.core.output.books import Books
-from transforms.core.output.layout import Listing
+from transforms.core.output.layout import Output
 from transforms.core.output.published import PublishedRows
 from transforms.core.recent import recent
 from transforms.core.shuffle.windows import Portion
@@ -46,7 +46,7 @@ def ring() -> keyring.KeyRing:
 
 def nothing_recent() -> recent.Recent:
     """What a bucket of an empty output knows of what was published before: nothing."""
-    return recent.Recent(PublishedRows("/nonexistent", Portion("x", 0), Listing("/nonexistent")), is_kept=False)
+    return recent.Recent(PublishedRows(Output("/nonexistent").listing(), Portion("x", 0)), is_kept=False)
 
 
 def run_batch(source: Path | str | list[str], output: Path | str, *more: str) -> Books:

@@ -40,6 +40,7 @@ from tests.support.stream_jobs import StreamJob
 from transforms.core.keys import keyring
 from transforms.core.keys.pseudonyms import Pseudonymizer, hex_column
 from transforms.core.output import stream_state
+from transforms.core.output.layout import Output
 from transforms.core.output.ledger import differences, imbalances, read_marks
 from transforms.core.reading.open_log import stream_digest
 from transforms.core.shuffle.windows import window_end_s
@@ -96,8 +97,8 @@ def digests(output: Path, stream: str, whole_to_s: int) -> dict[str, str]:
 
 def check_books(output: Path) -> None:
     """Exits where the ledger does not balance, or differs from the files."""
-    marks = read_marks(str(output))
-    problems = [*imbalances(marks), *differences(str(output), marks)]
+    marks = read_marks(Output(str(output)))
+    problems = [*imbalances(marks), *differences(Output(str(output)), marks)]
     if problems:
         sys.exit(f"the books do not balance: {problems[:3]}")
 
@@ -155,7 +156,7 @@ def campaign(folder: Path, broker: Broker, kills: int, messages: int, seed: int,
         time.sleep(rng.uniform(*gap_s))
         if job.process.poll() is not None:
             sys.exit(f"before kill {number} the job ended with {job.process.returncode}: {job.text[-2000:]}")
-        state = stream_state.load(str(output), stream)
+        state = stream_state.load(Output(str(output)), stream)
         snapshots.append(digests(output, stream, state.whole_to_s if state else 0))
         job = strike(number, job, flink, flags)
         if sys.stderr.isatty():

@@ -14,6 +14,7 @@ from pipelines.options.known_values import read_vocabulary
 from transforms.core import storage
 from transforms.core.keys import keyring
 from transforms.core.output.claim import claimed
+from transforms.core.output.layout import Output
 from transforms.core.output.output_facts import begin_output, check_output
 from transforms.core.protecting.places.geo import REGION_MIN_POPULATION, GeoDatabase
 from transforms.core.storage.secret_files import readable_by_others
@@ -26,7 +27,7 @@ def default_geo_database() -> str:
 
 def add_ingest_flags(add: Any) -> None:
     """Adds them by an argparse parser's `add_argument`."""
-    add("--output", metavar="PATH", help="Folder or URL where the datasets lie.")
+    add("--output", type=Output, metavar="PATH", help="Folder or URL where the datasets lie.")
     add("--key_ring", metavar="DIR", help="Folder made by `python -m pipelines.keys create`.")
     add("--geo_database", default=default_geo_database(), metavar="FILE",
         help="City database in MaxMind format (.mmdb). Default: the packaged DB-IP City Lite.")  # fmt: skip
@@ -65,19 +66,20 @@ def held_output(options: Any) -> Iterator[None]:
     check_output(options.output, options.buckets, ring)
     with claimed(options.output):
         begin_output(options.output, options.buckets, ring)
-        storage.sweep(options.output)
+        storage.sweep(options.output.path)
         yield
 
 
 def ingest_flags_of(options: Any) -> dict[str, Any]:
     """The shared flags as `IngestSettings` takes them; paths as workers in any folder find them."""
     names = (
-        "key_ring", "output", "buckets", "geo_database", "city_min_population", "region_min_population", "lookback",
+        "key_ring", "buckets", "geo_database", "city_min_population", "region_min_population", "lookback",
         "suggestion_horizon", "max_unprocessable",
     )  # fmt: skip
-    paths = ("key_ring", "output", "geo_database")
+    paths = ("key_ring", "geo_database")
     flags = {n: storage.absolute(v) if n in paths else v for n in names for v in [getattr(options, n)]}
-    return {**flags, "vocabulary": read_vocabulary(options.known_values)}
+    output = Output(storage.absolute(options.output.path))
+    return {**flags, "output": output, "vocabulary": read_vocabulary(options.known_values)}
 
 
 def tune_memory() -> None:

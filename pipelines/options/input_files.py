@@ -17,10 +17,10 @@ def input_files(options: Any) -> list[storage.SourceFile]:
 
     Raises InvalidOptions as `check_apart` does, StorageUnavailable where there is nothing to read.
     """
-    check_apart(options.input, options.output, options.key_ring)
+    check_apart(options.input, options.output.path, options.key_ring)
     files = storage.expand_inputs(options.input)
     for folder in sorted({os.path.dirname(file.path) for file in files}):
-        _check_not_ours(folder, folder, options.output, options.key_ring)
+        _check_not_ours(folder, folder, options.output.path, options.key_ring)
     if files.left_alone:
         names = ", ".join(_shown(os.path.basename(path.rstrip("/"))) for path in files.left_alone[:_NAMED])
         more = ", …" if len(files.left_alone) > _NAMED else ""

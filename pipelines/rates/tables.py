@@ -11,31 +11,30 @@ import pyarrow as pa
 from schemas.errors import InvalidOptions, StorageUnavailable
 from schemas.registry import EVENT_DATASETS, SUGGESTIONS, load
 from transforms.core import storage
-from transforms.core.output.layout import LEDGER, OUTPUT_FILE, Listing, file_path
+from transforms.core.output.layout import LEDGER, OUTPUT_FILE, Listing, Output
 
 TABLES = ("requests", "displays", "outcomes", "redactions", "errors", "quarantine", SUGGESTIONS, LEDGER)
 """Datasets that a table is made of; `snippets` is none of them."""
 
 
-def existing_days(output: str) -> list[date]:
+def existing_days(output: Output) -> list[date]:
     """The received_dates of an output's ledger; none where a run began it and did no more.
 
     Raises InvalidOptions where it is no output.
     """
-    days = Listing(output).days(LEDGER)
-    if not days and not storage.exists(storage.join(output, OUTPUT_FILE)):
+    days = output.listing().days(LEDGER)
+    if not days and not storage.exists(output.beside(OUTPUT_FILE)):
         raise InvalidOptions(f"--datasets {output}: no ledger there")
     return days
 
 
-def has_landed(output: str) -> bool:
+def has_landed(output: Output) -> bool:
     """Whether any event of any day landed."""
-    listing = Listing(output)
-    return any(listing.files(name, day) for name in EVENT_DATASETS for day in listing.days(name))
+    return any(output.listing().files(*EVENT_DATASETS))
 
 
 @contextmanager
-def opened(output: str, days: Sequence[date] | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+def opened(output: Output, days: Sequence[date] | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection with a view for each of TABLES, `received_date` among its columns; all days or only these.
 
     Reads no other file than ours and never asks a network for extensions. What
@@ -45,26 +44,22 @@ def opened(output: str, days: Sequence[date] | None = None) -> Iterator[duckdb.D
     with tempfile.TemporaryDirectory(prefix="telemetry-") as spill, duckdb.connect() as connection:
         connection.execute(f"set temp_directory = '{spill}'")
         connection.execute("set autoinstall_known_extensions = false")
-        if not storage.is_local(output):
-            connection.register_filesystem(storage.file_system(output))
-        listing = Listing(output)
+        if not storage.is_local(output.path):
+            connection.register_filesystem(storage.file_system(output.path))
+        listing = output.listing()
         try:
             for dataset in TABLES:
-                _create_view(connection, output, dataset, listing, days)
+                _create_view(connection, dataset, listing, days)
             yield connection
         except duckdb.IOException as cause:
             raise StorageUnavailable(f"cannot read {output}: {type(cause).__name__}") from None
 
 
 def _create_view(
-    connection: duckdb.DuckDBPyConnection, output: str, dataset: str, listing: Listing, days: Sequence[date] | None
+    connection: duckdb.DuckDBPyConnection, dataset: str, listing: Listing, days: Sequence[date] | None
 ) -> None:
-    files = [
-        file_path(output, dataset, day, name)
-        for day in listing.days(dataset)
-        if days is None or day in days
-        for name in listing.files(dataset, day)
-    ]
+    wanted = [day for day in listing.days(dataset) if days is None or day in days]
+    files = [file.path for file in listing.files(dataset, days=wanted)]
     if files:
         connection.read_parquet(files, hive_partitioning=True, union_by_name=True).create_view(dataset)
         return

@@ -12,6 +12,7 @@ from pipelines.rates.tables import opened
 from schemas.registry import load
 from transforms.core.keys.role_encryption import columns_by_role
 from transforms.core.output.books import Books
+from transforms.core.output.layout import Output
 from transforms.core.output.ledger import imbalances, read_marks, total
 
 Rows = list[dict[str, Any]]
@@ -44,7 +45,7 @@ class Figures:
     min_installations: int
 
 
-def gather_figures(output: str, days: Sequence[date], min_installations: int) -> Figures:
+def gather_figures(output: Output, days: Sequence[date], min_installations: int) -> Figures:
     """All figures of these days. `overall` is None where too few installations were seen."""
     marks = [mark for mark in read_marks(output) if mark.day in days]
     with opened(output, days) as connection:

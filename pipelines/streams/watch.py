@@ -44,7 +44,7 @@ class Watch:
         self._reader = reader
         self._state = state
         self._interval_s = int(options.publish_interval.total_seconds())
-        shortest_s = _SHORTEST_LOOK_S if storage.is_local(options.output) else _REMOTE_LOOK_S
+        shortest_s = _SHORTEST_LOOK_S if storage.is_local(options.output.path) else _REMOTE_LOOK_S
         self._look_s = min(max(self._interval_s / _LOOKS_A_WINDOW, shortest_s), _LONGEST_LOOK_S)
         self._stalled_s = max(_STALLED_WINDOWS * self._interval_s, _STALLED_S)
         self._stalls_at = time.monotonic() + self._stalled_s

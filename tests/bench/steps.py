@@ -19,7 +19,7 @@ from transforms.core.curating.join import join_suggestions
 from transforms.core.curating.publish import Publisher
 from transforms.core.decoding.decode import BlockDecoder
 from transforms.core.keys import keyring
-from transforms.core.output.layout import Listing
+from transforms.core.output.layout import Output
 from transforms.core.output.published import PublishedRows
 from transforms.core.protecting.places.geo import GeoDatabase
 from transforms.core.protecting.protect import Protector
@@ -69,12 +69,12 @@ def main(raw: str, key_ring: str, output: str) -> None:
     with clock("SealBatches"):
         for bucket, piece in builder.finish():
             pieces[bucket].append(piece)
-    listing = Listing(output)
-    publisher = Publisher(output, BUCKETS, ring, listing)
+    listing = Output(output).listing()
+    publisher = Publisher(listing, BUCKETS, ring)
     for bucket, sealed in sorted(pieces.items()):
         with clock("CurateEvents"):
             portion = Portion("bench", bucket)
-            before = recent.take(output, portion, PublishedRows(output, portion, listing))
+            before = recent.take(listing.output, portion, PublishedRows(listing, portion))
             curated = curate(portion, open_pieces(sealer, bucket, sealed), before, timedelta(days=1), timedelta(0))
         with clock("JoinSuggestions"):
             join_suggestions(curated, timedelta(minutes=30), timedelta(days=1), close_open=False)

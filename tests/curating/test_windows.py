@@ -23,6 +23,7 @@ from tests.support.windowed import STREAM, Timed, Windows
 from transforms.core import storage
 from transforms.core.blocks import Block, Taken
 from transforms.core.output import stream_state
+from transforms.core.output.layout import Output
 from transforms.core.output.ledger import differences, imbalances, read_marks, total
 from transforms.core.recent import recent
 from transforms.core.recent.key_index import KeyIndex
@@ -38,8 +39,8 @@ def rows_of(output: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def books(output: Path) -> tuple[Any, ...]:
-    marks = read_marks(str(output))
-    assert not [*imbalances(marks), *differences(str(output), marks)]
+    marks = read_marks(Output(str(output)))
+    assert not [*imbalances(marks), *differences(Output(str(output)), marks)]
     found = total(marks)
     return found.events, found.landed, found.duplicate, found.quarantined, found.withheld, found.late, found.rows
 
@@ -152,13 +153,13 @@ def whole(tmp_path: Path) -> list[Window]:
 
 def test_the_state_follows_from_the_ledger(tmp_path: Path) -> None:
     windows = whole(tmp_path)
-    state = stream_state.recover(str(tmp_path), STREAM)
+    state = stream_state.recover(Output(str(tmp_path)), STREAM)
     assert state is not None
     assert state.whole_to_s == windows[0].begin_s
     rows = stream_state.advance(state, 2)
     assert (state.whole_to_s, state.positions) == (windows[-1].end_s, {"0": 20})
     assert sum(row["window_events"] for row in rows) == 20
-    assert stream_state.load(str(tmp_path), STREAM) == state
+    assert stream_state.load(Output(str(tmp_path)), STREAM) == state
     assert stream_state.advance(state, 2) == []
 
 
@@ -168,14 +169,17 @@ def test_a_window_that_one_bucket_has_not_marked_is_not_whole_and_is_removed(tmp
     for mark in marks:
         if (window_end_s(mark.name.rpartition("-")[0], STREAM) or 0) > windows[1].end_s:
             mark.unlink()
-    state = stream_state.recover(str(tmp_path), STREAM)
+    state = stream_state.recover(Output(str(tmp_path)), STREAM)
     assert state is not None
     stream_state.advance(state, 2)
     assert state.whole_to_s == windows[1].end_s
     assert stream_state.remove_unfinished(state) > 0
     left = {window_end_s(p.name.rpartition("-")[0], STREAM) for p in tmp_path.glob("*/*/*.parquet")}
     assert max(end for end in left if end) == windows[1].end_s
-    assert not [*imbalances(read_marks(str(tmp_path))), *differences(str(tmp_path), read_marks(str(tmp_path)))]
+    assert not [
+        *imbalances(read_marks(Output(str(tmp_path)))),
+        *differences(Output(str(tmp_path)), read_marks(Output(str(tmp_path)))),
+    ]
 
 
 @pytest.mark.parametrize("ahead_s", [300, 900], ids=["a window ahead", "one long window"])
@@ -204,7 +208,7 @@ def test_a_quiet_span_of_one_bucket_may_reach_beyond_what_is_whole(
     windows.publish(Window(STREAM, whole_to_s, whole_to_s + ahead_s), Block(), buckets=[0])
     recent._KEPT.clear()
     if starts_again:
-        state = stream_state.StreamState(str(tmp_path / "out"), STREAM, begin_s)
+        state = stream_state.StreamState(Output(str(tmp_path / "out")), STREAM, begin_s)
         stream_state.advance(state, 2)
         assert state.whole_to_s == whole_to_s
         stream_state.remove_unfinished(state)
@@ -218,7 +222,7 @@ def test_a_quiet_span_of_one_bucket_may_reach_beyond_what_is_whole(
 
 def test_what_does_not_balance_or_follow_on_stops(tmp_path: Path) -> None:
     windows = whole(tmp_path)
-    state = stream_state.StreamState(str(tmp_path), STREAM, windows[0].begin_s, {"0": 3})
+    state = stream_state.StreamState(Output(str(tmp_path)), STREAM, windows[0].begin_s, {"0": 3})
     with pytest.raises(UnbalancedBooks, match="0 was read from 0 on, the window before ended at 3"):
         stream_state.advance(state, 2)
     path = next(
@@ -229,7 +233,7 @@ def test_what_does_not_balance_or_follow_on_stops(tmp_path: Path) -> None:
         table.column_names.index("window_events"), table.schema.field("window_events"), pa.array([999])
     )
     pq.write_table(table, path)
-    state = stream_state.StreamState(str(tmp_path), STREAM, windows[0].begin_s)
+    state = stream_state.StreamState(Output(str(tmp_path)), STREAM, windows[0].begin_s)
     with pytest.raises(UnbalancedBooks, match=r"the source read .* events, 20 are accounted for"):
         stream_state.advance(state, 2)
     assert not storage.exists(f"{tmp_path}/_stream-{STREAM}.json"), "the state stays before that window"
@@ -237,12 +241,12 @@ def test_what_does_not_balance_or_follow_on_stops(tmp_path: Path) -> None:
 
 def test_a_whole_window_is_not_written_again(tmp_path: Path) -> None:
     windows = whole(tmp_path)
-    state = stream_state.recover(str(tmp_path), STREAM)
+    state = stream_state.recover(Output(str(tmp_path)), STREAM)
     assert state is not None
-    assert not is_whole(str(tmp_path), windows[0])
+    assert not is_whole(Output(str(tmp_path)), windows[0])
     state.whole_to_s = windows[1].end_s
     state.save()
-    assert [is_whole(str(tmp_path), w) for w in windows[:3]] == [True, True, False]
+    assert [is_whole(Output(str(tmp_path)), w) for w in windows[:3]] == [True, True, False]
 
 
 KEYS = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 30)), max_size=30)
@@ -284,7 +288,7 @@ def test_names_tell_the_window(end_s: int) -> None:
 
 def test_nothing_is_kept_of_a_batch_input() -> None:
     before = dict(recent._KEPT)
-    recent.keep("out", Portion("x", 0), recent.Recent(None, is_kept=False))  # type: ignore[arg-type]
+    recent.keep(Output("out"), Portion("x", 0), recent.Recent(None, is_kept=False))  # type: ignore[arg-type]
     assert before == recent._KEPT
 
 
@@ -296,12 +300,12 @@ def test_what_was_put_off_and_failed_is_not_kept() -> None:
     portion = Portion("x", 0, Window(STREAM, 0, 10))
     kept = recent.Recent(None, is_kept=True)  # type: ignore[arg-type]
     kept.later = [lambda: done.append("first"), fail, lambda: done.append("last")]
-    recent.keep("out", portion, kept)
+    recent.keep(Output("out"), portion, kept)
     with pytest.raises(MemoryError):
-        recent.settle("out", portion)
+        recent.settle(Output("out"), portion)
     assert done == ["first"]
     assert not any(place[0] == "out" for place in recent._KEPT)  # half taken in would be wrong; the files are read
-    recent.settle("out", portion)
+    recent.settle(Output("out"), portion)
     assert done == ["first"]
 
 
@@ -310,9 +314,9 @@ def test_what_was_put_off_is_done_once_and_in_order() -> None:
     portion = Portion("x", 0, Window(STREAM, 0, 10))
     kept = recent.Recent(None, is_kept=True)  # type: ignore[arg-type]
     kept.later = [partial(done.append, n) for n in range(3)]
-    recent.keep("out", portion, kept)
-    recent.settle("out", portion)
+    recent.keep(Output("out"), portion, kept)
+    recent.settle(Output("out"), portion)
     after = portion._replace(window=Window(STREAM, 10, 20))
-    assert recent.take("out", after, None) is kept  # type: ignore[arg-type]
-    recent.settle("out", portion)
+    assert recent.take(Output("out"), after, None) is kept  # type: ignore[arg-type]
+    recent.settle(Output("out"), portion)
     assert done == [0, 1, 2]

@@ -14,6 +14,7 @@ from schemas.registry import raw_schemas
 from tests.conftest import DATA, PRIVATE, read_rows, run_batch
 from transforms.core.keys.keyring import load_private
 from transforms.core.keys.pseudonyms import Pseudonymizer
+from transforms.core.output.layout import Output
 
 CLIENTS = ("applicationinsights", "extension-telemetry-appinsights", "extension-telemetry-1ds")
 SESSION = "b4f0ad2b-0000-4000-8000-0000000000011774779232000"
@@ -95,7 +96,7 @@ def test_errors(landed: tuple[str, Path]) -> None:
 
 
 def test_split_prompt_is_whole_again(landed: tuple[str, Path]) -> None:
-    (table,) = read_snippets(str(landed[1]), load_private(str(PRIVATE / "prompts.json")), None, None)
+    (table,) = read_snippets(Output(str(landed[1])), load_private(str(PRIVATE / "prompts.json")), None, None)
     (prompt,) = table["prompt_json"].to_pylist()
     # this client trims every value that it sends, so a part that ends in a space comes one shorter
     assert len(prompt) == (19000 if landed[0] == "extension-telemetry-appinsights" else 19001)

@@ -14,6 +14,7 @@ from tests.conftest import KEY_RING, all_rows, read_rows, run_batch, sample, wri
 from transforms.core import storage
 from transforms.core.keys import keyring
 from transforms.core.output.books import Books
+from transforms.core.output.layout import Output
 from transforms.core.protecting.protect import Protector
 
 CLOSE = "--close_open_suggestions"
@@ -235,7 +236,7 @@ def test_second_writer_is_told_who_holds_the_output(tmp_path: Path) -> None:
     from transforms.core.output.claim import claimed
 
     source = write_lines(tmp_path / "raw.ndjson", [sample()])
-    with claimed(str(tmp_path / "out")), pytest.raises(OutputInUse, match=r"being written by process \d+"):
+    with claimed(Output(str(tmp_path / "out"))), pytest.raises(OutputInUse, match=r"being written by process \d+"):
         run_batch(source, tmp_path / "out")
     assert run_batch(source, tmp_path / "out").landed == 1
 

@@ -21,6 +21,7 @@ import pytest
 from schemas.errors import InternalError
 from schemas.registry import event_schemas, raw_schemas
 from tests.conftest import KEY_RING, plain_columns, run_batch, sample, write_lines
+from transforms.core.output.layout import Output
 from transforms.core.protecting import protect
 from transforms.core.quarantine import unprocessable
 
@@ -251,7 +252,7 @@ def test_the_graph_of_the_pipeline_holds_no_key_and_no_payload(tmp_path: Path, r
     pipeline = beam.Pipeline()
     settings = IngestSettings(
         key_ring=KEY_RING,
-        output="out",
+        output=Output("out"),
         buckets=4,
         geo_database=default_geo_database(),
         city_min_population=0,

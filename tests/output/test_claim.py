@@ -15,12 +15,13 @@ from schemas.errors import OutputInUse
 from tests.conftest import KEY_RING, run_batch, sample, write_lines
 from transforms.core.output import claim, holder
 from transforms.core.output.claim import Claim, check_held, claimed
+from transforms.core.output.layout import Output
 
 HOLD = (
-    "import sys, time\nfrom transforms.core.output import claim, holder\n"
+    "import sys, time\nfrom transforms.core.output import claim, holder\nfrom transforms.core.output.layout import Output\n"
     "claim.BEAT_S = float(sys.argv[2])\n"
     "holder.socket.gethostname = lambda: sys.argv[3]\n"
-    "with claim.claimed(sys.argv[1]):\n    print('held', flush=True)\n    time.sleep(60)\n"
+    "with claim.claimed(Output(sys.argv[1])):\n    print('held', flush=True)\n    time.sleep(60)\n"
 )
 
 
@@ -60,7 +61,7 @@ def test_a_living_claim_of_another_host_is_not(tmp_path: Path) -> None:
     child = hold(tmp_path / "out")
     with (
         pytest.raises(OutputInUse, match=f"process {child.pid} on elsewhere: its heart beats"),
-        claimed(str(tmp_path / "out")),
+        claimed(Output(str(tmp_path / "out"))),
     ):
         pass
     assert child.poll() is None
@@ -70,7 +71,7 @@ def test_a_living_claim_of_another_host_is_not(tmp_path: Path) -> None:
 def test_a_holder_that_was_stopped_and_lost_its_claim_writes_no_more(tmp_path: Path) -> None:
     child = hold(tmp_path / "out")
     os.kill(child.pid, signal.SIGSTOP)
-    with claimed(str(tmp_path / "out")):
+    with claimed(Output(str(tmp_path / "out"))):
         os.kill(child.pid, signal.SIGCONT)
         assert child.wait(10) == 1
         assert child.stderr is not None
@@ -85,10 +86,10 @@ def test_a_holder_that_was_stopped_and_lost_its_claim_writes_no_more(tmp_path: P
 
 def test_a_worker_looks_before_it_writes_after_a_pause(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(claim, "_end_process", lambda told: None)
-    output = str(tmp_path / "out")
+    output = Output(str(tmp_path / "out"))
     mine = Claim(output, lost=lambda told: None)
     mine.take()
-    monkeypatch.setitem(claim._HELD, (output, claim.CLAIM_FILE), mine)
+    monkeypatch.setitem(claim._HELD, (output.path, claim.CLAIM_FILE), mine)
     (tmp_path / "out" / "_claim.json").write_text(json.dumps({"host": "elsewhere", "pid": 7, "token": "other"}))
     check_held(output)  # the last look is fresh
     mine._confirmed_at -= claim.STILL_BEATS * claim.BEAT_S
@@ -105,7 +106,7 @@ def test_of_two_that_find_a_claim_dead_one_has_it(tmp_path: Path) -> None:
 
     def take(_: int) -> str:
         try:
-            Claim(str(tmp_path / "out")).take()
+            Claim(Output(str(tmp_path / "out"))).take()
         except OutputInUse as refused:
             return str(refused)
         return "taken"
@@ -120,11 +121,14 @@ def test_another_process_of_this_machine_is_told_at_once(tmp_path: Path) -> None
     import socket
 
     child = hold(tmp_path / "out", socket.gethostname(), 10)
-    with pytest.raises(OutputInUse, match=f"being written by process {child.pid} on"), claimed(str(tmp_path / "out")):
+    with (
+        pytest.raises(OutputInUse, match=f"being written by process {child.pid} on"),
+        claimed(Output(str(tmp_path / "out"))),
+    ):
         pass
     end(child)
     started = time.monotonic()
-    with claimed(str(tmp_path / "out")):
+    with claimed(Output(str(tmp_path / "out"))):
         assert time.monotonic() - started < 5
 
 
@@ -133,7 +137,7 @@ def test_a_container_of_the_same_name_is_another_machine(tmp_path: Path, monkeyp
     facts: dict[str, Any] = holder.this_process() | {"pids": "pid:[1]", "pid": 2**22 + 1, "token": "a", "beat_s": 0.2}
     (tmp_path / "_claim.json").write_text(json.dumps(facts))
     assert not holder.is_dead(facts)
-    with claimed(str(tmp_path)):
+    with claimed(Output(str(tmp_path))):
         pass
 
 
@@ -143,7 +147,7 @@ def test_a_container_of_the_same_name_is_another_machine(tmp_path: Path, monkeyp
                                    {"host": "elsewhere", "pid": 7, "token": "x", "beat_s": float("nan")}])  # fmt: skip
 def test_a_claim_without_a_heartbeat_is_left_alone(tmp_path: Path, facts: dict[str, Any]) -> None:
     (tmp_path / "_claim.json").write_text(json.dumps(facts))
-    with pytest.raises(OutputInUse, match="if that run is dead, remove"), claimed(str(tmp_path)):
+    with pytest.raises(OutputInUse, match="if that run is dead, remove"), claimed(Output(str(tmp_path))):
         pass
     assert [path.name for path in tmp_path.iterdir()] == ["_claim.json"]
 

@@ -21,6 +21,7 @@ from tests.conftest import all_rows, run_batch, sample, write_lines
 from transforms.core import blocks, storage
 from transforms.core.decoding.decoded import DecodedPart
 from transforms.core.output.input_list import list_input, saved_lists
+from transforms.core.output.layout import Output
 from transforms.core.ranges import Range
 from transforms.core.reading import lines, payloads, streams
 from transforms.core.reading.payloads import read_range
@@ -28,7 +29,7 @@ from transforms.core.reading.range_marks import marked
 from transforms.steps import group_by_bucket, read_payloads
 
 RANGE_BYTES = 100_000
-DROPPING = "--runner=tests.dropping_runner.DroppingRunner"
+DROPPING = "--runner=tests.support.dropping_runner.DroppingRunner"
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +74,7 @@ def test_whole_input_balances_and_its_list_is_the_same_twice(raw: Path, tmp_path
     assert before.read_bytes() == data
     assert all_rows(tmp_path / "out") == rows
     verify.main([f"--datasets={tmp_path}/out"])
-    (listed,) = saved_lists(str(tmp_path / "out"))
+    (listed,) = saved_lists(Output(str(tmp_path / "out")))
     assert sum(len(f.ranges) for f in listed.files) > len(listed.files) == 4
 
 
@@ -183,7 +184,7 @@ def test_an_event_that_is_dropped_where_it_is_decoded(
 def test_an_output_on_the_disk_of_another_machine(raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Elsewhere(batch.Ingest):
         def __init__(self, settings: Any) -> None:
-            super().__init__(type(settings)(**{**vars(settings), "output": f"{tmp_path}/elsewhere"}))
+            super().__init__(type(settings)(**{**vars(settings), "output": Output(f"{tmp_path}/elsewhere")}))
 
     monkeypatch.setattr(batch, "Ingest", Elsewhere)
     told = refused(raw, tmp_path / "out")
@@ -225,7 +226,7 @@ def test_the_same_file_by_other_paths_is_read_once(tmp_path: Path, monkeypatch: 
     every = [str(tmp_path / "raw"), "raw/*.ndjson", "./raw/../raw/a.ndjson", "other/a.ndjson", "raw/a.ndjson"]
     books = run_batch(every, tmp_path / "out")
     assert (books.payloads, books.landed, books.duplicate) == (1, 1, 0)
-    (listed,) = saved_lists(str(tmp_path / "out"))
+    (listed,) = saved_lists(Output(str(tmp_path / "out")))
     assert len(listed.files) == 1
 
 
@@ -249,7 +250,7 @@ def test_what_a_killed_run_left_unread_is_no_loss_once_another_input_read_it(raw
     output, half = tmp_path / "out", sorted(raw.iterdir())[:2]
     files = storage.expand_inputs([str(path) for path in half])
     killed = list_input(storage.input_digest(files), batch.ranges_of(files))
-    killed.save(str(output))  # and then it was killed
+    killed.save(Output(str(output)))  # and then it was killed
     (output / "_output.json").unlink(missing_ok=True)
     with pytest.raises(UnbalancedBooks):
         verify.main([f"--datasets={output}"])

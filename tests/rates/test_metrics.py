@@ -24,6 +24,7 @@ from schemas.errors import InvalidOptions, OutputInUse
 from schemas.registry import load
 from tests.conftest import KEY_RING, read_rows, run_batch, sample, write_lines
 from tests.support.servers import BUCKET, gcs_server
+from transforms.core.output.layout import Output
 
 DAYS = [date(2026, 3, 29), date(2026, 3, 30)]
 SUMS = ("opportunities", "displays", "shown", "suggestions_without_display", "accepted_full", "accepted_partial",
@@ -62,7 +63,7 @@ def test_every_figure_of_every_cell_equals_the_truth(place: Path) -> None:
 
 @pytest.mark.parametrize("enough", [2, 10, 30])
 def test_small_cells_go_together_and_nothing_is_lost(place: Path, enough: int) -> None:
-    rows = metrics.compute_acceptance(str(place / "out"), DAYS, enough).to_pylist()
+    rows = metrics.compute_acceptance(Output(str(place / "out")), DAYS, enough).to_pylist()
     truth = truth_of(place)
     assert min(r["installations"] for r in rows) >= enough
     left_out = {d.isoformat() for d in DAYS} - {r["received_date"].isoformat() for r in rows}
@@ -102,7 +103,7 @@ def test_merging_keeps_its_promise_for_any_people(rows: list[dict[str, Any]], en
     """Every cell has enough people or its whole day has not; every row is in one cell; order changes nothing."""
     made = []
     for order in (rows, rows[::-1]):
-        with opened("/nonexistent") as connection:
+        with opened(Output("/nonexistent")) as connection:
             gather_facts(connection)
             table = pa.Table.from_pylist(order, pa.schema([
                 ("installation_id", pa.string()), ("received_date", pa.date32()),
@@ -121,9 +122,9 @@ def test_merging_keeps_its_promise_for_any_people(rows: list[dict[str, Any]], en
 
 
 def test_one_day_alone_gives_what_all_days_give(place: Path) -> None:
-    both = metrics.compute_acceptance(str(place / "out"), DAYS, 3)
+    both = metrics.compute_acceptance(Output(str(place / "out")), DAYS, 3)
     for day in DAYS:
-        alone = metrics.compute_acceptance(str(place / "out"), [day], 3)
+        alone = metrics.compute_acceptance(Output(str(place / "out")), [day], 3)
         assert alone.equals(both.filter(pc.equal(both["received_date"], pa.scalar(day))))
 
 
@@ -149,7 +150,7 @@ def test_repeated_displays_do_not_lower_the_rate(tmp_path: Path) -> None:
         if number < 386:
             lines.append(life_event("outcomes/pass/ghostText.accepted", number, f"a{number}", 2))
     run_batch(write_lines(tmp_path / "raw.ndjson", lines), tmp_path / "out", "--close_open_suggestions")
-    with opened(str(tmp_path / "out")) as connection:
+    with opened(Output(str(tmp_path / "out"))) as connection:
         gather_facts(connection)
         (row,) = rates(connection, (), (), 1).to_pylist()
     assert (row["displays"], row["shown"], row["accepted_full"], row["installations"]) == (2389, 1150, 386, 21)
@@ -180,7 +181,7 @@ def test_a_key_seen_on_two_days_counts_once(tmp_path: Path) -> None:
         lines.append(document)
     run_batch(write_lines(tmp_path / "raw.ndjson", lines), tmp_path / "out", "--close_open_suggestions")
     days = [date(2026, 3, 28) + timedelta(days=n) for n in range(4)]
-    rows = metrics.compute_acceptance(str(tmp_path / "out"), days, 1).to_pylist()
+    rows = metrics.compute_acceptance(Output(str(tmp_path / "out")), days, 1).to_pylist()
     assert {r["received_date"].day: r["opportunities"] for r in rows} == {28: 1, 29: 0, 31: 1}
 
 
@@ -193,9 +194,9 @@ def test_refusals(place: Path, tmp_path: Path) -> None:
         metrics.main([f"--datasets={place}/out", "--date=2031-01-01"])
     with pytest.raises(InvalidOptions, match="whole number from 1"):
         metrics.main([f"--datasets={place}/out", "--min_installations=0"])
-    with claimed(str(place / "out"), "_claim-acceptance.json"), pytest.raises(OutputInUse):
+    with claimed(Output(str(place / "out")), "_claim-acceptance.json"), pytest.raises(OutputInUse):
         metrics.main([f"--datasets={place}/out"])
-    with claimed(str(place / "out")):  # as while the streaming job runs
+    with claimed(Output(str(place / "out"))):  # as while the streaming job runs
         metrics.main([f"--datasets={place}/out"])
 
 

@@ -20,6 +20,7 @@ from pipelines.rates.tables import existing_days
 from pipelines.reporting.figures import gather_figures
 from schemas.errors import InvalidOptions
 from tests.conftest import read_rows, run_batch, sample, write_lines
+from transforms.core.output.layout import Output
 from transforms.core.protecting import words
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -166,7 +167,7 @@ def test_every_figure_on_the_page_is_that_of_the_datasets(browser: Browser, plac
 def test_bars_bear_the_figures_of_their_tables(browser: Browser, place: Path) -> None:
     page = opened(browser, place / "report.html")
     texts = set(page.evaluate("[...document.querySelectorAll('svg text')].map(e => e.textContent)"))
-    figures = gather_figures(str(place / "out"), existing_days(str(place / "out")), FEW)
+    figures = gather_figures(Output(str(place / "out")), existing_days(Output(str(place / "out"))), FEW)
     assert figures.overall is not None
     for row in figures.by_dimension["language"]:
         assert {row["language"], f"{row['acceptance_rate']:.1%} of {row['shown']:,}"} <= texts
@@ -227,7 +228,7 @@ def test_of_few_people_nothing_is_told(browser: Browser, tmp_path: Path) -> None
 
 
 def test_books_that_do_not_balance_are_said_first(place: Path) -> None:
-    figures = gather_figures(str(place / "out"), existing_days(str(place / "out")), FEW)
+    figures = gather_figures(Output(str(place / "out")), existing_days(Output(str(place / "out"))), FEW)
     assert not figures.problems
     figures.problems.append("received_date=2026-03-29 input=x: 3 events came in, 2 are accounted for")
     page = report.render(figures, "out", datetime(2026, 3, 30, tzinfo=UTC))

@@ -15,7 +15,7 @@ from tests.streams.test_streaming import events
 from tests.support.brokers import Broker, kafka_broker, produce
 from tests.support.flink_servers import Flink, flink_cluster, needs_flink
 from tests.support.stream_jobs import needs_kafka, streaming
-from transforms.core.output.layout import FileName, file_path
+from transforms.core.output.layout import FileName, Output
 from transforms.core.shuffle.windows import Window, mark_day
 
 pytestmark = [needs_kafka, needs_flink, pytest.mark.xdist_group("streaming")]
@@ -45,7 +45,7 @@ def test_failures_and_kills_change_nothing(tmp_path: Path, broker: Broker, flink
         for number in range(1, 12):  # a folder where bucket 0's file of the next windows has to be
             end_s = state.whole_to_s + 4 * number
             name = FileName(Window(state.stream, 0, end_s).name, 0)
-            path = Path(file_path(str(output), "ledger", mark_day(end_s), name))
+            path = Path(Output(str(output)).file("ledger", mark_day(end_s), name))
             with suppress(FileExistsError):  # a window that is written already, though not yet taken in
                 path.mkdir()
                 blocked.append(path)

@@ -18,6 +18,7 @@ from tests.streams.test_streaming import events
 from tests.support.brokers import Broker, kafka_broker, produce
 from tests.support.stream_jobs import StreamJob, needs_kafka, needs_prism, streaming
 from transforms.core.output import stream_state
+from transforms.core.output.layout import Output
 from transforms.core.output.ledger import read_marks
 from transforms.core.reading.kafka.log import KafkaLog
 from transforms.core.reading.log import LogPosition
@@ -67,7 +68,7 @@ def refused(uri: str, output: Path, *more: str) -> str:
 
 def lost_in(output: Path) -> dict[str, int]:
     lost: dict[str, int] = {}
-    for mark in read_marks(str(output)):
+    for mark in read_marks(Output(str(output))):
         for part, count in mark.row["lost_messages"] or ():
             lost[part] = lost.get(part, 0) + count
     return lost
@@ -84,10 +85,10 @@ def test_a_topic_made_anew_while_stopped(tmp_path: Path, broker: Broker) -> None
     ran(uri, out, 20)
     made_anew(broker, "anew")
     produce(broker.servers, "anew", events(30, 100))  # more than before: positions of the old topic would fit
-    before = stream_state.load(str(out), stream_digest(uri))
+    before = stream_state.load(Output(str(out)), stream_digest(uri))
     assert "was deleted and made anew" in refused(uri, out)
     assert "--start new_topic" in refused(uri, out, "--start=earliest_left")
-    assert stream_state.load(str(out), stream_digest(uri)) == before
+    assert stream_state.load(Output(str(out)), stream_digest(uri)) == before
     ran(uri, out, 50, "--start=new_topic")
     produce(broker.servers, "anew", events(5, 200))
     ran(uri, out, 55, "--start=new_topic")  # a flag that stays in a unit's file does nothing more
@@ -224,4 +225,4 @@ def test_damaged_states_are_one_line(tmp_path: Path) -> None:
     ):  # fmt: skip
         (tmp_path / f"_stream-{number}.json").write_bytes(content)
         with pytest.raises(StorageUnavailable, match="is damaged; remove it, and it is made anew from the ledger"):
-            stream_state.load(str(tmp_path), str(number))
+            stream_state.load(Output(str(tmp_path)), str(number))

@@ -28,6 +28,7 @@ from tests.conftest import KEY_RING
 from tests.curating.test_windows import books, event, rows_of
 from tests.support.windowed import STREAM, Timed, Windows
 from transforms.core.blocks import Block
+from transforms.core.output.layout import Output
 from transforms.core.output.stream_state import StreamState
 from transforms.core.reading.folder_log import FolderLog
 from transforms.core.reading.log import LogPosition
@@ -59,7 +60,7 @@ def run_on_fn_api(output: Path, interval_s: int) -> None:
     until_s = int(max(seconds())) // interval_s * interval_s + interval_s
     stream = StreamSettings(STREAM, interval_s, start_s, timedelta(0), until_s)
     settings = IngestSettings(
-        key_ring=KEY_RING, output=str(output), buckets=2, geo_database=default_geo_database(),
+        key_ring=KEY_RING, output=Output(str(output)), buckets=2, geo_database=default_geo_database(),
         city_min_population=15_000, lookback=timedelta(days=1), suggestion_horizon=timedelta(minutes=30), stream=stream,
     )  # fmt: skip
     with beam.Pipeline("FnApiRunner", PipelineOptions([])) as pipeline:
@@ -213,7 +214,7 @@ def test_a_file_that_vanishes_before_it_is_read_is_passed_over(tmp_path: Path, m
 
 def test_a_stall_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
     options = SimpleNamespace(
-        publish_interval=timedelta(seconds=1), output=str(tmp_path), input=str(tmp_path), watch=True, kafka_config=None,
+        publish_interval=timedelta(seconds=1), output=Output(str(tmp_path)), input=str(tmp_path), watch=True, kafka_config=None,
         buckets=1, metrics_port=None, metrics_address="127.0.0.1", metrics_file=None, flink_rest=None,
     )  # fmt: skip
     monkeypatch.setattr(stream_watch, "_STALLED_S", 0.3)
@@ -229,7 +230,7 @@ def test_a_stall_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, c
 
     monkeypatch.setattr(stream_watch.stream_state, "advance", advance)
     running = SimpleNamespace(wait_until_finish=threading.Event().wait, state="DONE")
-    with stream_watch.Watch(options, StreamState(str(tmp_path), "s", 0), None) as watch:
+    with stream_watch.Watch(options, StreamState(Output(str(tmp_path)), "s", 0), None) as watch:
         watch.until_stopped(running)
     assert capsys.readouterr().err.count("no window became whole for 0 s") == 1
     assert len(looks) > 3

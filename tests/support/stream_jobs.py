@@ -14,6 +14,7 @@ import pytest
 from tests.conftest import KEY_RING
 from tests.support.brokers import KAFKA_JARS, PRISM
 from transforms.core.output import stream_state
+from transforms.core.output.layout import Output
 from transforms.core.reading.open_log import stream_digest
 
 needs_prism = pytest.mark.skipif(not PRISM.exists(), reason="Prism is not there: make tools (needs Go)")
@@ -44,7 +45,7 @@ class StreamJob:
 
     @property
     def state(self) -> stream_state.StreamState | None:
-        return stream_state.load(str(self.output), stream_digest(self.uri))
+        return stream_state.load(Output(str(self.output)), stream_digest(self.uri))
 
     @property
     def taken(self) -> int:

@@ -14,7 +14,7 @@ from transforms.core.curating.join import join_suggestions
 from transforms.core.curating.publish import Publisher
 from transforms.core.decoding.decode import BlockDecoder
 from transforms.core.keys import keyring
-from transforms.core.output.layout import Listing
+from transforms.core.output.layout import Output
 from transforms.core.output.published import PublishedRows
 from transforms.core.protecting.places.geo import GeoDatabase
 from transforms.core.protecting.protect import Protector
@@ -34,12 +34,12 @@ class Windows:
     def __init__(self, output: Path, buckets: int = 2, lookback: timedelta = timedelta(days=1),
                  horizon: timedelta = timedelta(minutes=30), lateness: timedelta = timedelta(0)) -> None:  # fmt: skip
         ring = keyring.load(KEY_RING)
-        self._output, self._buckets = str(output), buckets
+        self._output, self._buckets = Output(str(output)), buckets
         self._lookback, self._horizon, self._lateness = lookback, horizon, lateness
         self._decoder = BlockDecoder(ring, buckets)
         self._protector = Protector(ring, GeoDatabase(default_geo_database(), 15_000), buckets)
         self._sealer = ring.sealer()
-        self._publisher = Publisher(self._output, buckets, ring, Listing(self._output))
+        self._publisher = Publisher(self._output.listing(), buckets, ring)
 
     def _pieces(self, block: Block) -> dict[int, list[bytes]]:
         builder, pieces = PieceBuilder(self._sealer, self._buckets), defaultdict(list)
@@ -63,7 +63,7 @@ class Windows:
         pieces = self._pieces(block)
         for bucket in range(self._buckets) if buckets is None else buckets:
             portion = of_window(window, bucket)
-            before = recent.take(self._output, portion, PublishedRows(self._output, portion, Listing(self._output)))
+            before = recent.take(self._output, portion, PublishedRows(self._output.listing(), portion))
             tables = open_pieces(self._sealer, bucket, pieces[bucket])
             curated = curate(portion, tables, before, self._lookback, self._lateness)
             join_suggestions(curated, self._horizon, self._lookback, close_open=False)

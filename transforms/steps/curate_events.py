@@ -8,7 +8,7 @@ import apache_beam as beam
 from transforms.core.curating.curate import CuratedBucket, curate
 from transforms.core.guard import payload_free_errors
 from transforms.core.keys import keyring
-from transforms.core.output.layout import Listing
+from transforms.core.output.layout import Output
 from transforms.core.output.published import PublishedRows
 from transforms.core.recent import recent
 from transforms.core.shuffle.pieces import open_pieces
@@ -16,7 +16,7 @@ from transforms.core.shuffle.windows import Portion
 
 
 class _Curate(beam.DoFn):
-    def __init__(self, key_ring: str, output: str, lookback: timedelta, lateness: timedelta) -> None:
+    def __init__(self, key_ring: str, output: Output, lookback: timedelta, lateness: timedelta) -> None:
         self._key_ring = key_ring
         self._output = output
         self._lookback = lookback
@@ -24,13 +24,13 @@ class _Curate(beam.DoFn):
 
     def setup(self) -> None:
         self._sealer = keyring.load(self._key_ring).sealer()
-        self._listing = Listing(self._output)
+        self._listing = self._output.listing()
 
     def process(self, grouped: tuple[Portion, Iterable[bytes]]) -> Iterator[CuratedBucket]:
         portion, pieces = grouped
         with payload_free_errors():
-            listing = self._listing if portion.window is None else Listing(self._output)  # a stream's files grow
-            before = recent.take(self._output, portion, PublishedRows(self._output, portion, listing))
+            listing = self._listing if portion.window is None else self._output.listing()  # a stream's files grow
+            before = recent.take(self._output, portion, PublishedRows(listing, portion))
             tables = open_pieces(self._sealer, portion.bucket, (p for p in pieces if p))
             yield curate(portion, tables, before, self._lookback, self._lateness)
 
@@ -44,7 +44,7 @@ class CurateEvents(beam.PTransform):
     ring or bucket, StorageUnavailable where published rows cannot be read.
     """
 
-    def __init__(self, key_ring: str, output: str, lookback: timedelta, lateness: timedelta) -> None:
+    def __init__(self, key_ring: str, output: Output, lookback: timedelta, lateness: timedelta) -> None:
         super().__init__()
         self._do_fn = _Curate(key_ring, output, lookback, lateness)
 

@@ -14,6 +14,7 @@ from apache_beam.utils.timestamp import Duration, Timestamp
 from transforms.core.blocks import Block
 from transforms.core.guard import payload_free_errors
 from transforms.core.output import stream_state
+from transforms.core.output.layout import Output
 from transforms.core.reading.log import Log, LogPosition, LogSource, ReadBefore
 from transforms.core.reading.open_log import open_log
 from transforms.core.shuffle.pieces import Sealed, quiet_piece
@@ -115,7 +116,7 @@ class LogSettings(NamedTuple):
     """What readers need to know; readers take the partitions whose number, modulo theirs, is their own."""
 
     source: LogSource
-    output: str
+    output: Output
     stream: str
     interval_s: int
     buckets: int

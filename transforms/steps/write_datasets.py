@@ -10,7 +10,7 @@ from transforms.core.curating.publish import Publisher
 from transforms.core.guard import payload_free_errors
 from transforms.core.keys import keyring
 from transforms.core.output import stream_state
-from transforms.core.output.layout import Listing
+from transforms.core.output.layout import Output
 from transforms.core.progress import PROGRESS
 from transforms.core.recent import recent
 from transforms.core.shuffle.windows import Portion, Window
@@ -22,7 +22,7 @@ EarlierDays = dict[tuple[str, int], list[date]]
 
 class _Write(beam.DoFn):
     def __init__(
-        self, key_ring: str, output: str, buckets: int, earlier_days: EarlierDays, lookback: timedelta
+        self, key_ring: str, output: Output, buckets: int, earlier_days: EarlierDays, lookback: timedelta
     ) -> None:
         self._key_ring = key_ring
         self._output = output
@@ -31,8 +31,8 @@ class _Write(beam.DoFn):
         self._lookback = lookback
 
     def setup(self) -> None:
-        ring, listing = keyring.load(self._key_ring), Listing(self._output)
-        self._publisher = Publisher(self._output, self._buckets, ring, listing)
+        ring = keyring.load(self._key_ring)
+        self._publisher = Publisher(self._output.listing(), self._buckets, ring)
 
     def start_bundle(self) -> None:
         self._published: list[Portion] = []
@@ -55,7 +55,7 @@ class _Write(beam.DoFn):
                 recent.settle(self._output, portion)
 
 
-def is_whole(output: str, window: Window) -> bool:
+def is_whole(output: Output, window: Window) -> bool:
     """Whether the window was whole already: a runner went back to a checkpoint of before, and a window of a folder
     may then come with other files in it.
     """
@@ -63,7 +63,7 @@ def is_whole(output: str, window: Window) -> bool:
     return state is not None and window.end_s <= state.whole_to_s
 
 
-def keep_recent(curated: CuratedBucket, output: str, lookback: timedelta) -> None:
+def keep_recent(curated: CuratedBucket, output: Output, lookback: timedelta) -> None:
     """Keeps what the next window needs, now that every file of this one is written."""
     kept = curated.recent
     kept.quiet_since_s = curated.mark_begin_s if curated.is_quiet else None
@@ -82,7 +82,7 @@ class WriteDatasets(beam.PTransform):
     """
 
     def __init__(
-        self, key_ring: str, output: str, buckets: int, earlier_days: EarlierDays, lookback: timedelta
+        self, key_ring: str, output: Output, buckets: int, earlier_days: EarlierDays, lookback: timedelta
     ) -> None:
         super().__init__()
         self._do_fn = _Write(key_ring, output, buckets, earlier_days, lookback)

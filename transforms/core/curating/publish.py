@@ -17,7 +17,7 @@ from transforms.core.keys.role_encryption import encryption_properties
 from transforms.core.output import stream_state
 from transforms.core.output.books import Books
 from transforms.core.output.claim import check_held
-from transforms.core.output.layout import DATA_DATASETS, LEDGER, FileName, Listing, days_with_files, file_path
+from transforms.core.output.layout import DATA_DATASETS, LEDGER, FileName, Listing, Output
 from transforms.core.output.parquet import parquet_bytes
 from transforms.core.shuffle.windows import Portion, Window
 
@@ -29,12 +29,12 @@ _REMOTE_WRITERS = 8
 class Publisher:
     """Publishes portions into one output; made in `setup`, because it holds public keys."""
 
-    def __init__(self, output: str, buckets: int, ring: KeyRing, listing: Listing) -> None:
-        self._output = output
+    def __init__(self, listing: Listing, buckets: int, ring: KeyRing) -> None:
+        self._output = listing.output
         self._buckets = buckets
         self._ring = ring
         self._listing = listing
-        self._writers = ThreadPoolExecutor(1 if storage.is_local(output) else _REMOTE_WRITERS, "write")
+        self._writers = ThreadPoolExecutor(1 if storage.is_local(listing.output.path) else _REMOTE_WRITERS, "write")
 
     def __reduce__(self) -> tuple[object, ...]:
         raise TypeError("keys are opened in setup and never pickled")
@@ -61,7 +61,7 @@ class Publisher:
         if window is not None and curated.mark_begin_s < window.begin_s:
             swallowed = Window(window.stream, curated.mark_begin_s, window.begin_s)
             name = FileName(swallowed.name, curated.portion.bucket)
-            storage.remove(file_path(self._output, LEDGER, swallowed.mark_day, name))
+            storage.remove(self._output.file(LEDGER, swallowed.mark_day, name))
 
     def _at_once(self, tasks: Iterable[Callable[[], None]]) -> None:
         """Returns when all have ended: none goes on when one has failed and its portion is tried again."""
@@ -74,9 +74,9 @@ class Publisher:
         name = FileName(portion.input, portion.bucket)
         if table is not None:
             encryption = encryption_properties(load(dataset), self._ring, f"{day:%Y-%m}")
-            storage.write_atomic(file_path(self._output, dataset, day, name), parquet_bytes(dataset, table, encryption))
-        elif name in self._listing.files(dataset, day):
-            storage.remove(file_path(self._output, dataset, day, name))
+            storage.write_atomic(self._output.file(dataset, day, name), parquet_bytes(dataset, table, encryption))
+        elif name in self._listing.names(dataset, day):
+            storage.remove(self._output.file(dataset, day, name))
 
     def _ledger_table(self, curated: CuratedBucket, counts: Books, day: date) -> pa.Table:
         portion = curated.portion
@@ -128,13 +128,10 @@ def range_facts(curated: CuratedBucket, day: date) -> dict[str, Any]:
     }
 
 
-def days_left_by(output: str, is_ours: Callable[[str], bool]) -> dict[tuple[str, int], list[date]]:
+def days_left_by(output: Output, is_ours: Callable[[str], bool]) -> dict[tuple[str, int], list[date]]:
     """(Input, bucket) -> the days for which an earlier run left files, whole or not, of inputs that are ours."""
-    listing = Listing(output)
     found: dict[tuple[str, int], set[date]] = defaultdict(set)
-    for dataset in (*DATA_DATASETS, LEDGER):
-        for day in days_with_files(output, dataset):
-            for name in listing.files(dataset, day):
-                if is_ours(name.input):
-                    found[name.input, name.bucket].add(day)
+    for file in output.listing().files(*DATA_DATASETS, LEDGER):
+        if is_ours(file.name.input):
+            found[file.name.input, file.name.bucket].add(file.day)
     return {key: sorted(days) for key, days in found.items()}

@@ -21,7 +21,7 @@ from typing import Any
 from schemas.errors import OutputInUse, StorageUnavailable
 from transforms.core import storage
 from transforms.core.output.holder import is_dead, is_here, named, this_process
-from transforms.core.output.layout import CLAIM_FILE
+from transforms.core.output.layout import CLAIM_FILE, Output
 
 BEAT_S = 10.0
 """How often a holder beats."""
@@ -37,7 +37,7 @@ _TRIES = 3
 
 
 @contextmanager
-def claimed(output: str, name: str = CLAIM_FILE) -> Iterator[None]:
+def claimed(output: Output, name: str = CLAIM_FILE) -> Iterator[None]:
     """Holds the output, or what the claim of another name stands for, while the block runs.
 
     Raises OutputInUse, naming the holder, where another run that may be alive
@@ -46,7 +46,7 @@ def claimed(output: str, name: str = CLAIM_FILE) -> Iterator[None]:
     """
     claim = Claim(output, name)
     claim.take()
-    place = (storage.absolute(output), name)
+    place = (storage.absolute(output.path), name)
     _HELD[place] = claim
     try:
         with claim.beating():
@@ -56,12 +56,12 @@ def claimed(output: str, name: str = CLAIM_FILE) -> Iterator[None]:
         claim.release()
 
 
-def check_held(output: str) -> None:
+def check_held(output: Output) -> None:
     """Raises OutputInUse where a run of this process lost the output while it was stopped or asleep.
 
     Workers call it before they write; it asks the storage only when the last look is long ago.
     """
-    claim = _HELD.get((storage.absolute(output), CLAIM_FILE))
+    claim = _HELD.get((storage.absolute(output.path), CLAIM_FILE))
     if claim is not None and claim.is_overdue:
         claim.confirm()
 
@@ -75,9 +75,9 @@ def _end_process(told: str) -> None:
 class Claim:
     """A run's claim to an output; `lost` is called from a thread where another run has it."""
 
-    def __init__(self, output: str, name: str = CLAIM_FILE, lost: Callable[[str], None] = _end_process) -> None:
+    def __init__(self, output: Output, name: str = CLAIM_FILE, lost: Callable[[str], None] = _end_process) -> None:
         self._output = output
-        self._path = storage.join(output, name)
+        self._path = output.beside(name)
         self._token = uuid.uuid4().hex
         self._data = json.dumps({**this_process(), "token": self._token, "beat_s": BEAT_S}).encode()
         self._lost = lost

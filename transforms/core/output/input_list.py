@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from schemas.locations import without_secrets
 from transforms.core import storage
+from transforms.core.output.layout import Output
 from transforms.core.output.ledger import Mark
 from transforms.core.ranges import Range
 
@@ -46,13 +47,13 @@ class InputList:
         """Bytes of all files."""
         return sum(file.size_bytes for file in self.files)
 
-    def save(self, output: str) -> None:
+    def save(self, output: Output) -> None:
         """Writes the list."""
         files = [{"path": f.path, "size_bytes": f.size_bytes, "ranges": f.ranges} for f in self.files]
         data = json.dumps({"version": 1, "files": files}, separators=(",", ":"))
         storage.write_atomic(_path(output, self.digest), f"{data}\n".encode())
 
-    def forget(self, output: str) -> None:
+    def forget(self, output: Output) -> None:
         """Removes it: what it names is no more what it was."""
         storage.remove(_path(output, self.digest))
 
@@ -67,16 +68,16 @@ def list_input(digest: str, ranges: Sequence[Range]) -> InputList:
     return InputList(digest, tuple(files))
 
 
-def saved_lists(output: str) -> Iterator[InputList]:
+def saved_lists(output: Output) -> Iterator[InputList]:
     """Every list beside an output's datasets; an output of an older version has none."""
-    for name in storage.list_files(storage.join(output, _FOLDER)):
+    for name in storage.list_files(output.beside(_FOLDER)):
         digest = name.removesuffix(_SUFFIX)
         facts = json.loads(storage.read_bytes(_path(output, digest)))
         files = [ListedFile(f["path"], f["size_bytes"], tuple(tuple(r) for r in f["ranges"])) for f in facts["files"]]
         yield InputList(digest, tuple(files))
 
 
-def unread(output: str, listed: InputList, marks: Sequence[Mark]) -> Iterator[str]:
+def unread(output: Output, listed: InputList, marks: Sequence[Mark]) -> Iterator[str]:
     """One line for each file of the list that the ledger's rows of this input do not say was read once and whole."""
     if not marks:
         yield (
@@ -126,7 +127,7 @@ def _sums(marks: Sequence[Mark], column: str) -> dict[str, int]:
     return sums
 
 
-def unread_of_all(output: str, marks: Sequence[Mark]) -> Iterator[str]:
+def unread_of_all(output: Output, marks: Sequence[Mark]) -> Iterator[str]:
     """The same for every input of an output.
 
     What an input left unread is no loss where another one read the same ranges and is whole.
@@ -154,5 +155,5 @@ def _shown(path: str) -> str:
     return without_secrets(path.encode(errors="surrogateescape").decode(errors="backslashreplace"))
 
 
-def _path(output: str, digest: str) -> str:
-    return storage.join(output, _FOLDER, f"{digest}{_SUFFIX}")
+def _path(output: Output, digest: str) -> str:
+    return output.beside(_FOLDER, f"{digest}{_SUFFIX}")

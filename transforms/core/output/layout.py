@@ -1,7 +1,9 @@
 """Where things lie in an output: names that are pure functions of what a file holds."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 from schemas.registry import EVENT_DATASETS, SUGGESTIONS
 from transforms.core import storage
@@ -38,40 +40,74 @@ def parse_name(name: str) -> FileName | None:
     return FileName(stem, int(bucket))
 
 
-def partition(output: str, dataset: str, day: date) -> str:
-    """The folder of a dataset's day."""
-    return storage.join(output, dataset, f"{_DATE}{day.isoformat()}")
+@dataclass(frozen=True)
+class Output:
+    """Where a run writes its datasets: a folder or the URL of one."""
+
+    path: str
+
+    def partition(self, dataset: str, day: date) -> str:
+        """The folder of a dataset's day."""
+        return storage.join(self.path, dataset, f"{_DATE}{day.isoformat()}")
+
+    def file(self, dataset: str, day: date, name: FileName) -> str:
+        """The path of a data file."""
+        return storage.join(self.partition(dataset, day), str(name))
+
+    def __str__(self) -> str:
+        return self.path
+
+    def beside(self, *names: str) -> str:
+        """The path of a file that is no data and lies beside the datasets."""
+        return storage.join(self.path, *names)
+
+    def listing(self) -> "Listing":
+        """What lies there from now on, asked for once."""
+        return Listing(self)
 
 
-def file_path(output: str, dataset: str, day: date, name: FileName) -> str:
-    """Where a data file lies."""
-    return storage.join(partition(output, dataset, day), str(name))
+class DataFile(NamedTuple):
+    """A file of ours, as it was listed."""
 
-
-def days_with_files(output: str, dataset: str) -> list[date]:
-    """The received_dates that a dataset has a folder for."""
-    folders = storage.list_folders(storage.join(output, dataset))
-    return [date.fromisoformat(f.removeprefix(_DATE)) for f in folders if f.startswith(_DATE)]
+    dataset: str
+    day: date
+    name: FileName
+    path: str
 
 
 class Listing:
-    """Which of our files lie in a partition; asks the storage once for each."""
+    """Which of our files lie in an output; asks the storage once for each dataset and once for each day of it.
 
-    def __init__(self, output: str) -> None:
-        self._output = output
+    What is written or removed after that is not seen.
+    """
+
+    def __init__(self, output: Output) -> None:
+        self.output = output
         self._known: dict[tuple[str, date], list[FileName]] = {}
         self._days: dict[str, list[date]] = {}
 
-    def days(self, dataset: str) -> list[date]:
-        """The days for which a dataset has a folder, sorted."""
+    def days(self, dataset: str, first: date = date.min, last: date = date.max) -> list[date]:
+        """The days from first to last for which a dataset has a folder, sorted."""
         if dataset not in self._days:
-            self._days[dataset] = days_with_files(self._output, dataset)
-        return self._days[dataset]
+            folders = storage.list_folders(self.output.beside(dataset))
+            days = (date.fromisoformat(f.removeprefix(_DATE)) for f in folders if f.startswith(_DATE))
+            self._days[dataset] = sorted(days)
+        return [day for day in self._days[dataset] if first <= day <= last]
 
-    def files(self, dataset: str, day: date) -> list[FileName]:
-        """The data files of a dataset's day, sorted."""
+    def names(self, dataset: str, day: date) -> list[FileName]:
+        """The names of the data files of a dataset's day, sorted."""
         key = (dataset, day)
         if key not in self._known:
-            names = storage.list_files(partition(self._output, dataset, day))
+            names = storage.list_files(self.output.partition(dataset, day))
             self._known[key] = [n for n in map(parse_name, names) if n is not None]
         return self._known[key]
+
+    def files(
+        self, *datasets: str, days: Iterable[date] | None = None, of_input: str | None = None
+    ) -> Iterator[DataFile]:
+        """Every data file of these datasets, by dataset, day and name; of these days, or of one input, alone."""
+        for dataset in datasets:
+            for day in self.days(dataset) if days is None else days:
+                for name in self.names(dataset, day):
+                    if of_input in (None, name.input):
+                        yield DataFile(dataset, day, name, self.output.file(dataset, day, name))

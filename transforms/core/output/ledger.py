@@ -11,16 +11,7 @@ import pyarrow.parquet as pq
 from schemas.errors import StorageUnavailable
 from transforms.core import storage
 from transforms.core.output.books import Books
-from transforms.core.output.layout import (
-    DATA_DATASETS,
-    LEDGER,
-    FileName,
-    Listing,
-    days_with_files,
-    file_path,
-    parse_name,
-    partition,
-)
+from transforms.core.output.layout import DATA_DATASETS, LEDGER, DataFile, FileName, Listing, Output, parse_name
 from transforms.core.shuffle.windows import mark_day, window_end_s
 
 
@@ -33,16 +24,12 @@ class Mark:
     row: dict[str, Any]
 
 
-def read_marks(output: str, input_digest: str | None = None) -> list[Mark]:
+def read_marks(output: Output, input_digest: str | None = None) -> list[Mark]:
     """Every ledger row of an output, or of one input of it."""
-    listing = Listing(output)
     marks = []
-    for day in days_with_files(output, LEDGER):
-        for name in listing.files(LEDGER, day):
-            if input_digest in (None, name.input):
-                path = file_path(output, LEDGER, day, name)
-                if (row := read_row(path)) is not None:
-                    marks.append(Mark(day, name, row))
+    for file in output.listing().files(LEDGER, of_input=input_digest):
+        if (row := read_row(file.path)) is not None:
+            marks.append(Mark(file.day, file.name, row))
     return marks
 
 
@@ -58,15 +45,13 @@ def read_row(path: str) -> dict[str, Any] | None:
         return None
 
 
-def mark_names(
-    stream: str, listing: Listing, days: Iterable[date], after_s: int
-) -> Iterator[tuple[date, FileName, int]]:
-    """Day, name and end of each mark of a stream's later windows: of a window's ledger rows one is its mark."""
-    for day in days:
-        for name in listing.files(LEDGER, day):
-            end_s = window_end_s(name.input, stream)
-            if end_s is not None and end_s > after_s and mark_day(end_s) == day:
-                yield day, name, end_s
+def mark_files(stream: str, listing: Listing, after_s: int) -> Iterator[tuple[DataFile, int]]:
+    """File and end of each mark of a stream's later windows: of a window's ledger rows one is its mark."""
+    days = listing.days(LEDGER, mark_day(after_s + 1) if after_s >= 0 else date.min)
+    for file in listing.files(LEDGER, days=days):
+        end_s = window_end_s(file.name.input, stream)
+        if end_s is not None and end_s > after_s and mark_day(end_s) == file.day:
+            yield file, end_s
 
 
 def is_quiet(mark: Mapping[str, Any]) -> bool:
@@ -95,19 +80,15 @@ def imbalances(marks: Iterable[Mark]) -> Iterator[str]:
             )
 
 
-def differences(output: str, marks: Iterable[Mark], input_digest: str | None = None) -> Iterator[str]:
+def differences(output: Output, marks: Iterable[Mark], input_digest: str | None = None) -> Iterator[str]:
     """One line for each file that does not hold what its ledger row says, or has none.
 
     Rows are counted from Parquet footers. With an input, only its files are looked at.
     """
-    listing = Listing(output)
     expected = {(m.day, m.name): dict(m.row["rows"] or ()) for m in marks}
     found: dict[tuple[date, FileName], dict[str, int]] = defaultdict(dict)
-    for dataset in DATA_DATASETS:
-        for day in days_with_files(output, dataset):
-            for name in listing.files(dataset, day):
-                if input_digest in (None, name.input):
-                    found[day, name][dataset] = _footer_rows(output, dataset, day, name)
+    for file in output.listing().files(*DATA_DATASETS, of_input=input_digest):
+        found[file.day, file.name][file.dataset] = _footer_rows(file.path)
     for key in sorted({*expected, *found}, key=lambda k: (k[0], str(k[1]))):
         day, name = key
         if key not in expected:
@@ -116,15 +97,16 @@ def differences(output: str, marks: Iterable[Mark], input_digest: str | None = N
             yield f"received_date={day} {name}: ledger says rows {expected[key]}, files hold {found.get(key, {})}"
 
 
-def _footer_rows(output: str, dataset: str, day: date, name: FileName) -> int:
-    with storage.open_read(file_path(output, dataset, day, name)) as file:
+def _footer_rows(path: str) -> int:
+    with storage.open_read(path) as file:
         return int(pq.read_metadata(file).num_rows)
 
 
-def strangers(output: str) -> Iterator[str]:
+def strangers(output: Output) -> Iterator[str]:
     """One line for each file below a dataset's days that is none of ours."""
+    listing = output.listing()
     for dataset in (*DATA_DATASETS, LEDGER):
-        for day in days_with_files(output, dataset):
-            for name in storage.list_files(partition(output, dataset, day)):
+        for day in listing.days(dataset):
+            for name in storage.list_files(output.partition(dataset, day)):
                 if parse_name(name) is None:
                     yield f"{dataset}/received_date={day}/{name}: not a file of this system"

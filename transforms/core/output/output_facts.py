@@ -12,7 +12,7 @@ import msgspec
 from schemas.errors import InvalidOptions, StorageUnavailable
 from transforms.core import storage
 from transforms.core.keys.keyring import KeyRing
-from transforms.core.output.layout import OUTPUT_FILE
+from transforms.core.output.layout import OUTPUT_FILE, Output
 
 _VERSION = 2
 
@@ -27,7 +27,7 @@ class _Kept(msgspec.Struct):
 _decode = msgspec.json.Decoder(_Kept).decode
 
 
-def check_output(output: str, buckets: int, ring: KeyRing) -> None:
+def check_output(output: Output, buckets: int, ring: KeyRing) -> None:
     """Raises InvalidOptions where the output was begun with other buckets, or written with another key ring."""
     kept = _kept(output)
     if kept is None:
@@ -55,18 +55,18 @@ def check_output(output: str, buckets: int, ring: KeyRing) -> None:
             )
 
 
-def begin_output(output: str, buckets: int, ring: KeyRing) -> None:
+def begin_output(output: Output, buckets: int, ring: KeyRing) -> None:
     """Writes what the output keeps, where it is new or the ring has keys that it does not know yet."""
     kept = _kept(output)
     entries = {**(kept.entries if kept else {}), **ring.entry_checks}
     if kept is None or kept.version < _VERSION or kept.entries != entries:
         facts = {"version": _VERSION, "buckets": buckets, "key_ring": ring.check_value, "entries": entries}
-        storage.write_atomic(storage.join(output, OUTPUT_FILE), (json.dumps(facts) + "\n").encode())
+        storage.write_atomic(output.beside(OUTPUT_FILE), (json.dumps(facts) + "\n").encode())
 
 
-def _kept(output: str) -> _Kept | None:
+def _kept(output: Output) -> _Kept | None:
     """None where the output is new."""
-    path = storage.join(output, OUTPUT_FILE)
+    path = output.beside(OUTPUT_FILE)
     if not storage.exists(path):
         return None
     try:

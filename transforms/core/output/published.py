@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 
 from schemas.registry import load
 from transforms.core import storage
-from transforms.core.output.layout import LEDGER, Listing, file_path
-from transforms.core.output.ledger import is_quiet, mark_names
-from transforms.core.shuffle.windows import Portion, mark_day
+from transforms.core.output.layout import LEDGER, Listing
+from transforms.core.output.ledger import is_quiet, mark_files
+from transforms.core.shuffle.windows import Portion
 from transforms.core.times import UNKNOWN_DATE
 
 _KEY_COLUMNS = {"quarantine": "payload_id"}
@@ -40,14 +40,13 @@ def days_around(days: Iterable[date], lookback: timedelta) -> list[date]:
 class PublishedRows:
     """Reads rows of a portion's bucket that were published before it, by other inputs or windows."""
 
-    def __init__(self, output: str, portion: Portion, listing: Listing) -> None:
-        self._output = output
+    def __init__(self, listing: Listing, portion: Portion) -> None:
         self._portion = portion
         self._listing = listing
 
     def days(self, dataset: str, first: date, last: date) -> list[date]:
         """The days from first to last for which the dataset has a folder."""
-        return [day for day in self._listing.days(dataset) if first <= day <= last]
+        return self._listing.days(dataset, first, last)
 
     def read(self, dataset: str, days: Iterable[date], columns: Sequence[str]) -> pa.Table:
         """These columns, as they stand in the files; no rows where nobody else wrote any."""
@@ -59,22 +58,19 @@ class PublishedRows:
 
         Where the boundary lies within a quiet span whose mark has grown beyond it, that one.
         """
-        days = self.days(LEDGER, mark_day(boundary_s), date.max)
-        marks = [mark for mark in mark_names(stream, self._listing, days, boundary_s - 1)
-                 if mark[1].bucket == self._portion.bucket]  # fmt: skip
+        marks = [mark for mark in mark_files(stream, self._listing, boundary_s - 1)
+                 if mark[0].name.bucket == self._portion.bucket]  # fmt: skip
         if not marks:
             return None
-        day, name, end_s = min(marks, key=lambda mark: mark[2])
-        path = file_path(self._output, LEDGER, day, name)
-        row: dict[str, Any] = self._read_file(path, load(LEDGER).arrow.names).to_pylist()[0]
+        file, end_s = min(marks, key=lambda mark: mark[1])
+        row: dict[str, Any] = self._read_file(file.path, load(LEDGER).arrow.names).to_pylist()[0]
         is_within = is_quiet(row) and row["window_begin"].timestamp() < boundary_s
         return row if end_s == boundary_s or is_within else None
 
     def _paths(self, dataset: str, days: Iterable[date]) -> Iterator[str]:
-        for day in days:
-            for name in self._listing.files(dataset, day):
-                if name.bucket == self._portion.bucket and self._portion.comes_after(name.input):
-                    yield file_path(self._output, dataset, day, name)
+        for file in self._listing.files(dataset, days=days):
+            if file.name.bucket == self._portion.bucket and self._portion.comes_after(file.name.input):
+                yield file.path
 
     def _read_file(self, path: str, columns: Sequence[str]) -> pa.Table:
         with storage.open_read(path) as file:

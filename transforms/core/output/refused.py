@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from transforms.core import storage
 from transforms.core.batches import QUARANTINE
-from transforms.core.output.layout import Listing, file_path
+from transforms.core.output.layout import Output
 
 _KIND = ("reason", "dataset", "field", "expected")
 
@@ -30,19 +30,17 @@ class Refusals(NamedTuple):
     months: dict[str, set[str]]
 
 
-def refusals(output: str, input_digest: str) -> Refusals:
+def refusals(output: Output, input_digest: str) -> Refusals:
     """Read from the quarantine rows of one input; raises StorageUnavailable."""
-    listing, kinds, months = Listing(output), Counter[Refused](), dict[str, set[str]]()
-    for day in listing.days(QUARANTINE):
-        for name in listing.files(QUARANTINE, day):
-            if name.input == input_digest:
-                rows = _rows(file_path(output, QUARANTINE, day, name))
-                for row in rows.group_by(list(_KIND)).aggregate([([], "count_all")]).to_pylist():
-                    kinds[_kind(row)] += row["count_all"]
-                received = pc.strftime(rows["received_at"].drop_null(), "%Y-%m")
-                reasons = rows["reason"].filter(pc.is_valid(rows["received_at"]))
-                for reason, month in {*zip(reasons.to_pylist(), received.to_pylist(), strict=True)}:
-                    months.setdefault(reason, set()).add(month)
+    kinds, months = Counter[Refused](), dict[str, set[str]]()
+    for file in output.listing().files(QUARANTINE, of_input=input_digest):
+        rows = _rows(file.path)
+        for row in rows.group_by(list(_KIND)).aggregate([([], "count_all")]).to_pylist():
+            kinds[_kind(row)] += row["count_all"]
+        received = pc.strftime(rows["received_at"].drop_null(), "%Y-%m")
+        reasons = rows["reason"].filter(pc.is_valid(rows["received_at"]))
+        for reason, month in {*zip(reasons.to_pylist(), received.to_pylist(), strict=True)}:
+            months.setdefault(reason, set()).add(month)
     return Refusals(kinds, months)
 
 

@@ -9,7 +9,7 @@ whole yet: then it alone says where the stream begins.
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import msgspec
@@ -18,10 +18,10 @@ import pyarrow as pa
 from schemas.errors import StorageUnavailable, UnbalancedBooks
 from schemas.registry import load as load_schema
 from transforms.core import storage
-from transforms.core.output.layout import DATA_DATASETS, LEDGER, FileName, Listing, days_with_files, file_path
-from transforms.core.output.ledger import is_quiet, mark_names, read_row
+from transforms.core.output.layout import DATA_DATASETS, LEDGER, FileName, Listing, Output
+from transforms.core.output.ledger import is_quiet, mark_files, read_row
 from transforms.core.output.parquet import parquet_bytes
-from transforms.core.shuffle.windows import Window, mark_day, window_end_s
+from transforms.core.shuffle.windows import Window, window_end_s
 from transforms.core.topic_identity import TopicIdentity
 
 
@@ -34,7 +34,7 @@ class StreamState:
     the position on up to what was left; they go once a window has told of them.
     """
 
-    output: str
+    output: Output
     stream: str
     whole_to_s: int
     positions: dict[str, int] = field(default_factory=dict)
@@ -61,11 +61,11 @@ class StreamState:
         return {part: count for part, count in found.items() if count > 0}
 
 
-def _path(output: str, stream: str) -> str:
-    return storage.join(output, f"_stream-{stream}.json")
+def _path(output: Output, stream: str) -> str:
+    return output.beside(f"_stream-{stream}.json")
 
 
-def load(output: str, stream: str) -> StreamState | None:
+def load(output: Output, stream: str) -> StreamState | None:
     """What the file says, older versions' included; None where there is none. Raises StorageUnavailable."""
     path = _path(output, stream)
     if not storage.exists(path):
@@ -95,9 +95,9 @@ class _File(msgspec.Struct):
 _FILE = msgspec.json.Decoder(_File)
 
 
-def recover(output: str, stream: str) -> StreamState | None:
+def recover(output: Output, stream: str) -> StreamState | None:
     """The state from the ledger alone, as it was before the first window; None where the stream left no mark."""
-    rows = [row for _, row in _marks(output, stream, Listing(output), days_with_files(output, LEDGER), -1)]
+    rows = [row for _, row in _marks(stream, output.listing(), -1)]
     if not rows:
         return None
     first = min(int(row["window_begin"].timestamp()) for row in rows)
@@ -113,16 +113,14 @@ def advance(state: StreamState, buckets: int, before: Callable[[], bool] = lambd
     did not read on from where the window before ended; the state then stays
     before that window, and the next start reads it again.
     """
-    listing = Listing(state.output)
-    days = [day for day in listing.days(LEDGER) if day >= mark_day(state.whole_to_s + 1)]
+    listing = state.output.listing()
     ends: dict[int, int] = {}
-    for _, name, end_s in mark_names(state.stream, listing, days, state.whole_to_s):
-        ends[name.bucket] = max(end_s, ends.get(name.bucket, 0))
+    for file, end_s in mark_files(state.stream, listing, state.whole_to_s):
+        ends[file.name.bucket] = max(end_s, ends.get(file.name.bucket, 0))
     if len(ends) < buckets or not before():
         return []
     whole_to_s = min(ends.values())
-    found = [(end_s, row) for end_s, row in _marks(state.output, state.stream, listing, days, state.whole_to_s)
-             if end_s <= whole_to_s]  # fmt: skip
+    found = [(end_s, row) for end_s, row in _marks(state.stream, listing, state.whole_to_s) if end_s <= whole_to_s]
     rows = [row for _, row in sorted(found, key=lambda mark: (mark[0], mark[1]["bucket"]))]
     positions = _checked(state, rows)
     state.whole_to_s, state.positions = whole_to_s, positions
@@ -164,16 +162,14 @@ def remove_unfinished(state: StreamState) -> int:
     whole window what lies before stays.
     """
     removed = 0
-    listing = Listing(state.output)
-    for _, row in _marks(state.output, state.stream, listing, listing.days(LEDGER), state.whole_to_s):
+    listing = state.output.listing()
+    for _, row in _marks(state.stream, listing, state.whole_to_s):
         if is_quiet(row) and row["window_begin"].timestamp() < state.whole_to_s:
             _shorten(state, row)
-    for dataset in (LEDGER, *DATA_DATASETS):
-        for day in listing.days(dataset):
-            for name in listing.files(dataset, day):
-                if (window_end_s(name.input, state.stream) or 0) > state.whole_to_s:
-                    storage.remove(file_path(state.output, dataset, day, name))
-                    removed += 1
+    for file in listing.files(LEDGER, *DATA_DATASETS):
+        if (window_end_s(file.name.input, state.stream) or 0) > state.whole_to_s:
+            storage.remove(file.path)
+            removed += 1
     return removed
 
 
@@ -182,16 +178,13 @@ def _shorten(state: StreamState, row: dict[str, Any]) -> None:
     window = Window(state.stream, int(row["window_begin"].timestamp()), state.whole_to_s)
     row |= {"input": window.name, "window_end": datetime.fromtimestamp(window.end_s, UTC)}
     table = pa.Table.from_pylist([row], schema=load_schema(LEDGER).arrow)
-    path = file_path(state.output, LEDGER, window.mark_day, FileName(window.name, row["bucket"]))
+    path = state.output.file(LEDGER, window.mark_day, FileName(window.name, row["bucket"]))
     storage.write_atomic(path, parquet_bytes(LEDGER, table, None))
 
 
-def _marks(
-    output: str, stream: str, listing: Listing, days: list[date], after_s: int
-) -> Iterator[tuple[int, dict[str, Any]]]:
-    for day, name, end_s in mark_names(stream, listing, days, after_s):
-        path = file_path(output, LEDGER, day, name)
-        if (row := read_row(path)) is not None:
+def _marks(stream: str, listing: Listing, after_s: int) -> Iterator[tuple[int, dict[str, Any]]]:
+    for file, end_s in mark_files(stream, listing, after_s):
+        if (row := read_row(file.path)) is not None:
             yield end_s, row
 
 

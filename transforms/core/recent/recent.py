@@ -13,6 +13,7 @@ from functools import partial
 import numpy as np
 import pyarrow as pa
 
+from transforms.core.output.layout import Output
 from transforms.core.output.ledger import is_quiet
 from transforms.core.output.published import PublishedRows, days_around, key_column
 from transforms.core.recent.key_index import KeyIndex
@@ -102,16 +103,16 @@ class Recent:
                 self._keys[dataset] = (index, earliest)
 
 
-_KEPT: dict[tuple[str, str, int], tuple[int, Recent]] = {}
+_KEPT: dict[tuple[Output, str, int], tuple[int, Recent]] = {}
 """What this process keeps, by output, stream and bucket, with the boundary up to which it is true."""
 
 
-def _place(output: str, portion: Portion) -> tuple[str, str, int]:
+def _place(output: Output, portion: Portion) -> tuple[Output, str, int]:
     assert portion.window is not None
     return output, portion.window.stream, portion.bucket
 
 
-def take(output: str, portion: Portion, published: PublishedRows) -> Recent:
+def take(output: Output, portion: Portion, published: PublishedRows) -> Recent:
     """What was published before a portion: as this process kept it, else to be read from files."""
     if portion.window is None:
         return Recent(published, is_kept=False)
@@ -125,13 +126,13 @@ def take(output: str, portion: Portion, published: PublishedRows) -> Recent:
     return recent
 
 
-def keep(output: str, portion: Portion, recent: Recent) -> None:
+def keep(output: Output, portion: Portion, recent: Recent) -> None:
     """Keeps it for the next window, once every file of this one is written."""
     if portion.window is not None:
         _KEPT[_place(output, portion)] = (portion.window.end_s, recent)
 
 
-def settle(output: str, portion: Portion) -> None:
+def settle(output: Output, portion: Portion) -> None:
     """Does what a published portion put off, if nobody has taken it up since.
 
     Nobody else has it meanwhile: after a failure a runner may go on in a thread beside this one. Where
