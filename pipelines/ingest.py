@@ -92,7 +92,7 @@ class Ingest(beam.PTransform):
             | SealBatches(s.key_ring, s.buckets, s.stream.interval_s if s.stream else None)
             | self._group()
             | CurateEvents(s.key_ring, s.output, s.lookback, lateness)
-            | JoinSuggestions(s.suggestion_horizon, s.lookback, s.close_open_suggestions)
+            | JoinSuggestions(s.output, s.suggestion_horizon, s.lookback, s.close_open_suggestions)
             | WriteDatasets(s.key_ring, s.output, s.buckets, s.earlier_days, s.lookback)
         )
 

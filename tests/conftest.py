@@ -13,8 +13,8 @@ from pipelines import batch
 from transforms.core.keys import keyring
 from transforms.core.output.books import Books
 from transforms.core.output.layout import Output
-from transforms.core.output.published import PublishedRows
-from transforms.core.recent import recent
+from transforms.core.recent.memory import BucketMemory
+from transforms.core.recent.recent import Recent
 from transforms.core.shuffle.windows import Portion
 
 DATA = Path(__file__).parent / "data"
@@ -44,9 +44,9 @@ def ring() -> keyring.KeyRing:
     return keyring.load(KEY_RING)
 
 
-def nothing_recent() -> recent.Recent:
+def nothing_recent() -> Recent:
     """What a bucket of an empty output knows of what was published before: nothing."""
-    return recent.Recent(PublishedRows(Output("/nonexistent").listing(), Portion("x", 0)), is_kept=False)
+    return BucketMemory().lend(Portion("x", 0), Output("/nonexistent").listing())
 
 
 def run_batch(source: Path | str | list[str], output: Path | str, *more: str) -> Books:

@@ -124,9 +124,9 @@ class Job:
                 pieces += [piece for _, piece in builder.add(protected)]
         pieces += [piece for _, piece in builder.finish()]
         tables = open_pieces(self._sealer, 0, pieces)
-        curated = curate(Portion("fuzz", 0), tables, nothing_recent(), timedelta(days=1), timedelta(0))
-        join_suggestions(curated, timedelta(minutes=30), timedelta(days=1), close_open=True)
-        return curated
+        recent = nothing_recent()
+        curated = curate(Portion("fuzz", 0), tables, recent, timedelta(days=1), timedelta(0))
+        return join_suggestions(curated, recent, timedelta(minutes=30), timedelta(days=1), close_open=True)
 
     def run(self, block: Block) -> Counter[str]:
         """The books of a block; AssertionError where they do not balance."""

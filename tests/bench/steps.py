@@ -20,11 +20,10 @@ from transforms.core.curating.publish import Publisher
 from transforms.core.decoding.decode import BlockDecoder
 from transforms.core.keys import keyring
 from transforms.core.output.layout import Output
-from transforms.core.output.published import PublishedRows
 from transforms.core.protecting.places.geo import GeoDatabase
 from transforms.core.protecting.protect import Protector
 from transforms.core.reading.payloads import read_blocks
-from transforms.core.recent import recent
+from transforms.core.recent.memory import BucketMemory
 from transforms.core.shuffle.pieces import PieceBuilder, open_pieces
 from transforms.core.shuffle.windows import Portion
 
@@ -69,17 +68,17 @@ def main(raw: str, key_ring: str, output: str) -> None:
     with clock("SealBatches"):
         for bucket, piece in builder.finish():
             pieces[bucket].append(piece)
-    listing = Output(output).listing()
+    listing, memory = Output(output).listing(), BucketMemory()
     publisher = Publisher(listing, BUCKETS, ring)
     for bucket, sealed in sorted(pieces.items()):
         with clock("CurateEvents"):
             portion = Portion("bench", bucket)
-            before = recent.take(listing.output, portion, PublishedRows(listing, portion))
-            curated = curate(portion, open_pieces(sealer, bucket, sealed), before, timedelta(days=1), timedelta(0))
+            recent = memory.lend(portion, listing)
+            curated = curate(portion, open_pieces(sealer, bucket, sealed), recent, timedelta(days=1), timedelta(0))
         with clock("JoinSuggestions"):
-            join_suggestions(curated, timedelta(minutes=30), timedelta(days=1), close_open=False)
+            joined = join_suggestions(curated, recent, timedelta(minutes=30), timedelta(days=1), close_open=False)
         with clock("WriteDatasets"):
-            publisher.publish(curated, [])
+            publisher.publish(joined, [])
     sealed_bytes = sum(len(p) for found in pieces.values() for p in found)
     print(json.dumps({"cpu_s": dict(CPU_S), "sealed_bytes": sealed_bytes}))
 

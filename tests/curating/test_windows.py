@@ -5,7 +5,6 @@ import json
 import random
 from collections import Counter
 from datetime import date, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,6 @@ from transforms.core.blocks import Block, Taken
 from transforms.core.output import stream_state
 from transforms.core.output.layout import Output
 from transforms.core.output.ledger import differences, imbalances, read_marks, total
-from transforms.core.recent import recent
 from transforms.core.recent.key_index import KeyIndex
 from transforms.core.shuffle.windows import Portion, Window, boundary_after, window_end_s
 from transforms.steps.write_datasets import is_whole
@@ -206,7 +204,6 @@ def test_a_quiet_span_of_one_bucket_may_reach_beyond_what_is_whole(
     whole_to_s = begin_s + 1800
     windows = publish_to("out", begin_s, whole_to_s)
     windows.publish(Window(STREAM, whole_to_s, whole_to_s + ahead_s), Block(), buckets=[0])
-    recent._KEPT.clear()
     if starts_again:
         state = stream_state.StreamState(Output(str(tmp_path / "out")), STREAM, begin_s)
         stream_state.advance(state, 2)
@@ -284,39 +281,3 @@ def test_names_tell_the_window(end_s: int) -> None:
     assert window_end_s(window.name, "another") is None
     assert Portion("x", 0, window._replace(begin_s=end_s, end_s=end_s + 1)).comes_after(window.name)
     assert not Portion("x", 0, window).comes_after(window.name)
-
-
-def test_nothing_is_kept_of_a_batch_input() -> None:
-    before = dict(recent._KEPT)
-    recent.keep(Output("out"), Portion("x", 0), recent.Recent(None, is_kept=False))  # type: ignore[arg-type]
-    assert before == recent._KEPT
-
-
-def test_what_was_put_off_and_failed_is_not_kept() -> None:
-    def fail() -> None:
-        raise MemoryError
-
-    done: list[str] = []
-    portion = Portion("x", 0, Window(STREAM, 0, 10))
-    kept = recent.Recent(None, is_kept=True)  # type: ignore[arg-type]
-    kept.later = [lambda: done.append("first"), fail, lambda: done.append("last")]
-    recent.keep(Output("out"), portion, kept)
-    with pytest.raises(MemoryError):
-        recent.settle(Output("out"), portion)
-    assert done == ["first"]
-    assert not any(place[0] == "out" for place in recent._KEPT)  # half taken in would be wrong; the files are read
-    recent.settle(Output("out"), portion)
-    assert done == ["first"]
-
-
-def test_what_was_put_off_is_done_once_and_in_order() -> None:
-    done: list[int] = []
-    portion = Portion("x", 0, Window(STREAM, 0, 10))
-    kept = recent.Recent(None, is_kept=True)  # type: ignore[arg-type]
-    kept.later = [partial(done.append, n) for n in range(3)]
-    recent.keep(Output("out"), portion, kept)
-    recent.settle(Output("out"), portion)
-    after = portion._replace(window=Window(STREAM, 10, 20))
-    assert recent.take(Output("out"), after, None) is kept  # type: ignore[arg-type]
-    recent.settle(Output("out"), portion)
-    assert done == [0, 1, 2]

@@ -8,7 +8,6 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines import ingest  # noqa: F401 - registers the coder
-from tests.conftest import nothing_recent
 from transforms.core.batches import EventBatch
 from transforms.core.blocks import Block
 from transforms.core.curating.curate import CuratedBucket
@@ -17,7 +16,7 @@ from transforms.core.shuffle.windows import Portion
 CLEAR = (
     Block(lines=[b"x"]),
     EventBatch("displays", pa.record_batch({"a": [1]})),
-    CuratedBucket(Portion("x", 0), nothing_recent()),
+    CuratedBucket(Portion("x", 0)),
 )
 
 

@@ -3,7 +3,7 @@
 import itertools
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pipelines import generate
 from schemas.registry import load
 from tests.conftest import nothing_recent, read_rows, run_batch, sample, write_lines
-from transforms.core.curating.curate import CuratedBucket
+from transforms.core.curating.curate import Clock, CuratedBucket
 from transforms.core.curating.join import join_suggestions
 from transforms.core.shuffle.windows import Portion
 from transforms.core.suggestions.rows import ATTACHED
@@ -53,16 +53,15 @@ LIFE = [
 
 def joined(facts: Sequence[tuple[str, dict[str, Any]]], **options: Any) -> tuple[list[dict[str, Any]], dict[str, int]]:
     """The rows and late counts of a bucket that holds these facts."""
-    curated = CuratedBucket(
-        Portion("x", 0), nothing_recent(), clock=max((f["received_at"] for _, f in facts), default=NOON)
-    )
+    tables: dict[tuple[str, date], pa.Table] = {}
     for dataset in ("displays", "outcomes", "persistence_checks", "redactions", "requests"):
         for day in {f["received_at"].date() for d, f in facts if d == dataset}:
             rows = [f for d, f in facts if d == dataset and f["received_at"].date() == day]
             schema = pa.schema([pa.field(f.name, f.type) for f in load(dataset).arrow])
-            curated.tables[dataset, day] = pa.Table.from_pylist(rows, schema=schema)
+            tables[dataset, day] = pa.Table.from_pylist(rows, schema=schema)
     settings = {"horizon": timedelta(minutes=30), "lookback": timedelta(days=1), "close_open": True, **options}
-    join_suggestions(curated, **settings)
+    clock = Clock(max((f["received_at"] for _, f in facts), default=NOON))
+    curated = join_suggestions(CuratedBucket(Portion("x", 0), tables, clock=clock), nothing_recent(), **settings)
     made = [t for (dataset, _), t in sorted(curated.tables.items()) if dataset == "suggestions"]
     late: dict[str, int] = {}
     for books in curated.counts.values():

@@ -9,19 +9,17 @@ from pipelines.options.ingest_flags import default_geo_database
 from tests.conftest import KEY_RING
 from transforms.core.batches import PASSING, EventBatch
 from transforms.core.blocks import Block, Taken
-from transforms.core.curating.curate import curate
+from transforms.core.curating.curate import curate, remembered
 from transforms.core.curating.join import join_suggestions
 from transforms.core.curating.publish import Publisher
 from transforms.core.decoding.decode import BlockDecoder
 from transforms.core.keys import keyring
 from transforms.core.output.layout import Output
-from transforms.core.output.published import PublishedRows
 from transforms.core.protecting.places.geo import GeoDatabase
 from transforms.core.protecting.protect import Protector
-from transforms.core.recent import recent
+from transforms.core.recent.memory import BucketMemory
 from transforms.core.shuffle.pieces import PieceBuilder, open_pieces
 from transforms.core.shuffle.windows import Window, boundary_after, of_window
-from transforms.steps.write_datasets import keep_recent
 
 STREAM = "0123456789abcdef"
 Timed = tuple[float, bytes]
@@ -39,6 +37,7 @@ class Windows:
         self._decoder = BlockDecoder(ring, buckets)
         self._protector = Protector(ring, GeoDatabase(default_geo_database(), 15_000), buckets)
         self._sealer = ring.sealer()
+        self.memory = BucketMemory()
         self._publisher = Publisher(self._output.listing(), buckets, ring)
 
     def _pieces(self, block: Block) -> dict[int, list[bytes]]:
@@ -63,12 +62,12 @@ class Windows:
         pieces = self._pieces(block)
         for bucket in range(self._buckets) if buckets is None else buckets:
             portion = of_window(window, bucket)
-            before = recent.take(self._output, portion, PublishedRows(self._output.listing(), portion))
+            recent = self.memory.lend(portion, self._output.listing())
             tables = open_pieces(self._sealer, bucket, pieces[bucket])
-            curated = curate(portion, tables, before, self._lookback, self._lateness)
-            join_suggestions(curated, self._horizon, self._lookback, close_open=False)
-            self._publisher.publish(curated, [])
-            keep_recent(curated, self._output, self._lookback)
+            curated = curate(portion, tables, recent, self._lookback, self._lateness)
+            joined = join_suggestions(curated, recent, self._horizon, self._lookback, close_open=False)
+            self._publisher.publish(joined, [])
+            self.memory.give_back(portion, joined.loan, remembered(joined, self._lookback))
 
     def run(self, lines: Iterable[Timed], interval_s: int, restarts: Collection[int] = ()) -> list[Window]:
         """All windows from the first line to the last; what is in memory is lost before the windows of these numbers."""
@@ -79,7 +78,7 @@ class Windows:
         begin_s = min(by_window) - interval_s
         for number, end_s in enumerate(range(min(by_window), max(by_window) + 1, interval_s)):
             if number in restarts:
-                recent._KEPT.clear()
+                self.memory.forget()
             block = Block(lines=by_window[end_s])
             if block.lines:
                 block.taken.append(Taken("0", offset, offset + len(block.lines)))

@@ -9,8 +9,7 @@ from transforms.core.curating.curate import CuratedBucket, curate
 from transforms.core.guard import payload_free_errors
 from transforms.core.keys import keyring
 from transforms.core.output.layout import Output
-from transforms.core.output.published import PublishedRows
-from transforms.core.recent import recent
+from transforms.core.recent.memory import BucketMemory
 from transforms.core.shuffle.pieces import open_pieces
 from transforms.core.shuffle.windows import Portion
 
@@ -25,14 +24,15 @@ class _Curate(beam.DoFn):
     def setup(self) -> None:
         self._sealer = keyring.load(self._key_ring).sealer()
         self._listing = self._output.listing()
+        self._memory = BucketMemory.of(self._output)
 
     def process(self, grouped: tuple[Portion, Iterable[bytes]]) -> Iterator[CuratedBucket]:
         portion, pieces = grouped
         with payload_free_errors():
             listing = self._listing if portion.window is None else self._output.listing()  # a stream's files grow
-            before = recent.take(self._output, portion, PublishedRows(listing, portion))
             tables = open_pieces(self._sealer, portion.bucket, (p for p in pieces if p))
-            yield curate(portion, tables, before, self._lookback, self._lateness)
+            recent = self._memory.lend(portion, listing)
+            yield curate(portion, tables, recent, self._lookback, self._lateness)
 
 
 class CurateEvents(beam.PTransform):

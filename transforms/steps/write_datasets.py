@@ -5,16 +5,15 @@ from datetime import date, timedelta
 
 import apache_beam as beam
 
-from transforms.core.curating.curate import CuratedBucket
+from transforms.core.curating.curate import CuratedBucket, remembered
 from transforms.core.curating.publish import Publisher
 from transforms.core.guard import payload_free_errors
 from transforms.core.keys import keyring
 from transforms.core.output import stream_state
 from transforms.core.output.layout import Output
 from transforms.core.progress import PROGRESS
-from transforms.core.recent import recent
+from transforms.core.recent.memory import BucketMemory
 from transforms.core.shuffle.windows import Portion, Window
-from transforms.core.times import micros_of
 
 EarlierDays = dict[tuple[str, int], list[date]]
 """(Input, bucket) -> days for which an earlier run left files."""
@@ -32,6 +31,7 @@ class _Write(beam.DoFn):
 
     def setup(self) -> None:
         ring = keyring.load(self._key_ring)
+        self._memory = BucketMemory.of(self._output)
         self._publisher = Publisher(self._output.listing(), self._buckets, ring)
 
     def start_bundle(self) -> None:
@@ -40,11 +40,11 @@ class _Write(beam.DoFn):
     def process(self, curated: CuratedBucket) -> Iterator[int]:
         portion = curated.portion
         with payload_free_errors():
-            if portion.window is None or not is_whole(self._output, portion.window):
+            is_done = portion.window is not None and is_whole(self._output, portion.window)
+            if not is_done:
                 self._publisher.publish(curated, self._earlier_days.get((portion.input, portion.bucket), []))
-                if portion.window is not None:
-                    keep_recent(curated, self._output, self._lookback)
-                    self._published.append(portion)
+                self._published.append(portion)
+            self._memory.give_back(portion, curated.loan, None if is_done else remembered(curated, self._lookback))
         PROGRESS.add(buckets=1)
         yield portion.bucket
 
@@ -52,7 +52,7 @@ class _Write(beam.DoFn):
         """Makes ready for the next window, once all buckets of this one can be read: a fifth of a window's work."""
         with payload_free_errors():
             for portion in self._published:
-                recent.settle(self._output, portion)
+                self._memory.settle(portion)
 
 
 def is_whole(output: Output, window: Window) -> bool:
@@ -61,16 +61,6 @@ def is_whole(output: Output, window: Window) -> bool:
     """
     state = stream_state.load(output, window.stream)
     return state is not None and window.end_s <= state.whole_to_s
-
-
-def keep_recent(curated: CuratedBucket, output: Output, lookback: timedelta) -> None:
-    """Keeps what the next window needs, now that every file of this one is written."""
-    kept = curated.recent
-    kept.quiet_since_s = curated.mark_begin_s if curated.is_quiet else None
-    kept.remember(curated.tables)
-    if curated.clock is not None:
-        kept.forget_before(micros_of(curated.clock - lookback))
-    recent.keep(output, curated.portion, kept)
 
 
 class WriteDatasets(beam.PTransform):

@@ -1,7 +1,10 @@
 """All pieces of a bucket -> the rows that land, by day and dataset, and the ledger's counts."""
 
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -14,32 +17,44 @@ from transforms.core.keys.pseudonyms import hex_column
 from transforms.core.output.books import Books
 from transforms.core.output.layout import LANDING_DATASETS
 from transforms.core.output.published import key_column
+from transforms.core.recent.memory import Published
 from transforms.core.recent.recent import Recent
 from transforms.core.shuffle.windows import Portion, mark_day
-from transforms.core.times import TIMESTAMP, UNKNOWN_DATE, date_of, days_of
+from transforms.core.times import TIMESTAMP, UNKNOWN_DATE, date_of, days_of, micros_of
 
 _SORT_KEYS = ("installation_id", "session_id", "occurred_at", "event_id", "payload_id", "received_at")
 
 
-@dataclass
+class Clock(NamedTuple):
+    """The receive time that suggestions are closed by; times in microseconds since 1970.
+
+    `closes_to` is None where there is no event yet. Facts published before count as late if they were received
+    after `counted_late_to`. `latest` is the latest receive time that the stream has seen.
+    """
+
+    closes_to: datetime | None = None
+    counted_late_to: int = np.iinfo(np.int64).max
+    latest: int | None = None
+
+
+@dataclass(frozen=True)
 class CuratedBucket:
     """What a portion publishes: tables in the datasets' file schemas, sorted, and counts by day.
 
-    `clock` is the receive time that suggestions are closed by, None where there is no event yet;
-    facts published before are counted late if they were received after `counted_late_to`
-    (microseconds). `taken` is what the source read: partition or file -> begin and end; `ranges`
-    the same of a batch input: range -> bytes and payloads. Code is still clear in it; it is written
-    by the step it is fused with and refuses to be pickled.
+    `taken` is what the source read: partition or file -> begin and end; `ranges` the same of a batch input:
+    range -> bytes and payloads. `loan` is the number under which its bucket's memory is lent, and
+    `quiet_since_s` the begin of the quiet span before it, in seconds since 1970. Nothing in it is changed once
+    it is made. Code is still clear in it; it is written by the step it is fused with and refuses to be pickled.
     """
 
     portion: Portion
-    recent: Recent
-    tables: dict[tuple[str, date], pa.Table] = field(default_factory=dict)
-    counts: dict[date, Books] = field(default_factory=dict)
-    clock: datetime | None = None
-    counted_late_to: int = np.iinfo(np.int64).max
-    taken: dict[str, tuple[int, int]] = field(default_factory=dict)
-    ranges: dict[str, tuple[int, int]] = field(default_factory=dict)
+    tables: Mapping[tuple[str, date], pa.Table] = field(default_factory=dict)
+    counts: Mapping[date, Books] = field(default_factory=dict)
+    clock: Clock = field(default_factory=Clock)
+    taken: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    ranges: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    loan: int = 0
+    quiet_since_s: int | None = None
 
     def __reduce__(self) -> tuple[object, ...]:
         raise TypeError("curated rows are written where they are made")
@@ -57,54 +72,68 @@ class CuratedBucket:
     @property
     def mark_begin_s(self) -> int:
         """Where the span begins that the window's mark stands for: quiet windows of a day are one span."""
-        window, since_s = self.portion.window, self.recent.quiet_since_s
+        window, since_s = self.portion.window, self.quiet_since_s
         assert window is not None
         goes_on = since_s is not None and self.is_quiet and mark_day(window.begin_s) == window.mark_day
         return since_s if goes_on and since_s is not None else window.begin_s
 
-    def counts_of(self, day: date) -> Books:
-        """The counts of a day, made where there are none yet."""
-        return self.counts.setdefault(day, Books())
-
 
 def curate(
-    portion: Portion, tables: dict[str, pa.Table], recent: Recent, lookback: timedelta, lateness: timedelta
+    portion: Portion, tables: Mapping[str, pa.Table], recent: Recent, lookback: timedelta, lateness: timedelta
 ) -> CuratedBucket:
     """Drops duplicates, sorts, splits by day, counts. The order of the rows changes nothing.
 
     In a window the clock lags behind the latest receive time by the lateness, for receive times
     out of order; a batch input has all its rows.
     """
-    curated = CuratedBucket(portion, recent)
-    for row in tables.pop(COUNTS, pa.table({})).to_pylist():
-        curated.counts_of(date_of(row["days"])).add(row["kind"], row["key"], row["count"])
-    for row in tables.pop(TAKEN, pa.table({})).to_pylist():
-        begin, end = curated.taken.get(row["part"], (row["begin"], row["end"]))
-        curated.taken[row["part"]] = (min(begin, row["begin"]), max(end, row["end"]))
-    for row in tables.pop(RANGES, pa.table({})).to_pylist():
-        read_bytes, payloads = curated.ranges.get(row["range"], (0, 0))
-        curated.ranges[row["range"]] = (read_bytes + row["read_bytes"], payloads + row["payloads"])
-    _set_clock(curated, tables.pop(CLOCK, None), lateness)
+    counts: dict[date, Books] = defaultdict(Books)
+    for row in _rows(tables, COUNTS):
+        counts[date_of(row["days"])].add(row["kind"], row["key"], row["count"])
+    landed: dict[tuple[str, date], pa.Table] = {}
     for dataset in LANDING_DATASETS:
         if dataset in tables:
-            _curate_dataset(curated, dataset, tables[dataset].combine_chunks(), lookback)
-    if curated.holds_ranges and not curated.counts:
-        curated.counts_of(UNKNOWN_DATE)
-    return curated
+            landed |= _curate_dataset(counts, recent, dataset, tables[dataset].combine_chunks(), lookback)
+    clock = _clock(portion, recent, tables.get(CLOCK), lateness)
+    curated = CuratedBucket(
+        portion, landed, dict(counts), clock, _taken(tables), _ranges(tables), recent.loan, recent.quiet_since_s
+    )
+    return replace(curated, counts={UNKNOWN_DATE: Books()}) if curated.holds_ranges and not counts else curated
 
 
-def _set_clock(curated: CuratedBucket, clocks: pa.Table | None, lateness: timedelta) -> None:
+def _rows(tables: Mapping[str, pa.Table], kind: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = tables[kind].to_pylist() if kind in tables else []
+    return found
+
+
+def _taken(tables: Mapping[str, pa.Table]) -> dict[str, tuple[int, int]]:
+    """Of each part that a stream's source read, the smallest begin and the largest end."""
+    taken: dict[str, tuple[int, int]] = {}
+    for row in _rows(tables, TAKEN):
+        begin, end = taken.get(row["part"], (row["begin"], row["end"]))
+        taken[row["part"]] = (min(begin, row["begin"]), max(end, row["end"]))
+    return taken
+
+
+def _ranges(tables: Mapping[str, pa.Table]) -> dict[str, tuple[int, int]]:
+    """Of each range of a batch input, the sum of its bytes and of its payloads."""
+    ranges: dict[str, tuple[int, int]] = {}
+    for row in _rows(tables, RANGES):
+        read_bytes, payloads = ranges.get(row["range"], (0, 0))
+        ranges[row["range"]] = (read_bytes + row["read_bytes"], payloads + row["payloads"])
+    return ranges
+
+
+def _clock(portion: Portion, recent: Recent, clocks: pa.Table | None, lateness: timedelta) -> Clock:
     seen = None if clocks is None else pc.max(clocks["received_at"].cast(pa.int64())).as_py()
-    window = curated.portion.window
+    window = portion.window
     if window is None:
-        curated.clock = _moment(seen)
-        return
-    recent, lag = curated.recent, lateness // timedelta(microseconds=1)
-    before = recent.latest
-    recent.latest = max((t for t in (before, seen) if t is not None), default=None)
+        return Clock(_moment(seen))
+    lag, before = lateness // timedelta(microseconds=1), recent.latest
+    latest = max((t for t in (before, seen) if t is not None), default=None)
     # a collector's clock that is ahead must not close what is open: nothing was received after it was in the log
-    curated.clock = _moment(None if recent.latest is None else min(recent.latest, window.end_s * 1_000_000) - lag)
-    curated.counted_late_to = -1 if before is None else min(before, window.begin_s * 1_000_000) - lag
+    closes_to = None if latest is None else min(latest, window.end_s * 1_000_000) - lag
+    counted_late_to = -1 if before is None else min(before, window.begin_s * 1_000_000) - lag
+    return Clock(_moment(closes_to), counted_late_to, latest)
 
 
 def _moment(micros: int | None) -> datetime | None:
@@ -112,27 +141,32 @@ def _moment(micros: int | None) -> datetime | None:
     return moment
 
 
-def _curate_dataset(curated: CuratedBucket, dataset: str, table: pa.Table, lookback: timedelta) -> None:
+def _curate_dataset(
+    counts: dict[date, Books], recent: Recent, dataset: str, table: pa.Table, lookback: timedelta
+) -> dict[tuple[str, date], pa.Table]:
+    """The rows that land, by day; `counts` gets what became of them all."""
+    landed = {}
     days = days_of(table["received_at"])
     dates = {int(d): date_of(d) for d in np.unique(days)}
     table = _as_in_files(dataset, table)
-    is_duplicate = _duplicate_rows(dataset, table, curated.recent, lookback)
+    is_duplicate = _duplicate_rows(dataset, table, recent, lookback)
     is_primary = table["is_primary"].to_numpy()
     for number, day in dates.items():
         within = days == number
-        counts = curated.counts_of(day)
-        counts.duplicate += int(np.count_nonzero(within & is_duplicate & is_primary))
+        of_day = counts[day]
+        of_day.duplicate += int(np.count_nonzero(within & is_duplicate & is_primary))
         kept = table.filter(pa.array(within & ~is_duplicate))
         if not kept.num_rows:
             continue
         primary = pc.sum(kept["is_primary"]).as_py()
         if dataset == QUARANTINE:
             for reason in kept.filter(kept["is_primary"])["reason"].to_pylist():  # an attached row is no event
-                counts.add("quarantined", reason, 1)
+                of_day.add("quarantined", reason, 1)
         else:
-            counts.landed += primary
-        counts.add("rows", dataset, kept.num_rows)
-        curated.tables[dataset, day] = _sorted(kept.drop_columns(["is_primary"])).cast(load(dataset).arrow)
+            of_day.landed += primary
+        of_day.add("rows", dataset, kept.num_rows)
+        landed[dataset, day] = _sorted(kept.drop_columns(["is_primary"])).cast(load(dataset).arrow)
+    return landed
 
 
 def _as_in_files(dataset: str, table: pa.Table) -> pa.Table:
@@ -163,3 +197,11 @@ _FRESH = {QUARANTINE: ["body"]}
 def _sorted(table: pa.Table) -> pa.Table:
     keys = [(name, "ascending") for name in _SORT_KEYS if name in table.column_names]
     return table.sort_by(keys)
+
+
+def remembered(curated: CuratedBucket, lookback: timedelta) -> Published:
+    """What the bucket has to remember of a portion, once every file of it is written."""
+    quiet_since_s = curated.mark_begin_s if curated.portion.window is not None and curated.is_quiet else None
+    closes_to = curated.clock.closes_to
+    forget_before = None if closes_to is None else micros_of(closes_to - lookback)
+    return Published(curated.tables, curated.clock.latest, quiet_since_s, forget_before)

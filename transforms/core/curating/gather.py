@@ -14,6 +14,7 @@ from schemas.registry import SUGGESTIONS
 from transforms.core.curating.curate import CuratedBucket
 from transforms.core.output.published import PublishedRows, whole_days
 from transforms.core.recent.open_facts import OpenFacts, plain_schema
+from transforms.core.recent.recent import Recent
 from transforms.core.suggestions.facts import micros
 from transforms.core.suggestions.lives import Published
 from transforms.core.suggestions.rows import ATTACHED, FACTS
@@ -48,17 +49,18 @@ class Material(Protocol):
 class FromFiles:
     """Read from the output: as far back as a life can reach that nobody has closed."""
 
-    def __init__(self, curated: CuratedBucket, horizon: timedelta, lookback: timedelta) -> None:
+    def __init__(self, curated: CuratedBucket, recent: Recent, horizon: timedelta, lookback: timedelta) -> None:
         self._curated = curated
+        self._recent = recent
         self._lookback = lookback
-        self._begin = _begin(curated, curated.recent.published, horizon + lookback)
+        self._begin = _begin(curated, recent.published, horizon + lookback)
         self.facts = {name: self._gather(name, tuple(plain_schema(name).names)) for name in FACTS}
 
     @cached_property
     def _lives(self) -> tuple[pa.Array, list[np.ndarray]]:
         """Ids and spans, from the day on which the first life that is still remembered may have closed."""
         begin = self._begin - whole_days(self._lookback) * timedelta(days=1)
-        rows = self._curated.recent.published
+        rows = self._recent.published
         table = rows.read(SUGGESTIONS, rows.days(SUGGESTIONS, begin, date.max), LIFE_COLUMNS)
         if not table.num_rows:
             return pa.array([], pa.string()), [np.array([], dtype=np.int64)] * 2
@@ -87,9 +89,9 @@ class FromFiles:
 
     def _gather(self, dataset: str, columns: tuple[str, ...]) -> Gathered:
         curated, schema = self._curated, plain_schema(dataset, columns)
-        assert curated.clock is not None
-        published = curated.recent.published
-        last = date.max if curated.recent.is_kept else curated.clock.date()  # kept rows serve later clocks, too
+        assert curated.clock.closes_to is not None
+        published = self._recent.published
+        last = date.max if self._recent.is_kept else curated.clock.closes_to.date()  # kept rows serve later clocks, too
         others = published.read(dataset, published.days(dataset, self._begin, last), columns)
         return _one_batch(curated, dataset, schema, [others.cast(schema)] if others.num_rows else [])
 
@@ -102,7 +104,7 @@ class FromMemory:
         self._own = {name: _one_batch(curated, name, plain_schema(name, c), []).rows for name, c in ATTACHED.items()}
         own = {name: _one_batch(curated, name, plain_schema(name), []) for name in FACTS}
         own_ids = pa.concat_arrays([rows["suggestion_id"] for rows, _ in own.values()])
-        clock = int(micros(pa.array([curated.clock], TIMESTAMP))[0])
+        clock = int(micros(pa.array([curated.clock.closes_to], TIMESTAMP))[0])
         found = kept.come_up(own_ids, clock)
         self.facts = {name: Gathered(_joined(rows, found[name]), count) for name, (rows, count) in own.items()}
 
@@ -121,13 +123,13 @@ class FromMemory:
         return self._kept, self._own
 
 
-def gather(curated: CuratedBucket, horizon: timedelta, lookback: timedelta) -> Material:
+def gather(curated: CuratedBucket, recent: Recent, horizon: timedelta, lookback: timedelta) -> Material:
     """From memory where that is complete for the portion's facts, else from files."""
-    kept = curated.recent.open_facts
+    kept = recent.open_facts
     earliest = min((_earliest(t) for (name, _), t in curated.tables.items() if name in FACTS), default=None)
     if kept is not None and (earliest is None or earliest >= kept.floor):
         return FromMemory(curated, kept)
-    return FromFiles(curated, horizon, lookback)
+    return FromFiles(curated, recent, horizon, lookback)
 
 
 def life_spans(suggestions: pa.Table) -> tuple[pa.Array, list[np.ndarray]]:
@@ -156,8 +158,8 @@ def _begin(curated: CuratedBucket, published: PublishedRows, reach: timedelta) -
     What was open at the end of the input before this one has its last facts on the
     last day that has any; its first ones lie at most the reach before.
     """
-    assert curated.clock is not None
-    start = min((day for name, day in curated.tables if name in FACTS), default=curated.clock.date())
+    assert curated.clock.closes_to is not None
+    start = min((day for name, day in curated.tables if name in FACTS), default=curated.clock.closes_to.date())
     before = [d for name in FACTS for d in published.days(name, _EPOCH_DAY, start - timedelta(days=1))]
     return max(before, default=start) - whole_days(reach) * timedelta(days=1)
 

@@ -1,7 +1,8 @@
 """A bucket's curated rows, and what earlier runs left open -> its suggestions that are over."""
 
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
+from dataclasses import replace
+from datetime import date, timedelta
 from functools import partial
 
 import numpy as np
@@ -10,7 +11,9 @@ import pyarrow as pa
 from schemas.registry import SUGGESTIONS
 from transforms.core.curating.curate import CuratedBucket
 from transforms.core.curating.gather import Gathered, Material, gather, life_spans
+from transforms.core.output.books import Books
 from transforms.core.recent.open_facts import OpenFacts
+from transforms.core.recent.recent import Recent
 from transforms.core.suggestions.facts import Facts, micros
 from transforms.core.suggestions.lives import ClosingRule, find_lives
 from transforms.core.suggestions.rows import suggestion_rows
@@ -19,30 +22,38 @@ from transforms.core.times import TIMESTAMP, date_of, days_of
 _MICROSECOND = timedelta(microseconds=1)
 
 
-def join_suggestions(curated: CuratedBucket, horizon: timedelta, lookback: timedelta, close_open: bool) -> None:
-    """Adds the suggestions that are over, by the day they closed on, and counts late facts.
+def join_suggestions(
+    curated: CuratedBucket, recent: Recent, horizon: timedelta, lookback: timedelta, close_open: bool
+) -> CuratedBucket:
+    """The same with the suggestions that are over, by the day they closed on, and late facts counted.
 
-    Raises StorageUnavailable where published rows cannot be read.
+    What is open goes to the bucket's memory. Raises StorageUnavailable where published rows cannot be read.
     """
-    if curated.clock is None:
-        return
-    clock = int(micros(pa.array([curated.clock], TIMESTAMP))[0])
+    if curated.clock.closes_to is None:
+        return curated
+    clock = int(micros(pa.array([curated.clock.closes_to], TIMESTAMP))[0])
     rule = ClosingRule(horizon // _MICROSECOND, lookback // _MICROSECOND, clock, close_open)
-    material = gather(curated, horizon, lookback)
+    material = gather(curated, recent, horizon, lookback)
     codes, ids = _codes(material.facts)
     received = np.concatenate([micros(g.rows["received_at"]) for g in material.facts.values()])
     visible = (received <= rule.clock) & (codes >= 0)
     lives = find_lives(codes[visible], received[visible], material.published(ids), rule)
     of_fact, is_late = np.full(len(codes), -1), np.zeros(len(codes), dtype=bool)
     of_fact[visible], is_late[visible] = lives.of_fact, lives.is_late
-    by_dataset = _count_late_and_split(curated, material.facts, of_fact, is_late)
+    counts = {day: books.copy() for day, books in curated.counts.items()}
+    by_dataset = _count_late_and_split(curated, counts, material.facts, of_fact, is_late)
+    over: dict[date, pa.Table] = {}
     if len(lives.first):
         attached = material.attached({name: facts.rows for name, facts in by_dataset.items()})
-        _publish(curated, suggestion_rows(by_dataset, attached, lives, rule.horizon))
-    if curated.recent.is_kept:
+        over = _by_day(suggestion_rows(by_dataset, attached, lives, rule.horizon))
+    for day, table in over.items():
+        counts.setdefault(day, Books()).add("rows", SUGGESTIONS, table.num_rows)
+    if recent.is_kept:
         due = np.where(codes >= 0, received - 1, -1)  # what is not visible yet comes up when the clock reaches it
         due[visible] = lives.open_until
-        _keep_open(curated, material, due, rule)
+        _keep_open(recent, over.values(), material, due, rule)
+    suggestions = {(SUGGESTIONS, day): table for day, table in over.items()}
+    return replace(curated, tables={**curated.tables, **suggestions}, counts=counts)
 
 
 def _codes(facts: dict[str, Gathered]) -> tuple[np.ndarray, pa.Array]:
@@ -52,7 +63,11 @@ def _codes(facts: dict[str, Gathered]) -> tuple[np.ndarray, pa.Array]:
 
 
 def _count_late_and_split(
-    curated: CuratedBucket, facts: dict[str, Gathered], of_fact: np.ndarray, is_late: np.ndarray
+    curated: CuratedBucket,
+    counts: dict[date, Books],
+    facts: dict[str, Gathered],
+    of_fact: np.ndarray,
+    is_late: np.ndarray,
 ) -> dict[str, Facts]:
     """Each dataset's rows of published lives; late ones are counted on their day, once.
 
@@ -61,9 +76,9 @@ def _count_late_and_split(
     split, start = {}, 0
     for name, (rows, own) in facts.items():
         life, late = of_fact[start : start + rows.num_rows], is_late[start : start + rows.num_rows].copy()
-        late[own:] &= micros(rows["received_at"])[own:] > curated.counted_late_to
+        late[own:] &= micros(rows["received_at"])[own:] > curated.clock.counted_late_to
         for day, count in zip(*np.unique(days_of(rows["received_at"])[late], return_counts=True), strict=True):
-            curated.counts_of(date_of(day)).add("late", name, int(count))
+            counts.setdefault(date_of(day), Books()).add("late", name, int(count))
         within = np.flatnonzero(life >= 0)
         kept = rows if len(within) == rows.num_rows else rows.take(pa.array(within))
         split[name] = Facts(kept, life[within])
@@ -71,26 +86,26 @@ def _count_late_and_split(
     return split
 
 
-def _publish(curated: CuratedBucket, rows: pa.Table) -> None:
+def _by_day(rows: pa.Table) -> dict[date, pa.Table]:
+    """Rows of suggestions, sorted, by the day they closed on."""
     keys = ("installation_id", "session_id", "displayed_at", "suggestion_id", "first_received_at")
     rows = rows.sort_by([(name, "ascending") for name in keys])
     days = days_of(rows["closed_at"])
-    for number in np.unique(days):
-        day = date_of(number)
-        curated.tables[SUGGESTIONS, day] = rows.filter(pa.array(days == number))
-        curated.counts_of(day).add("rows", SUGGESTIONS, int(np.count_nonzero(days == number)))
+    return {date_of(number): rows.filter(pa.array(days == number)) for number in np.unique(days)}
 
 
-def _keep_open(curated: CuratedBucket, material: Material, due: np.ndarray, rule: ClosingRule) -> None:
+def _keep_open(
+    recent: Recent, over: Iterable[pa.Table], material: Material, due: np.ndarray, rule: ClosingRule
+) -> None:
     """Keeps for the next window what may yet become part of a suggestion, and the lives that are just over."""
     still_open, start = {}, 0
     for name, (rows, _) in material.facts.items():
         mine = due[start : start + rows.num_rows]
         still_open[name] = rows.filter(pa.array(mine >= 0)), mine[mine >= 0]
         start += rows.num_rows
-    over = [life_spans(table) for (name, _), table in curated.tables.items() if name == SUGGESTIONS]
-    curated.recent.open_facts, attached = material.kept()
-    curated.recent.later.append(partial(_take_in, curated.recent.open_facts, attached, still_open, over, rule))
+    spans = [life_spans(table) for table in over]
+    recent.open_facts, attached = material.kept()
+    recent.put_off(partial(_take_in, recent.open_facts, attached, still_open, spans, rule))
 
 
 def _take_in(

@@ -110,7 +110,7 @@ def window_facts(curated: CuratedBucket, day: date) -> dict[str, Any]:
             "window_events": sum(b.events for b in curated.counts.values()),
             "window_accounted": sum(b.accounted for b in curated.counts.values()),
             "window_rows": sum(b.rows.total() for b in curated.counts.values()),
-            "latest_received_at": curated.recent.latest,
+            "latest_received_at": curated.clock.latest,
             "positions_begin": sorted((part, begin) for part, (begin, _) in curated.taken.items()),
             "positions_end": sorted((part, end) for part, (_, end) in curated.taken.items()),
         }

@@ -1,6 +1,7 @@
 """Counts of what came in and where every event went."""
 
 from collections import Counter
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +34,10 @@ class Books:
             found[key] += count
         else:
             setattr(self, column, found + count)
+
+    def copy(self) -> "Books":
+        """The same counts, to be changed by themselves."""
+        return deepcopy(self)
 
     def add_row(self, row: dict[str, Any]) -> None:
         """Adds a ledger row as pyarrow gives it: maps as lists of pairs."""

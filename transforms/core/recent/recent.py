@@ -1,9 +1,9 @@
 """What a bucket published lately, so far as later rows depend on it.
 
 A batch run reads it from the files, once. The endless job reads it when it
-starts and keeps it in memory from window to window: keys of events, to tell
-duplicates, and what belongs to suggestions that are not over. What is kept is a
-function of the files: it may be dropped at any time and read again.
+starts and keeps it in memory from window to window (`memory`): keys of events, to
+tell duplicates, and what belongs to suggestions that are not over. It follows
+from the files alone, so it may be dropped at any time and read again.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -13,21 +13,22 @@ from functools import partial
 import numpy as np
 import pyarrow as pa
 
-from transforms.core.output.layout import Output
 from transforms.core.output.ledger import is_quiet
 from transforms.core.output.published import PublishedRows, days_around, key_column
 from transforms.core.recent.key_index import KeyIndex
 from transforms.core.recent.open_facts import OpenFacts
-from transforms.core.shuffle.windows import Portion, Window
+from transforms.core.shuffle.windows import Window
 from transforms.core.times import DAY_MICROS, UNKNOWN_DATE, date_of, micros_of
 
 _NO_KEYS = pa.array([], pa.string())
 
 
 class Recent:
-    """See the module. `latest` is the latest receive time that the stream has seen, in microseconds.
+    """What one bucket remembers; `BucketMemory` lends it to whoever works on a portion of that bucket.
 
-    What only the next window needs is put off, as `later`, until all files of this one are written.
+    `latest` is the latest receive time that the stream has seen, in microseconds since 1970. `is_kept` says that
+    the next window goes on with it. Work that only the next window needs is put off until all files of this
+    one are written: then nobody waits for it.
     """
 
     def __init__(self, published: PublishedRows, *, is_kept: bool) -> None:
@@ -36,7 +37,8 @@ class Recent:
         self.open_facts: OpenFacts | None = None
         self.latest: int | None = None
         self.quiet_since_s: int | None = None
-        self.later: list[Callable[[], None]] = []
+        self.loan = 0
+        self._put_off: list[Callable[[], None]] = []
         self._keys: dict[str, tuple[KeyIndex, int]] = {}
 
     def read_mark(self, window: Window) -> None:
@@ -79,67 +81,29 @@ class Recent:
         index.forget_before(earliest)
         return index
 
+    def put_off(self, work: Callable[[], None]) -> None:
+        """Keeps work for `settle`, which does it in the order in which it was put off."""
+        self._put_off.append(work)
+
     def settle(self) -> None:
         """Does what was put off."""
-        while self.later:
-            self.later.pop(0)()
+        while self._put_off:
+            self._put_off.pop(0)()
 
     def remember(self, tables: Mapping[tuple[str, date], pa.Table]) -> None:
-        """Takes in the keys of rows that were just published."""
+        """Takes in, once it is settled, the keys of rows that were just published."""
         for (dataset, _), table in tables.items():
             if dataset in self._keys:
                 times = pa.concat_arrays(table["received_at"].chunks).cast(pa.int64()).fill_null(0).to_numpy()
                 keys = pa.concat_arrays(table[key_column(dataset)].chunks)
-                self.later.append(partial(self._keys[dataset][0].add, keys, times))
+                self.put_off(partial(self._keys[dataset][0].add, keys, times))
 
     def forget_before(self, earliest: int) -> None:
-        """Lets go of keys of rows received earlier; where one matters yet, the files are read."""
-        self.later.append(partial(self._forget_before, earliest))
+        """Lets go, once it is settled, of keys of rows received earlier; where one matters yet, the files are read."""
+        self.put_off(partial(self._forget_before, earliest))
 
     def _forget_before(self, earliest: int) -> None:
         for dataset, (index, complete_from) in self._keys.items():
             if earliest > complete_from:
                 index.forget_before(earliest)
                 self._keys[dataset] = (index, earliest)
-
-
-_KEPT: dict[tuple[Output, str, int], tuple[int, Recent]] = {}
-"""What this process keeps, by output, stream and bucket, with the boundary up to which it is true."""
-
-
-def _place(output: Output, portion: Portion) -> tuple[Output, str, int]:
-    assert portion.window is not None
-    return output, portion.window.stream, portion.bucket
-
-
-def take(output: Output, portion: Portion, published: PublishedRows) -> Recent:
-    """What was published before a portion: as this process kept it, else to be read from files."""
-    if portion.window is None:
-        return Recent(published, is_kept=False)
-    boundary_s, kept = _KEPT.pop(_place(output, portion), (None, None))
-    if kept is not None and boundary_s == portion.window.begin_s:
-        kept.published = published
-        kept.settle()
-        return kept
-    recent = Recent(published, is_kept=True)
-    recent.read_mark(portion.window)
-    return recent
-
-
-def keep(output: Output, portion: Portion, recent: Recent) -> None:
-    """Keeps it for the next window, once every file of this one is written."""
-    if portion.window is not None:
-        _KEPT[_place(output, portion)] = (portion.window.end_s, recent)
-
-
-def settle(output: Output, portion: Portion) -> None:
-    """Does what a published portion put off, if nobody has taken it up since.
-
-    Nobody else has it meanwhile: after a failure a runner may go on in a thread beside this one. Where
-    it is missed, or where this fails, the files are read.
-    """
-    place = _place(output, portion)
-    kept = _KEPT.pop(place, None)
-    if kept is not None:
-        kept[1].settle()
-        _KEPT[place] = kept
