@@ -11,10 +11,13 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import StandardOptions
 
 from pipelines.ingest import Ingest, IngestSettings
-from pipelines.options.flags import JobOptions, parse_pipeline_options, pipeline_error, run_job, share
+from pipelines.options.beam_options import JobOptions, parse_pipeline_options
+from pipelines.options.flags import share
 from pipelines.options.ingest_flags import add_ingest_flags, held_output, ingest_flags_of, tune_memory
 from pipelines.options.input_files import input_files
+from pipelines.running.command import run_job
 from pipelines.running.progress import shown
+from pipelines.running.runner_errors import pipeline_error
 from pipelines.running.summary import describe
 from pipelines.running.verdict import unusable
 from schemas.errors import InternalError, Reason, StorageUnavailable, UnbalancedBooks, UnusableInput

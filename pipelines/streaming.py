@@ -12,9 +12,11 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import DebugOptions, PipelineOptions, PortableOptions, StandardOptions
 
 from pipelines.ingest import Ingest, IngestSettings, StreamSettings
-from pipelines.options.flags import duration, parse_pipeline_options, run_job, whole_number
+from pipelines.options.beam_options import parse_pipeline_options
+from pipelines.options.flags import duration, whole_number
 from pipelines.options.ingest_flags import add_ingest_flags, held_output, ingest_flags_of, tune_memory
 from pipelines.options.input_files import check_apart
+from pipelines.running.command import run_job
 from pipelines.streams.prism import find_prism, prism
 from pipelines.streams.start import begin
 from pipelines.streams.two_processes import Reader, TwoProcessRunner

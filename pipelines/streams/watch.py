@@ -11,8 +11,8 @@ from typing import Any
 
 from apache_beam.runners.runner import PipelineState
 
-from pipelines.options.flags import pipeline_error
 from pipelines.running.interrupts import end_at_once, handle_by
+from pipelines.running.runner_errors import pipeline_error
 from pipelines.streams.flink import cancel_flink_job
 from pipelines.streams.metrics import StreamMetrics
 from pipelines.streams.start import topic_admin

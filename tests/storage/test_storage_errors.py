@@ -25,7 +25,7 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_disk_that_takes_no_more(raw: Path, tmp_path: Path) -> None:
     """The operating system refuses to write on: here by a limit on the size of files."""
     code = (
-        "import resource, sys\nfrom pipelines import batch\nfrom pipelines.options.flags import run_job\n"
+        "import resource, sys\nfrom pipelines import batch\nfrom pipelines.running.command import run_job\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))\nrun_job(batch.main)"
     )
     flags = [f"--input={raw}", f"--output={tmp_path}/out", f"--key_ring={KEY_RING}", "--buckets=4"]

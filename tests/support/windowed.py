@@ -14,6 +14,7 @@ from transforms.core.curating.join import join_suggestions
 from transforms.core.curating.publish import Publisher
 from transforms.core.decoding.decode import BlockDecoder
 from transforms.core.keys import keyring
+from transforms.core.keys.step_keys import step_keys_of
 from transforms.core.output.layout import Listing
 from transforms.core.output.published import PublishedRows
 from transforms.core.protecting.places.geo import GeoDatabase
@@ -33,13 +34,13 @@ class Windows:
 
     def __init__(self, output: Path, buckets: int = 2, lookback: timedelta = timedelta(days=1),
                  horizon: timedelta = timedelta(minutes=30), lateness: timedelta = timedelta(0)) -> None:  # fmt: skip
-        ring = keyring.load(KEY_RING)
+        keys = step_keys_of(keyring.load(KEY_RING))
         self._output, self._buckets = str(output), buckets
         self._lookback, self._horizon, self._lateness = lookback, horizon, lateness
-        self._decoder = BlockDecoder(ring, buckets)
-        self._protector = Protector(ring, GeoDatabase(default_geo_database(), 15_000), buckets)
-        self._sealer = ring.sealer()
-        self._publisher = Publisher(self._output, buckets, ring, Listing(self._output))
+        self._decoder = BlockDecoder(keys.quarantine, buckets)
+        self._protector = Protector(keys.pseudonyms, GeoDatabase(default_geo_database(), 15_000), buckets)
+        self._sealer = keys.sealer()
+        self._publisher = Publisher(self._output, buckets, keys.roles, Listing(self._output))
 
     def _pieces(self, block: Block) -> dict[int, list[bytes]]:
         builder, pieces = PieceBuilder(self._sealer, self._buckets), defaultdict(list)

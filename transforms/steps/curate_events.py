@@ -7,7 +7,7 @@ import apache_beam as beam
 
 from transforms.core.curating.curate import CuratedBucket, curate
 from transforms.core.guard import payload_free_errors
-from transforms.core.keys import keyring
+from transforms.core.keys.open_ring import open_sealer
 from transforms.core.output.layout import Listing
 from transforms.core.output.published import PublishedRows
 from transforms.core.recent import recent
@@ -23,7 +23,7 @@ class _Curate(beam.DoFn):
         self._lateness = lateness
 
     def setup(self) -> None:
-        self._sealer = keyring.load(self._key_ring).sealer()
+        self._sealer = open_sealer(self._key_ring)
         self._listing = Listing(self._output)
 
     def process(self, grouped: tuple[Portion, Iterable[bytes]]) -> Iterator[CuratedBucket]:

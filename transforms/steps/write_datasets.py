@@ -8,7 +8,7 @@ import apache_beam as beam
 from transforms.core.curating.curate import CuratedBucket
 from transforms.core.curating.publish import Publisher
 from transforms.core.guard import payload_free_errors
-from transforms.core.keys import keyring
+from transforms.core.keys.open_ring import open_roles
 from transforms.core.output import stream_state
 from transforms.core.output.layout import Listing
 from transforms.core.progress import PROGRESS
@@ -31,8 +31,8 @@ class _Write(beam.DoFn):
         self._lookback = lookback
 
     def setup(self) -> None:
-        ring, listing = keyring.load(self._key_ring), Listing(self._output)
-        self._publisher = Publisher(self._output, self._buckets, ring, listing)
+        keys, listing = open_roles(self._key_ring), Listing(self._output)
+        self._publisher = Publisher(self._output, self._buckets, keys, listing)
 
     def start_bundle(self) -> None:
         self._published: list[Portion] = []

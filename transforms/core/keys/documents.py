@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from schemas.errors import KeyUnavailable
@@ -41,13 +42,28 @@ def read_document(data: bytes, members: frozenset[str]) -> dict[str, Any]:
     return document
 
 
+def write_document(**members: Any) -> bytes:
+    """What `read_document` reads."""
+    return (json.dumps({"version": 1, **members}, indent=1) + "\n").encode()
+
+
+def key_text(key: bytes) -> str:
+    """A key as it stands in a document: base64."""
+    return base64.b64encode(key).decode()
+
+
+def key_texts(keys: Mapping[str, bytes]) -> dict[str, str]:
+    """Keys as they stand in a document, by month."""
+    return {name: key_text(key) for name, key in sorted(keys.items())}
+
+
 def key_of(value: object, place: str) -> bytes:
     """A key's bytes; raises Unsound where it is not 32 bytes in base64, or no random ones."""
     try:
         key = base64.b64decode(value.encode("ascii"), validate=True) if isinstance(value, str) else b""
     except ValueError:
         key = b""
-    if len(key) != KEY_BYTES or base64.b64encode(key).decode() != value:
+    if len(key) != KEY_BYTES or key_text(key) != value:
         raise Unsound(f"{place} is no key of {KEY_BYTES} bytes in base64")
     if len({*key}) == 1:
         raise Unsound(f"{place} is one byte again and again, no key")
