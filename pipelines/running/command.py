@@ -14,6 +14,7 @@ from pipelines.running.interrupts import (
     meet_interrupts,
     was_interrupted,
 )
+from pipelines.running.thread_errors import meet_thread_errors
 from schemas.errors import PipelineError
 from schemas.locations import without_secrets
 
@@ -31,6 +32,7 @@ def run_job(main: Callable[[Sequence[str]], None]) -> NoReturn:
     for handler in logging.getLogger().handlers:
         handler.setLevel(logging.WARNING)  # Prism's lines get their level after their logger has let them through
     meet_interrupts()
+    meet_thread_errors()
     end_what_runs()
     code = 0
     try:

@@ -17,6 +17,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from pipelines.running.thread_errors import expect_thread_errors
+
 INTERRUPTED = 130
 TOLD = "interrupted; run it again to make it whole"
 
@@ -112,7 +114,6 @@ def _woken(*_: Any) -> None:
     deadline.daemon = True
     deadline.start()
     end_children()
-    threading.excepthook = lambda *_: None
-    sys.unraisablehook = lambda *_: None
+    expect_thread_errors()
     logging.disable()
     raise KeyboardInterrupt

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-from pipelines.options.ingest_flags import default_geo_database, tune_memory
+from pipelines.options.ingest_flags import default_geo_database
+from pipelines.running.memory import tune_memory
 from transforms.core import storage
 from transforms.core.batches import COUNTS, QUARANTINE, EventBatch
 from transforms.core.curating.curate import curate
