@@ -22,6 +22,9 @@ from transforms.core.storage.secret_files import check_folder, readable_by_other
 
 PRIVATE_FOLDER = "private"
 
+_MOST_ADDED = 1200
+"""Months; of ten times as many the ring would be larger than what is read of it."""
+
 
 def _parser() -> JobParser:
     parser = job_parser("keys", "Make, show, extend and destroy keys.")
@@ -84,7 +87,12 @@ def rotate(folder: str, private_folder: str, through: str) -> list[str]:
     ring = keyring.load(folder)
     have = sorted({*ring.epochs, *ring.destroyed})
     first, last = min([*have, through]), max([*have, through])
-    missing = [m for m in _months(first, _distance(first, last) + 1) if m not in have]
+    span = _distance(first, last) + 1
+    if span - len(have) > _MOST_ADDED:
+        raise InvalidOptions(
+            f"--through {through}: {span - len(have)} months more than the ring has; allowed are {_MOST_ADDED} at once"
+        )
+    missing = [m for m in _months(first, span) if m not in have]
     private = {r: _load_or_new(private_folder, r) for r in ROLES if r != OPERATORS}
     for month in missing:
         for role, key in ring.add_month(month).items():

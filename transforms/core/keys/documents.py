@@ -9,7 +9,7 @@ from typing import Any
 from schemas.errors import KeyUnavailable
 
 KEY_BYTES = 32
-_MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
+_MONTH = re.compile(r"(?!0000)[0-9]{4}-(0[1-9]|1[0-2])")
 
 
 class Unsound(Exception):
@@ -34,8 +34,8 @@ def read_document(data: bytes, members: frozenset[str]) -> dict[str, Any]:
     if missing := sorted(members - {*document}):
         raise Unsound(f"without {missing[0]!r}")
     version = document.pop("version", None)
-    if version != 1 or isinstance(version, bool):
-        shown = version if isinstance(version, int) else "unknown"
+    if type(version) is not int or version != 1:
+        shown = version if type(version) is int and 0 <= version < 1000 else "unknown"
         raise Unsound(f"of version {shown}; this program reads version 1")
     if document.keys() - members:
         raise Unsound("with a member that this version does not know")
