@@ -17,6 +17,10 @@ TABLES = ("requests", "displays", "outcomes", "redactions", "errors", "quarantin
 """Datasets that a table is made of; `snippets` is none of them."""
 
 
+_OURS = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException, duckdb.SyntaxException)
+"""Errors of a query of ours. What a damaged file raises has no class of its own: bytes changed inside, a plain Error."""
+
+
 def existing_days(output: str) -> list[date]:
     """The received_dates of an output's ledger; none where a run began it and did no more.
 
@@ -52,7 +56,9 @@ def opened(output: str, days: Sequence[date] | None = None) -> Iterator[duckdb.D
             for dataset in TABLES:
                 _create_view(connection, output, dataset, listing, days)
             yield connection
-        except duckdb.IOException as cause:
+        except _OURS:
+            raise
+        except duckdb.Error as cause:
             raise StorageUnavailable(f"cannot read {output}: {type(cause).__name__}") from None
 
 
