@@ -18,7 +18,7 @@ TABLES = ("requests", "displays", "outcomes", "redactions", "errors", "quarantin
 
 
 _OURS = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException, duckdb.SyntaxException)
-"""Errors of a query of ours. What a damaged file raises has no class of its own: bytes changed inside, a plain Error."""
+"""Errors of a query of ours. Damaged files have no class of their own: bytes changed inside raise a plain Error."""
 
 
 def existing_days(output: str) -> list[date]:
