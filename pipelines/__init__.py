@@ -8,8 +8,7 @@ import sys
 
 from pipelines.running.interrupts import meet_interrupts
 
-# Beam's own import warns about an optional Google client on every start; nothing here uses it.
-logging.getLogger().addFilter(lambda record: "apitools not found" not in record.getMessage())
-
 if sys.argv[:1] == ["-m"]:  # a job is being started: its modules are not yet imported
     meet_interrupts()
+    # Beam's own import warns about an optional Google client on every start; nothing here uses it.
+    logging.getLogger().addFilter(lambda record: "apitools not found" not in record.getMessage())

@@ -11,10 +11,14 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import StandardOptions
 
 from pipelines.ingest import Ingest, IngestSettings
-from pipelines.options.flags import JobOptions, parse_pipeline_options, pipeline_error, run_job, share
-from pipelines.options.ingest_flags import add_ingest_flags, held_output, ingest_flags_of, tune_memory
+from pipelines.options.beam_options import JobOptions, parse_pipeline_options
+from pipelines.options.flags import share
+from pipelines.options.ingest_flags import add_ingest_flags, held_output, ingest_flags_of
 from pipelines.options.input_files import input_files
+from pipelines.running.command import run_job
+from pipelines.running.memory import tune_memory
 from pipelines.running.progress import shown
+from pipelines.running.runner_errors import pipeline_error
 from pipelines.running.summary import describe
 from pipelines.running.verdict import unusable
 from schemas.errors import InternalError, Reason, StorageUnavailable, UnbalancedBooks, UnusableInput
@@ -116,7 +120,6 @@ def ranges_of(files: Sequence[storage.SourceFile]) -> list[Range]:
 
 
 def _run_pipeline(options: JobOptions, settings: IngestSettings, ranges: list[Range]) -> None:
-    tune_memory()
     pipeline = beam.Pipeline(options=options.for_runner())
     _ = pipeline | "SourceRanges" >> beam.Create(ranges) | ReadPayloads() | Ingest(settings)
     try:
@@ -144,6 +147,7 @@ def _check_unprocessable(books: Books, told: int | None) -> None:
 
 def main(argv: Sequence[str]) -> None:
     """The command; raises UnusableInput where nothing landed or too much was quarantined."""
+    tune_memory()
     options, digest, books = run_to_end(argv)
     refused = refusals(options.output, digest) if books.quarantined else Refusals(Counter(), {})
     text = describe(books, refused)

@@ -19,7 +19,8 @@ from pipelines.collector.intake import Intake, Policy
 from pipelines.collector.rolling_folder import RollingFolder
 from pipelines.collector.server import allow_connections, listening_socket, serve
 from pipelines.collector.topic import Topic
-from pipelines.options.flags import JobParser, duration, job_parser, run_job, whole_number
+from pipelines.options.flags import JobParser, duration, job_parser, whole_number
+from pipelines.running.command import run_job
 from schemas.errors import InvalidOptions
 from transforms.core import storage
 from transforms.core.reading.kafka.admin import load_config

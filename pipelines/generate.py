@@ -13,7 +13,8 @@ import random
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
-from pipelines.options.flags import job_parser, run_job, whole_number
+from pipelines.options.flags import iso_date, job_parser, whole_number
+from pipelines.running.command import run_job
 from pipelines.synthetic.collectors import Collectors
 from pipelines.synthetic.events import CONTAINERS, Event, new_uuid, opportunity, person
 from pipelines.synthetic.truth import Truth
@@ -81,19 +82,15 @@ def main(argv: Sequence[str]) -> None:
     )
     parser.add_argument("--without_code", action="store_true", help="No event that holds code.")
     parser.add_argument("--without_rubbish", action="store_true", help="No malformed line and no wrong type.")
-    parser.add_argument("--date", metavar="YYYY-MM-DD", help="The day. Default: yesterday (UTC).")
+    parser.add_argument("--date", type=iso_date, metavar="YYYY-MM-DD", help="The day. Default: yesterday (UTC).")
     args = parser.parse_args(list(argv))
-    try:
-        day = date.fromisoformat(args.date) if args.date else datetime.now(UTC).date() - timedelta(days=1)
-    except ValueError:
-        raise InvalidOptions(f"--date {args.date!r}: allowed is YYYY-MM-DD") from None
     if storage.exists(storage.join(args.output, "truth.json")):
         raise InvalidOptions(f"--output {args.output}: there is generated data already")
     truth = generate(
         args.output,
         args.events,
         args.seed,
-        day,
+        args.date or datetime.now(UTC).date() - timedelta(days=1),
         args.container or CONTAINERS,
         with_code=not args.without_code,
         with_rubbish=not args.without_rubbish,

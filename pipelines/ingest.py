@@ -25,7 +25,6 @@ from transforms.core.output.layout import Output
 from transforms.core.protecting.places.geo import REGION_MIN_POPULATION, GeoSettings
 from transforms.core.quarantine.unprocessable import Unprocessable
 from transforms.core.shuffle.pieces import Sealed
-from transforms.steps import refusing_coder
 from transforms.steps.curate_events import CurateEvents
 from transforms.steps.decode_events import DecodeEvents
 from transforms.steps.group_by_bucket import GroupByBucket
@@ -34,8 +33,6 @@ from transforms.steps.join_suggestions import JoinSuggestions
 from transforms.steps.protect_events import ProtectEvents
 from transforms.steps.seal_batches import SealBatches
 from transforms.steps.write_datasets import EarlierDays, WriteDatasets
-
-refusing_coder.register()
 
 
 @dataclass(frozen=True)

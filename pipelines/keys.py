@@ -10,15 +10,20 @@ import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 
-from pipelines.options.flags import JobParser, job_parser, run_job, whole_number
+from pipelines.options.flags import JobParser, job_parser, whole_number
+from pipelines.running.command import run_job
 from schemas.errors import InvalidOptions
 from transforms.core import storage
-from transforms.core.keys import keyring
+from transforms.core.keys import keyring, private_keys
 from transforms.core.keys.documents import check_month
-from transforms.core.keys.keyring import PrivateKeys
+from transforms.core.keys.private_keys import PrivateKeys
+from transforms.core.keys.roles import OPERATORS, ROLES, STANDING
 from transforms.core.storage.secret_files import check_folder, readable_by_others
 
 PRIVATE_FOLDER = "private"
+
+_MOST_ADDED = 1200
+"""Months; of ten times as many the ring would be larger than what is read of it."""
 
 
 def _parser() -> JobParser:
@@ -58,13 +63,13 @@ def create(folder: str, start: str, months: int) -> None:
     if storage.is_local(folder):
         check_folder(storage.local_path(folder), "key ring")
     ring, operators = keyring.create()
-    private = {role: PrivateKeys(role, {}) for role in keyring.ROLES}
-    private["operators"].keys[keyring.STANDING] = operators
+    private = {role: PrivateKeys(role, {}) for role in ROLES}
+    private[OPERATORS].keys[STANDING] = operators
     for month in _months(start, months):
         for role, key in ring.add_month(month).items():
             private[role].keys[month] = key
     for role, keys in private.items():
-        _create(_private_path(storage.join(folder, PRIVATE_FOLDER), role), keyring.dump_private(keys))
+        _create(_private_path(storage.join(folder, PRIVATE_FOLDER), role), private_keys.dump_private(keys))
     _create(path, keyring.dumps(ring))
 
 
@@ -82,8 +87,13 @@ def rotate(folder: str, private_folder: str, through: str) -> list[str]:
     ring = keyring.load(folder)
     have = sorted({*ring.epochs, *ring.destroyed})
     first, last = min([*have, through]), max([*have, through])
-    missing = [m for m in _months(first, _distance(first, last) + 1) if m not in have]
-    private = {r: _load_or_new(private_folder, r) for r in keyring.ROLES if r != "operators"}
+    span = _distance(first, last) + 1
+    if span - len(have) > _MOST_ADDED:
+        raise InvalidOptions(
+            f"--through {through}: {span - len(have)} months more than the ring has; allowed are {_MOST_ADDED} at once"
+        )
+    missing = [m for m in _months(first, span) if m not in have]
+    private = {r: _load_or_new(private_folder, r) for r in ROLES if r != OPERATORS}
     for month in missing:
         for role, key in ring.add_month(month).items():
             private[role].keys[month] = key
@@ -103,10 +113,10 @@ def destroy(folder: str, private_folder: str, month: str) -> None:
         raise InvalidOptions(f"--month {month}: the ring has {_span(ring)}")
     del ring.epochs[month]
     ring.destroyed.append(month)
-    for role in keyring.ROLES:
+    for role in ROLES:
         ring.public_keys[role].pop(month, None)
-        if role != "operators" and storage.exists(_private_path(private_folder, role)):
-            keys = keyring.load_private(_private_path(private_folder, role))
+        if role != OPERATORS and storage.exists(_private_path(private_folder, role)):
+            keys = private_keys.load_private(_private_path(private_folder, role))
             keys.keys.pop(month, None)
             _write_private(private_folder, keys)
     _write_secret(storage.join(folder, keyring.RING_FILE), keyring.dumps(ring))
@@ -114,7 +124,7 @@ def destroy(folder: str, private_folder: str, month: str) -> None:
 
 def _load_or_new(folder: str, role: str) -> PrivateKeys:
     path = _private_path(folder, role)
-    return keyring.load_private(path) if storage.exists(path) else PrivateKeys(role, {})
+    return private_keys.load_private(path) if storage.exists(path) else PrivateKeys(role, {})
 
 
 def _private_path(folder: str, role: str) -> str:
@@ -122,7 +132,7 @@ def _private_path(folder: str, role: str) -> str:
 
 
 def _write_private(folder: str, keys: PrivateKeys) -> None:
-    _write_secret(_private_path(folder, keys.role), keyring.dump_private(keys))
+    _write_secret(_private_path(folder, keys.role), private_keys.dump_private(keys))
 
 
 def _write_secret(path: str, data: bytes) -> None:
@@ -167,7 +177,7 @@ def main(argv: Sequence[str]) -> None:
     ring = keyring.load(args.key_ring)
     private = getattr(args, "private", None) or storage.join(args.key_ring, PRIVATE_FOLDER)
     ring_file = storage.join(args.key_ring, keyring.RING_FILE)
-    _warn_of_readers([ring_file, *(_private_path(private, role) for role in keyring.ROLES)])
+    _warn_of_readers([ring_file, *(_private_path(private, role) for role in ROLES)])
     if args.command == "list":
         _print_list(ring)
         return

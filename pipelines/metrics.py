@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipelines.options.flags import add_date, add_min_installations, job_parser, run_job
+from pipelines.options.flags import add_date, add_min_installations, job_parser
 from pipelines.rates.acceptance import DIMENSIONS, gather_facts, rates
 from pipelines.rates.tables import existing_days, has_landed, opened
+from pipelines.running.command import run_job
 from schemas.errors import InvalidOptions
 from schemas.registry import ACCEPTANCE, load
 from transforms.core import storage

@@ -10,10 +10,11 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from pipelines.options.flags import add_date, add_min_installations, job_parser, run_job
+from pipelines.options.flags import add_date, add_min_installations, job_parser
 from pipelines.rates.tables import existing_days
 from pipelines.reporting.charts import all_charts
 from pipelines.reporting.figures import Figures, gather_figures
+from pipelines.running.command import run_job
 from schemas.errors import InvalidOptions
 from transforms.core import storage
 from transforms.core.output.layout import Output

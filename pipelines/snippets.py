@@ -13,11 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipelines.options.flags import JobParser, add_date, job_parser, run_job
+from pipelines.options.flags import JobParser, add_date, job_parser
+from pipelines.running.command import run_job
 from schemas.errors import InvalidOptions, KeyUnavailable
 from schemas.registry import load
 from transforms.core import storage
-from transforms.core.keys.keyring import PrivateKeys, load_private
+from transforms.core.keys.private_keys import PrivateKeys, load_private
 from transforms.core.keys.role_encryption import columns_by_role, decryption_properties
 from transforms.core.output.layout import Output
 from transforms.core.storage.secret_files import readable_by_others

@@ -12,9 +12,12 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import DebugOptions, PipelineOptions, PortableOptions, StandardOptions
 
 from pipelines.ingest import Ingest, IngestSettings, StreamSettings
-from pipelines.options.flags import duration, parse_pipeline_options, run_job, whole_number
-from pipelines.options.ingest_flags import add_ingest_flags, held_output, ingest_flags_of, tune_memory
+from pipelines.options.beam_options import parse_pipeline_options
+from pipelines.options.flags import duration, whole_number
+from pipelines.options.ingest_flags import add_ingest_flags, held_output, ingest_flags_of
 from pipelines.options.input_files import check_apart
+from pipelines.running.command import run_job
+from pipelines.running.memory import tune_memory
 from pipelines.streams.prism import find_prism, prism
 from pipelines.streams.start import begin
 from pipelines.streams.two_processes import Reader, TwoProcessRunner
@@ -178,13 +181,13 @@ def run(argv: Sequence[str]) -> None:
     with held_output(options), chosen_runner(options) as reader:
         FAILURES.clear()
         state = begin(options)
-        tune_memory()
         with Watch(options, state, reader) as watch:
             watch.until_stopped(build(options, state, reader).run())
 
 
 def main(argv: Sequence[str]) -> None:
     """The command."""
+    tune_memory()
     run(argv)
     print("stopped; every window is whole", file=sys.stderr)
 

@@ -5,7 +5,8 @@ python -m pipelines.verify --datasets datasets/
 
 from collections.abc import Sequence
 
-from pipelines.options.flags import job_parser, run_job
+from pipelines.options.flags import job_parser
+from pipelines.running.command import run_job
 from pipelines.running.summary import describe
 from schemas.errors import InvalidOptions, UnbalancedBooks
 from transforms.core.output.continuity import breaks, lost_messages

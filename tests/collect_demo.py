@@ -14,7 +14,7 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines.options.flags import run_job
+from pipelines.running.command import run_job
 from tests.conftest import run_batch
 from tests.support.brokers import PRISM
 from tests.support.collectors import collecting

@@ -35,6 +35,7 @@ from transforms.core.curating.curate import CuratedBucket, curate
 from transforms.core.curating.join import join_suggestions
 from transforms.core.decoding.decode import BlockDecoder
 from transforms.core.keys import keyring
+from transforms.core.keys.step_keys import step_keys_of
 from transforms.core.protecting.places.geo import GeoDatabase
 from transforms.core.protecting.protect import Protector
 from transforms.core.protecting.protect_rows import RowProtector
@@ -109,11 +110,12 @@ class Job:
         for year in range(2000, 2099):  # a mutated receive time may lie in any plausible month; one year has no keys
             for month in range(1, 13):
                 ring.epochs.setdefault(f"{year}-{month:02d}", bytes(32))
+        keys = step_keys_of(ring)
         unprocessable = Unprocessable(most)
-        self._decoder = BlockDecoder(ring, 1, unprocessable=unprocessable)
-        protector = Protector(ring, GeoDatabase(default_geo_database(), 15_000), 1)
-        self._protector = RowProtector(protector, Quarantine(ring, 1), unprocessable)
-        self._sealer = ring.sealer()
+        self._decoder = BlockDecoder(keys.quarantine, 1, unprocessable=unprocessable)
+        protector = Protector(keys.pseudonyms, GeoDatabase(default_geo_database(), 15_000), 1)
+        self._protector = RowProtector(protector, Quarantine(keys.quarantine, 1), unprocessable)
+        self._sealer = keys.sealer()
 
     def curated(self, block: Block) -> CuratedBucket:
         """What a block publishes."""

@@ -12,7 +12,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pipelines.options.flags import run_job
+from pipelines.running.command import run_job
 from tests.support.brokers import KAFKA_JARS, PRISM, kafka_broker, produce
 from tests.support.feeds import Feed, templates
 from tests.support.stream_jobs import StreamJob

@@ -38,7 +38,8 @@ from tests.support.brokers import Broker, as_message, kafka_broker, produce
 from tests.support.flink_servers import Flink, flink_cluster
 from tests.support.stream_jobs import StreamJob
 from transforms.core.keys import keyring
-from transforms.core.keys.pseudonyms import Pseudonymizer, hex_column
+from transforms.core.keys.pseudonym_columns import ColumnPseudonymizer, hex_column
+from transforms.core.keys.pseudonyms import domain_key
 from transforms.core.output import stream_state
 from transforms.core.output.layout import Output
 from transforms.core.output.ledger import differences, imbalances, read_marks
@@ -105,7 +106,7 @@ def check_books(output: Path) -> None:
 
 def check_rows(output: Path, stream: str, messages: int) -> str:
     """Every event once, in the window of its append time; exits where it is not so."""
-    domain = Pseudonymizer(keyring.load(KEY_RING).correlation, "event")
+    domain = ColumnPseudonymizer(domain_key(keyring.load(KEY_RING).correlation, "event"), remembers=False)
     made = pa.array([domain.of(_ID.format(n)) for n in range(messages)], pa.binary(16))
     expected, ids, misplaced, files = hex_column(made), [], 0, 0
     for path in output.glob("displays/*/*.parquet"):

@@ -1,13 +1,10 @@
 """Flags that the batch job and the endless one share, and what is done before either writes."""
 
-import gc
 import importlib.resources
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-
-import pyarrow as pa
 
 from pipelines.options.flags import duration, whole_number
 from pipelines.options.known_values import read_vocabulary
@@ -80,14 +77,3 @@ def ingest_flags_of(options: Any) -> dict[str, Any]:
     flags = {n: storage.absolute(v) if n in paths else v for n in names for v in [getattr(options, n)]}
     output = Output(storage.absolute(options.output.path))
     return {**flags, "output": output, "vocabulary": read_vocabulary(options.known_values)}
-
-
-def tune_memory() -> None:
-    """Modules are no garbage, and batches are few large objects: collecting less often saves 3 % of the CPU time.
-
-    Arrow's own allocator gives pages back and takes them anew at each batch: malloc saves 3 us an event in
-    DecodeEvents alone.
-    """
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
-    pa.set_memory_pool(pa.system_memory_pool())

@@ -17,6 +17,10 @@ TABLES = ("requests", "displays", "outcomes", "redactions", "errors", "quarantin
 """Datasets that a table is made of; `snippets` is none of them."""
 
 
+_OURS = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException, duckdb.SyntaxException)
+"""Errors of a query of ours. Damaged files have no class of their own: bytes changed inside raise a plain Error."""
+
+
 def existing_days(output: Output) -> list[date]:
     """The received_dates of an output's ledger; none where a run began it and did no more.
 
@@ -51,7 +55,9 @@ def opened(output: Output, days: Sequence[date] | None = None) -> Iterator[duckd
             for dataset in TABLES:
                 _create_view(connection, dataset, listing, days)
             yield connection
-        except duckdb.IOException as cause:
+        except _OURS:
+            raise
+        except duckdb.Error as cause:
             raise StorageUnavailable(f"cannot read {output}: {type(cause).__name__}") from None
 
 

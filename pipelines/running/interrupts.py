@@ -17,11 +17,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from pipelines.running.thread_errors import expect_thread_errors
+
 INTERRUPTED = 130
 TOLD = "interrupted; run it again to make it whole"
 
 _WAKE = signal.SIGUSR1
 _LONGEST_S = 5.0
+_AGAIN_S = 0.2
+"""What comes in the moment in which the main thread begins to sleep or to wait does not end that: it is sent again."""
+
+_heard = threading.Event()
 _waiting: list[threading.Thread] = []
 _running: list[None] = []
 _met: list[None] = []
@@ -93,7 +99,10 @@ def _wait() -> None:
         signal.sigwait([signal.SIGINT])
         if was_interrupted() or not _running:
             end_at_once()
-        signal.pthread_kill(threading.main_thread().ident or 0, _WAKE)
+        _heard.clear()
+        while not _heard.is_set():
+            signal.pthread_kill(threading.main_thread().ident or 0, _WAKE)
+            _heard.wait(_AGAIN_S)
 
 
 def _has_other_threads() -> bool:
@@ -102,6 +111,7 @@ def _has_other_threads() -> bool:
 
 
 def _woken(*_: Any) -> None:
+    _heard.set()
     if was_interrupted() or not _running:
         end_at_once()
     if _own:
@@ -112,7 +122,6 @@ def _woken(*_: Any) -> None:
     deadline.daemon = True
     deadline.start()
     end_children()
-    threading.excepthook = lambda *_: None
-    sys.unraisablehook = lambda *_: None
+    expect_thread_errors()
     logging.disable()
     raise KeyboardInterrupt

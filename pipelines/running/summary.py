@@ -1,6 +1,5 @@
 """The books of a run as a few lines for people."""
 
-from pipelines.running.verdict import describe_refused
 from transforms.core.output.books import Books
 from transforms.core.output.refused import Refusals
 
@@ -23,3 +22,15 @@ def describe(books: Books, refused: Refusals | None = None) -> str:
         lines.append(f"late for their suggestion: {books.late.total()}")
     lines.append("the books balance")
     return "\n".join(lines)
+
+
+def describe_refused(refused: Refusals, most: int = 6) -> list[str]:
+    """Lines for people: what was quarantined, most common first; fields and what they must be, never a value."""
+    lines = []
+    told = [(kind, count) for kind, count in refused.kinds.most_common() if any(kind[1:])]
+    for (reason, dataset, field, expected), count in told[:most]:
+        where = ".".join(part for part in (dataset, field) if part)
+        lines.append(f"  {'':>10}   {count} {reason}: {where}{f' must be {expected}' if expected else ''}")
+    if len(told) > most:
+        lines.append(f"  {'':>10}   and {len(told) - most} more kinds")
+    return lines

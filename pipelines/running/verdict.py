@@ -72,15 +72,3 @@ def _months_to_make(months: set[str], key_ring: str, ring: KeyRing) -> str:
     ends += [missing[-1]] if have and missing[-1] > have[-1] else []
     commands = [f"python -m pipelines.keys rotate --key_ring {key_ring} --through {month}" for month in ends or missing]
     return f"if these receive times are right, {' and '.join(commands)}, and then run it again"
-
-
-def describe_refused(refused: Refusals, most: int = 6) -> list[str]:
-    """Lines for people: what was quarantined, most common first; fields and what they must be, never a value."""
-    lines = []
-    told = [(kind, count) for kind, count in refused.kinds.most_common() if any(kind[1:])]
-    for (reason, dataset, field, expected), count in told[:most]:
-        where = ".".join(part for part in (dataset, field) if part)
-        lines.append(f"  {'':>10}   {count} {reason}: {where}{f' must be {expected}' if expected else ''}")
-    if len(told) > most:
-        lines.append(f"  {'':>10}   and {len(told) - most} more kinds")
-    return lines

@@ -12,7 +12,7 @@ import time
 
 from apache_beam.runners.worker.sdk_worker import SHORT_ID_CACHE, SdkHarness
 
-from pipelines.options.ingest_flags import tune_memory
+from pipelines.running.memory import tune_memory
 from transforms.core.guard import FAILURES
 
 _LOOK_S = 0.1

@@ -15,7 +15,7 @@ from apache_beam.portability.api import beam_fn_api_pb2, beam_fn_api_pb2_grpc, b
 from apache_beam.runners.portability.portable_runner import PortableRunner
 from apache_beam.transforms.environments import ExternalEnvironment
 
-from pipelines.options.flags import pipeline_error
+from pipelines.running.runner_errors import pipeline_error
 from pipelines.streams.prism import die_together
 from schemas.errors import PipelineError, RunnerUnavailable
 

@@ -11,8 +11,9 @@ from typing import Any
 
 from apache_beam.runners.runner import PipelineState
 
-from pipelines.options.flags import pipeline_error
 from pipelines.running.interrupts import end_at_once, handle_by
+from pipelines.running.runner_errors import pipeline_error
+from pipelines.running.thread_errors import expect_thread_errors
 from pipelines.streams.flink import cancel_flink_job
 from pipelines.streams.metrics import StreamMetrics
 from pipelines.streams.start import topic_admin
@@ -157,7 +158,7 @@ class Watch:
         return sum(max(end - positions.get(part_name(p, generation), 0), 0) for p, end in ends.items())
 
     def _cancel(self, result: Any) -> None:
-        threading.excepthook = lambda *_: None  # Beam's threads for a job that is gone end with a KeyError
+        expect_thread_errors()
         if self._options.flink_rest is not None:
             cancel_flink_job(self._options.flink_rest, result)
         elif result.state in (PipelineState.RUNNING, PipelineState.STARTING):

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-from pipelines.options.ingest_flags import default_geo_database, tune_memory
+from pipelines.options.ingest_flags import default_geo_database
+from pipelines.running.memory import tune_memory
 from transforms.core import storage
 from transforms.core.batches import COUNTS, QUARANTINE, EventBatch
 from transforms.core.curating.curate import curate
@@ -19,6 +20,7 @@ from transforms.core.curating.join import join_suggestions
 from transforms.core.curating.publish import Publisher
 from transforms.core.decoding.decode import BlockDecoder
 from transforms.core.keys import keyring
+from transforms.core.keys.step_keys import step_keys_of
 from transforms.core.output.layout import Output
 from transforms.core.protecting.places.geo import GeoDatabase
 from transforms.core.protecting.protect import Protector
@@ -43,10 +45,10 @@ def main(raw: str, key_ring: str, output: str) -> None:
     """Prints CPU seconds by step, and sealed bytes, as JSON."""
     tune_memory()
     with clock("set up"):
-        ring = keyring.load(key_ring)
-        decoder = BlockDecoder(ring, BUCKETS)
-        protector = Protector(ring, GeoDatabase(default_geo_database(), 15_000), BUCKETS)
-        sealer = ring.sealer()
+        keys = step_keys_of(keyring.load(key_ring))
+        decoder = BlockDecoder(keys.quarantine, BUCKETS)
+        protector = Protector(keys.pseudonyms, GeoDatabase(default_geo_database(), 15_000), BUCKETS)
+        sealer = keys.sealer()
         builder = PieceBuilder(sealer, BUCKETS)
     pieces: dict[int, list[bytes]] = defaultdict(list)
     for file in storage.expand_inputs([raw]):
@@ -69,7 +71,7 @@ def main(raw: str, key_ring: str, output: str) -> None:
         for bucket, piece in builder.finish():
             pieces[bucket].append(piece)
     listing, memory = Output(output).listing(), BucketMemory()
-    publisher = Publisher(listing, BUCKETS, ring)
+    publisher = Publisher(listing, BUCKETS, keys.roles)
     for bucket, sealed in sorted(pieces.items()):
         with clock("CurateEvents"):
             portion = Portion("bench", bucket)

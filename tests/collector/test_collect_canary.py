@@ -21,7 +21,7 @@ SCRIPT = """
 import sys
 from pipelines import collect
 from pipelines.collector import connections, intake, rolling_folder
-from pipelines.options.flags import run_job
+from pipelines.running.command import run_job
 
 real_sort, real_commit = intake.sort_events, rolling_folder.RollingFolder.commit
 

@@ -12,8 +12,8 @@ import pytest
 from pipelines.snippets import read_snippets
 from schemas.registry import raw_schemas
 from tests.conftest import DATA, PRIVATE, read_rows, run_batch
-from transforms.core.keys.keyring import load_private
-from transforms.core.keys.pseudonyms import Pseudonymizer
+from transforms.core.keys.private_keys import load_private
+from transforms.core.keys.pseudonyms import Pseudonymizer, domain_key
 from transforms.core.output.layout import Output
 
 CLIENTS = ("applicationinsights", "extension-telemetry-appinsights", "extension-telemetry-1ds")
@@ -64,13 +64,13 @@ def test_measures_and_facts_land_in_their_columns(landed: tuple[str, Path], data
 def test_common_columns(landed: tuple[str, Path], ring: object) -> None:
     client, output = landed
     (row,) = read_rows(output, "displays")
-    epoch = ring.epoch_secret("2026-11")
-    assert row["installation_id"] == Pseudonymizer(epoch, "installation").of("6d" * 32).hex()
-    assert row["session_id"] == Pseudonymizer(epoch, "session").of(SESSION).hex()
+    epoch = ring.epochs["2026-11"]
+    assert row["installation_id"] == Pseudonymizer(domain_key(epoch, "installation")).of("6d" * 32).hex()
+    assert row["session_id"] == Pseudonymizer(domain_key(epoch, "session")).of(SESSION).hex()
     completion = "d2b10000-0000-4000-8000-000000000004"
-    assert row["suggestion_id"] == Pseudonymizer(ring.correlation, "suggestion").of(completion).hex()
+    assert row["suggestion_id"] == Pseudonymizer(domain_key(ring.correlation, "suggestion")).of(completion).hex()
     if client != "extension-telemetry-1ds":  # 1DS knows no tags and this event no tracking id
-        user = Pseudonymizer(epoch, "user").of("0123456789abcdef0123456789abcdef").hex()
+        user = Pseudonymizer(domain_key(epoch, "user")).of("0123456789abcdef0123456789abcdef").hex()
         assert row["user_id"] == user
     assert (row["editor"], row["editor_version"], row["extension_version"]) == ("vscode", "1.114.0", "0.42.0")
     assert row["extension"] in ("copilot-chat", "GitHub.copilot-chat")

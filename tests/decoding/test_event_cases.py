@@ -12,6 +12,7 @@ from tests.support.windowed import Windows
 from transforms.core.blocks import Block
 from transforms.core.decoding.decode import BlockDecoder
 from transforms.core.keys.keyring import KeyRing
+from transforms.core.keys.step_keys import step_keys_of
 
 CASES = DATA / "cases"
 STAMP = {"received_at": "2026-03-29T10:15:33.120Z", "client_ip": "81.2.69.142"}
@@ -171,7 +172,9 @@ def test_time_to_come_closes_no_suggestion_of_a_stream(tmp_path: Path) -> None:
 
 def decoded(line: bytes, ring: KeyRing) -> tuple[dict[str, int], list[dict[str, Any]]]:
     """Counts beside payloads and events, and quarantine rows, of one line."""
-    batches = {b.kind: b.batch.to_pylist() for b in BlockDecoder(ring, 4).decode(Block(lines=[line]))}
+    batches = {
+        b.kind: b.batch.to_pylist() for b in BlockDecoder(step_keys_of(ring).quarantine, 4).decode(Block(lines=[line]))
+    }
     counts = {f"{row['kind']} {row['key']}".strip(): row["count"] for row in batches.pop("counts")}
     assert counts.pop("payloads") == counts.pop("events") == 1
     quarantined = batches.pop("quarantine", [])

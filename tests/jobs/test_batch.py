@@ -12,7 +12,8 @@ from pipelines import batch, generate, keys
 from schemas.errors import InvalidOptions, KeyUnavailable, OutputInUse, PipelineError, StorageUnavailable
 from tests.conftest import KEY_RING, all_rows, read_rows, run_batch, sample, write_lines
 from transforms.core import storage
-from transforms.core.keys import keyring
+from transforms.core.keys.private_keys import load_private
+from transforms.core.keys.roles import STANDING
 from transforms.core.output.books import Books
 from transforms.core.output.layout import Output
 from transforms.core.protecting.protect import Protector
@@ -225,8 +226,8 @@ def test_event_of_a_month_without_a_key_goes_aside_and_lands_once_there_is_one(t
     assert (books.landed, dict(books.quarantined)) == (1, {"outside_key_ring": 1})
     (row,) = read_rows(tmp_path / "out", "quarantine")
     assert (row["field"], row["expected"]) == ("received_at", "a month of the key ring: 2026-01 to 2026-12")
-    private = keyring.load_private(f"{tmp_path}/keys/private/operators.json")
-    body = keyring.open_for_role(private, keyring.STANDING, row["body"])
+    private = load_private(f"{tmp_path}/keys/private/operators.json")
+    body = private.open(STANDING, row["body"])
     keys.rotate(str(tmp_path / "keys"), str(tmp_path / "keys" / "private"), "2031-05")
     again = run_batch(write_lines(tmp_path / "again.ndjson", [body]), tmp_path / "out", *flags)
     assert (again.landed, again.quarantined.total()) == (1, 0)

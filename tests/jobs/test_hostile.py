@@ -15,7 +15,8 @@ from schemas.errors import StorageUnavailable
 from tests.conftest import KEY_RING, all_rows, read_rows, run_batch, sample, write_lines
 from transforms.core import storage
 from transforms.core.blocks import MAX_PAYLOAD_BYTES
-from transforms.core.keys.keyring import STANDING, load_private, open_for_role
+from transforms.core.keys.private_keys import load_private
+from transforms.core.keys.roles import STANDING
 
 GOOD = [sample("displays/pass/ghostText.shown"), sample("outcomes/pass/ghostText.accepted")]
 MEMORY_MB = 420
@@ -32,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
 def run_in_a_process(folder: Path) -> tuple[str, int]:
     """The job in a process of its own: what it printed, and its peak memory in MB."""
     code = (
-        "from pipelines import batch\nfrom pipelines.options.flags import run_job\n"
+        "from pipelines import batch\nfrom pipelines.running.command import run_job\n"
         "def main(argv):\n    batch.main(argv)\n"
         "    print(next(line for line in open('/proc/self/status') if line.startswith('VmHWM')))\n"
         "run_job(main)"
@@ -234,5 +235,5 @@ def test_quarantined_body_opens_with_the_operators_key_and_is_the_payload(folder
     run_batch(write_lines(folder / "raw" / "bad.ndjson", [line]), folder / "out")
     (row,) = read_rows(folder / "out", "quarantine")
     keys = load_private(f"{KEY_RING}/private/operators.json")
-    assert open_for_role(keys, STANDING, row["body"]) == line
+    assert keys.open(STANDING, row["body"]) == line
     assert (row["container"], row["payload_bytes"], row["body_key_id"]) == ("ndjson", len(line), STANDING)

@@ -7,7 +7,11 @@ import pytest
 
 from pipelines import keys
 from schemas.errors import InvalidOptions, KeyUnavailable
-from transforms.core.keys import keyring
+from transforms.core.keys import keyring, private_keys
+from transforms.core.keys.documents import key_text
+from transforms.core.keys.open_ring import open_pseudonyms
+from transforms.core.keys.roles import ROLES
+from transforms.core.keys.step_keys import step_keys_of
 
 
 @pytest.fixture
@@ -20,13 +24,14 @@ def test_create_makes_months_and_private_files_of_their_own(folder: Path) -> Non
     ring = keyring.load(str(folder))
     assert sorted(ring.epochs) == ["2026-11", "2026-12", "2027-01"]
     text = (folder / "ring.json").read_text()
-    for role in keyring.ROLES:
+    for role in ROLES:
         path = folder / "private" / f"{role}.json"
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
-        for key_id, private in keyring.load_private(str(path)).keys.items():
-            sealed = keyring.seal_for_role(ring, role, key_id, b"code")
-            assert keyring.open_for_role(keyring.load_private(str(path)), key_id, sealed) == b"code"
-            assert keyring._text(private) not in text
+        for key_id, private in private_keys.load_private(str(path)).keys.items():
+            parts = step_keys_of(ring)
+            sealed = parts.quarantine.seal(b"code") if role == "operators" else parts.roles.seal(role, key_id, b"code")
+            assert private_keys.load_private(str(path)).open(key_id, sealed) == b"code"
+            assert key_text(private) not in text
     assert stat.S_IMODE((folder / "ring.json").stat().st_mode) == 0o600
 
 
@@ -42,7 +47,7 @@ def test_list_shows_no_key(folder: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert "epochs 2026-11 to 2027-01 (3)" in shown
     for secret in (ring.correlation, ring.transport, *ring.epochs.values()):
         assert secret.hex() not in shown
-        assert keyring._text(secret) not in shown
+        assert key_text(secret) not in shown
 
 
 def test_rotate_adds_what_is_missing_and_changes_nothing_else(folder: Path) -> None:
@@ -53,17 +58,17 @@ def test_rotate_adds_what_is_missing_and_changes_nothing_else(folder: Path) -> N
     after = keyring.load(str(folder))
     assert {m: after.epochs[m] for m in before.epochs} == before.epochs
     assert after.check_value == before.check_value
-    assert sorted(keyring.load_private(f"{folder}/private/prompts.json").keys) == sorted(after.epochs)
+    assert sorted(private_keys.load_private(f"{folder}/private/prompts.json").keys) == sorted(after.epochs)
 
 
 def test_destroy_asks_first_and_then_is_for_ever(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     keys.main(["destroy", f"--key_ring={folder}", "--month=2026-12"])
     assert "would destroy" in capsys.readouterr().out
-    keyring.load(str(folder)).epoch_secret("2026-12")
+    open_pseudonyms(str(folder)).pseudonymizer("user", "2026-12")
     keys.main(["destroy", f"--key_ring={folder}", "--month=2026-12", "--confirm=2026-12"])
     with pytest.raises(KeyUnavailable, match="the key of epoch 2026-12 was destroyed"):
-        keyring.load(str(folder)).epoch_secret("2026-12")
-    assert "2026-12" not in keyring.load_private(f"{folder}/private/prompts.json").keys
+        open_pseudonyms(str(folder)).pseudonymizer("user", "2026-12")
+    assert "2026-12" not in private_keys.load_private(f"{folder}/private/prompts.json").keys
     assert keys.rotate(str(folder), f"{folder}/private", "2027-01") == []
     with pytest.raises(InvalidOptions, match="--month 2026-12"):
         keys.destroy(str(folder), f"{folder}/private", "2026-12")

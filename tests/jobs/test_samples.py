@@ -9,6 +9,7 @@ from tests.conftest import DATA
 from transforms.core.blocks import Block
 from transforms.core.decoding.decode import BlockDecoder
 from transforms.core.keys.keyring import KeyRing
+from transforms.core.keys.step_keys import step_keys_of
 
 SAMPLES = sorted((DATA / "samples").glob("*/*/*.json"))
 
@@ -17,7 +18,7 @@ def fates(path: Path, ring: KeyRing) -> list[str]:
     """What becomes of the document: datasets of its primary rows, quarantine reasons, other counts."""
     line = json.dumps(json.loads(path.read_text())).encode()
     found = []
-    for batch in BlockDecoder(ring, 4).decode(Block(lines=[line])):
+    for batch in BlockDecoder(step_keys_of(ring).quarantine, 4).decode(Block(lines=[line])):
         rows = batch.batch.to_pylist()
         if batch.kind == "counts":
             found += [

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import KeyUnavailable
-from transforms.core.keys.pseudonyms import Pseudonymizer, derive_key
+from transforms.core.keys.pseudonyms import Pseudonymizer, domain_key
 from transforms.core.keys.seal import PieceSealer, generate_key_pair, open_sealed, seal_to
 
 
@@ -81,9 +81,9 @@ def test_hkdf_sha256_rfc_5869_case_3() -> None:
 
 
 def test_pseudonym_is_hmac_under_the_domains_key() -> None:
-    key = derive_key(b"s" * 32, "pseudonym/installation")
+    key = domain_key(b"s" * 32, "installation")
     expected = hmac.new(key, b"machine", hashlib.sha256).digest()[:16]
-    assert Pseudonymizer(b"s" * 32, "installation").of("machine") == expected
+    assert Pseudonymizer(key).of("machine") == expected
 
 
 def test_aes_256_gcm_known_answer_of_the_gcm_specification_case_16() -> None:
@@ -121,6 +121,6 @@ def test_wrong_private_key_is_a_clear_error() -> None:
 
 
 def test_keys_refuse_to_be_pickled(ring: object) -> None:
-    for holder in (ring, PieceSealer(b"k" * 32), Pseudonymizer(b"k" * 32, "user")):
+    for holder in (ring, PieceSealer(b"k" * 32), Pseudonymizer(b"k" * 32)):
         with pytest.raises(TypeError, match="never pickled"):
             pickle.dumps(holder)

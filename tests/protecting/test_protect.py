@@ -12,7 +12,9 @@ from tests.conftest import sample
 from transforms.core.blocks import Block
 from transforms.core.decoding.decode import BlockDecoder
 from transforms.core.keys.keyring import KeyRing
+from transforms.core.keys.pseudonym_columns import ColumnPseudonymizer
 from transforms.core.keys.pseudonyms import Pseudonymizer
+from transforms.core.keys.step_keys import step_keys_of
 from transforms.core.protecting import protect
 from transforms.core.protecting.places.geo import GeoDatabase
 from transforms.core.protecting.protect import Protected, Protector
@@ -20,8 +22,8 @@ from transforms.core.protecting.protect import Protected, Protector
 
 def protected(ring: KeyRing, *documents: dict[str, Any]) -> dict[str, Protected]:
     block = Block(lines=[json.dumps(d).encode() for d in documents])
-    protector = Protector(ring, GeoDatabase(default_geo_database(), 15_000), 4)
-    batches = BlockDecoder(ring, 4).decode(block)
+    protector = Protector(step_keys_of(ring).pseudonyms, GeoDatabase(default_geo_database(), 15_000), 4)
+    batches = BlockDecoder(step_keys_of(ring).quarantine, 4).decode(block)
     return {b.kind: protector.protect(b.kind, b.batch) for b in batches if b.kind not in ("counts", "quarantine")}
 
 
@@ -40,10 +42,12 @@ def test_how_many_domains_are_remembered_changes_nothing(ring: KeyRing, monkeypa
     document = sample("displays/pass/ghostText.shown")
     expected = one_row(ring, document, "displays")
     monkeypatch.setattr(protect, "_MOST_PSEUDONYMIZERS", 2)
-    protector = Protector(ring, GeoDatabase(default_geo_database(), 15_000), 4)
+    protector = Protector(step_keys_of(ring).pseudonyms, GeoDatabase(default_geo_database(), 15_000), 4)
     for _ in range(2):
         (batch,) = (
-            b for b in BlockDecoder(ring, 4).decode(Block([json.dumps(document).encode()])) if b.kind == "displays"
+            b
+            for b in BlockDecoder(step_keys_of(ring).quarantine, 4).decode(Block([json.dumps(document).encode()]))
+            if b.kind == "displays"
         )
         assert protector.protect("displays", batch.batch).batch.to_pylist() == [expected]
         assert len(protector._pseudonymizers) <= 2
@@ -91,23 +95,23 @@ def test_person_changes_with_the_epoch_and_the_suggestion_does_not(ring: KeyRing
 
 
 def test_the_same_text_has_another_pseudonym_in_another_domain(ring: KeyRing) -> None:
-    secret = ring.epoch_secret("2026-03")
-    assert Pseudonymizer(secret, "user").of("x") != Pseudonymizer(secret, "session").of("x")
+    user, session = (step_keys_of(ring).pseudonyms.pseudonymizer(domain, "2026-03") for domain in ("user", "session"))
+    assert user.of("x") != session.of("x")
 
 
 def test_what_is_remembered_is_bounded_and_changes_nothing() -> None:
     """An endless job sees ever new requests and months."""
-    remembering = Pseudonymizer(b"s" * 32, "request")
+    remembering = ColumnPseudonymizer(b"s" * 32, remembers=True)
     for batch in range(9):
         values = [f"request-{number}" for number in range(batch * 5000, batch * 5000 + 6000)]
-        expected = [Pseudonymizer(b"s" * 32, "request").of(value) for value in values[:50]]
+        expected = [Pseudonymizer(b"s" * 32).of(value) for value in values[:50]]
         assert remembering.column(pa.array(values))[:50].to_pylist() == expected
         assert len(remembering._known or ()) <= 20_000 + 6000
 
 
 def test_month_without_a_key_is_no_pseudonym_and_says_what_to_do(ring: KeyRing) -> None:
     with pytest.raises(KeyUnavailable, match=r"no key for epoch 2030-01 .* rotate .* --through 2030-01"):
-        ring.pseudonymizer("user", "2030-01")
+        step_keys_of(ring).pseudonyms.pseudonymizer("user", "2030-01")
 
 
 @pytest.mark.parametrize(
@@ -148,7 +152,7 @@ def test_refused_payload_keeps_its_bytes_only_where_all_of_it_is_permitted(
     base["properties"] |= {"completionTextJson": "x"} if code else {}
     rows = [
         row
-        for batch in BlockDecoder(ring, 4).decode(Block(lines=[json.dumps(document).encode()]))
+        for batch in BlockDecoder(step_keys_of(ring).quarantine, 4).decode(Block(lines=[json.dumps(document).encode()]))
         if batch.kind == "quarantine"
         for row in batch.batch.to_pylist()
     ]

@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipelines import generate
-from pipelines.options.flags import parse_pipeline_options
+from pipelines.options.beam_options import parse_pipeline_options
 from pipelines.options.ingest_flags import ingest_flags_of
 from pipelines.options.known_values import read_vocabulary
 from pipelines.streaming import StreamingJobOptions

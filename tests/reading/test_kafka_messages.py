@@ -11,6 +11,7 @@ from tests.conftest import sample
 from transforms.core.blocks import Block
 from transforms.core.decoding.decode import BlockDecoder
 from transforms.core.keys.keyring import KeyRing
+from transforms.core.keys.step_keys import step_keys_of
 from transforms.core.reading.kafka.messages import Arrived, _stamp, block_of
 
 LINE = json.dumps(sample()).encode()
@@ -21,7 +22,9 @@ APPENDED_MS = 1_774_779_333_000
 
 def fates(ring: KeyRing, value: bytes, headers: dict[str, Any]) -> dict[str, int]:
     found: dict[str, int] = {}
-    for batch in BlockDecoder(ring, 4).decode(block_of([Arrived(0, 0, APPENDED_MS, headers, value)])):
+    for batch in BlockDecoder(step_keys_of(ring).quarantine, 4).decode(
+        block_of([Arrived(0, 0, APPENDED_MS, headers, value)])
+    ):
         rows = batch.batch.to_pylist()
         if batch.kind == "counts":
             found |= {f"{row['kind']} {row['key']}".strip(): row["count"] for row in rows}
@@ -82,5 +85,10 @@ def test_line_of_a_message_without_headers_is_kept_as_a_line(ring: KeyRing) -> N
     wrong = {**sample(), "tags": 7}
     value = gzip.compress(json.dumps(wrong).encode())
     block: Block = block_of([Arrived(0, 0, APPENDED_MS, {}, value)])
-    (row,) = (r for b in BlockDecoder(ring, 4).decode(block) if b.kind == "quarantine" for r in b.batch.to_pylist())
+    (row,) = (
+        r
+        for b in BlockDecoder(step_keys_of(ring).quarantine, 4).decode(block)
+        if b.kind == "quarantine"
+        for r in b.batch.to_pylist()
+    )
     assert (row["container"], row["field"], row["body"] is not None) == ("ndjson", "tags", True)

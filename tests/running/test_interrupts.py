@@ -76,7 +76,7 @@ def test_twice(raw: Path, tmp_path: Path) -> None:
 def test_another_job(tmp_path: Path) -> None:
     """One that waits for a claim, on a lock of Python's."""
     code = (
-        "import time\nfrom pipelines.options.flags import run_job\n"
+        "import time\nfrom pipelines.running.command import run_job\n"
         "def main(argv):\n    print('up', flush=True)\n    time.sleep(60)\nrun_job(main)"
     )
     child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

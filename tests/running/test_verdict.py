@@ -11,8 +11,8 @@ import pytest
 
 from pipelines import batch, metrics, report, streaming
 from pipelines.options.flags import share
-from pipelines.running.summary import describe
-from pipelines.running.verdict import describe_refused, unusable
+from pipelines.running.summary import describe, describe_refused
+from pipelines.running.verdict import unusable
 from schemas.errors import InternalError, InvalidOptions
 from tests.conftest import KEY_RING, run_batch, sample, write_lines
 from transforms.core.keys import keyring

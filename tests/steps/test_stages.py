@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipelines import ingest  # noqa: F401 - registers the coder
+import transforms.steps  # noqa: F401 - registers the coder
 from transforms.core.batches import EventBatch
 from transforms.core.blocks import Block
 from transforms.core.curating.curate import CuratedBucket

@@ -21,6 +21,8 @@ from schemas.locations import without_secrets
 from tests.conftest import PRIVATE, run_batch, sample, write_lines
 from transforms.core import storage
 from transforms.core.keys import keyring
+from transforms.core.keys.documents import key_text
+from transforms.core.keys.private_keys import load_private
 from transforms.core.keys.seal import _LOW_ORDER, is_sound_public_key
 from transforms.core.reading.kafka.admin import TopicAdmin, load_config
 from transforms.core.reading.open_log import kafka_parts
@@ -44,7 +46,7 @@ def test_a_ring_that_others_may_write_is_refused(ring: Path, bits: int) -> None:
     (ring / "ring.json").chmod(0o600)
     (ring / "private" / "prompts.json").chmod(bits)
     with pytest.raises(KeyUnavailable, match=r"role key file .* may be written by others"):
-        keyring.load_private(str(ring / "private" / "prompts.json"))
+        load_private(str(ring / "private" / "prompts.json"))
 
 
 @pytest.mark.parametrize("bits", [0o770, 0o707, 0o777])
@@ -164,7 +166,7 @@ def test_unsound_rings_are_refused_without_a_key_in_the_line(
 def test_unsound_role_key_files_are_refused(ring: Path, change: Callable[[dict[str, Any]], Any], shown: str) -> None:
     changed(ring / "private", change, "prompts.json")
     with pytest.raises(KeyUnavailable, match=f"is not a role key file: .*{shown}"):
-        keyring.load_private(str(ring / "private" / "prompts.json"))
+        load_private(str(ring / "private" / "prompts.json"))
 
 
 def test_the_list_of_bad_points_is_what_the_exchange_refuses() -> None:
@@ -209,7 +211,7 @@ def test_the_output_remembers_the_whole_ring(ring: Path, tmp_path: Path) -> None
         run_batch(*flags)
     shown = (out / "_output.json").read_text()
     for entry in keyring.KeyRing.entries.fget(ring_now).values():  # type: ignore[attr-defined]
-        assert keyring._text(entry) not in shown
+        assert key_text(entry) not in shown
         assert entry.hex() not in shown
 
 
@@ -329,7 +331,7 @@ def test_errors_of_storage_hold_no_password(tmp_path: Path) -> None:
 
 
 def test_logs_of_clients_hold_no_password() -> None:
-    code = ("import logging\nfrom pipelines.options.flags import run_job\n"
+    code = ("import logging\nfrom pipelines.running.command import run_job\n"
             "run_job(lambda _: logging.getLogger('urllib3').warning('Retrying %s', 'https://h/b/k?sig=hunter2'))")  # fmt: skip
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr == "WARNING Retrying https://h/b/k?***\n"

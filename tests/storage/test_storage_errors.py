@@ -1,6 +1,7 @@
 """Storage that fails in the middle: a clear stop, and the same run again repairs."""
 
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -22,14 +23,15 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "raw"
 
 
+def _small_files() -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
+
+
 def test_disk_that_takes_no_more(raw: Path, tmp_path: Path) -> None:
     """The operating system refuses to write on: here by a limit on the size of files."""
-    code = (
-        "import resource, sys\nfrom pipelines import batch\nfrom pipelines.options.flags import run_job\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))\nrun_job(batch.main)"
-    )
     flags = [f"--input={raw}", f"--output={tmp_path}/out", f"--key_ring={KEY_RING}", "--buckets=4"]
-    done = subprocess.run([sys.executable, "-c", code, *flags], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-W", "ignore", "-m", "pipelines.batch", *flags]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, preexec_fn=_small_files)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("error: cannot write ")
     assert done.stderr.endswith("File too large\n")

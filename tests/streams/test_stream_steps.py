@@ -18,7 +18,7 @@ from apache_beam.transforms.window import TimestampedValue
 
 from pipelines import streaming
 from pipelines.ingest import Ingest, IngestSettings, StreamSettings
-from pipelines.options.flags import parse_pipeline_options
+from pipelines.options.beam_options import parse_pipeline_options
 from pipelines.options.ingest_flags import default_geo_database
 from pipelines.streams import watch as stream_watch
 from pipelines.streams.flink import cancel_flink_job

@@ -14,6 +14,7 @@ from transforms.core.curating.join import join_suggestions
 from transforms.core.curating.publish import Publisher
 from transforms.core.decoding.decode import BlockDecoder
 from transforms.core.keys import keyring
+from transforms.core.keys.step_keys import step_keys_of
 from transforms.core.output.layout import Output
 from transforms.core.protecting.places.geo import GeoDatabase
 from transforms.core.protecting.protect import Protector
@@ -31,14 +32,14 @@ class Windows:
 
     def __init__(self, output: Path, buckets: int = 2, lookback: timedelta = timedelta(days=1),
                  horizon: timedelta = timedelta(minutes=30), lateness: timedelta = timedelta(0)) -> None:  # fmt: skip
-        ring = keyring.load(KEY_RING)
+        keys = step_keys_of(keyring.load(KEY_RING))
         self._output, self._buckets = Output(str(output)), buckets
         self._lookback, self._horizon, self._lateness = lookback, horizon, lateness
-        self._decoder = BlockDecoder(ring, buckets)
-        self._protector = Protector(ring, GeoDatabase(default_geo_database(), 15_000), buckets)
-        self._sealer = ring.sealer()
+        self._decoder = BlockDecoder(keys.quarantine, buckets)
+        self._protector = Protector(keys.pseudonyms, GeoDatabase(default_geo_database(), 15_000), buckets)
+        self._sealer = keys.sealer()
+        self._publisher = Publisher(self._output.listing(), buckets, keys.roles)
         self.memory = BucketMemory()
-        self._publisher = Publisher(self._output.listing(), buckets, ring)
 
     def _pieces(self, block: Block) -> dict[int, list[bytes]]:
         builder, pieces = PieceBuilder(self._sealer, self._buckets), defaultdict(list)

@@ -7,7 +7,7 @@ import apache_beam as beam
 
 from transforms.core.curating.curate import CuratedBucket, curate
 from transforms.core.guard import payload_free_errors
-from transforms.core.keys import keyring
+from transforms.core.keys.open_ring import open_sealer
 from transforms.core.output.layout import Output
 from transforms.core.recent.memory import BucketMemory
 from transforms.core.shuffle.pieces import open_pieces
@@ -22,7 +22,7 @@ class _Curate(beam.DoFn):
         self._lateness = lateness
 
     def setup(self) -> None:
-        self._sealer = keyring.load(self._key_ring).sealer()
+        self._sealer = open_sealer(self._key_ring)
         self._listing = self._output.listing()
         self._memory = BucketMemory.of(self._output)
 

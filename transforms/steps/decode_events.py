@@ -9,7 +9,7 @@ from transforms.core.batches import EventBatch
 from transforms.core.blocks import Block
 from transforms.core.decoding.decode import BlockDecoder
 from transforms.core.guard import payload_free_errors
-from transforms.core.keys import keyring
+from transforms.core.keys.open_ring import open_quarantine
 from transforms.core.progress import PROGRESS
 from transforms.core.quarantine.unprocessable import Unprocessable
 
@@ -22,7 +22,8 @@ class _Decode(beam.DoFn):
         self._unprocessable = unprocessable
 
     def setup(self) -> None:
-        self._decoder = BlockDecoder(keyring.load(self._key_ring), self._buckets, self._vocabulary, self._unprocessable)
+        keys = open_quarantine(self._key_ring)
+        self._decoder = BlockDecoder(keys, self._buckets, self._vocabulary, self._unprocessable)
 
     def process(self, block: Block) -> Iterator[EventBatch]:
         with payload_free_errors():

@@ -7,7 +7,7 @@ import apache_beam as beam
 from schemas.known_values import PACKAGED, Vocabulary
 from transforms.core.batches import PASSING, EventBatch
 from transforms.core.guard import payload_free_errors
-from transforms.core.keys import keyring
+from transforms.core.keys.open_ring import open_pseudonyms, open_quarantine
 from transforms.core.protecting.places.geo import GeoDatabase, GeoSettings
 from transforms.core.protecting.protect import Protector
 from transforms.core.protecting.protect_rows import RowProtector
@@ -26,9 +26,10 @@ class _Protect(beam.DoFn):
         self._unprocessable = unprocessable
 
     def setup(self) -> None:
-        ring = keyring.load(self._key_ring)
-        protector = Protector(ring, GeoDatabase(*self._geo), self._buckets, self._vocabulary)
-        self._protector = RowProtector(protector, Quarantine(ring, self._buckets), self._unprocessable)
+        quarantine = Quarantine(open_quarantine(self._key_ring), self._buckets)
+        keys = open_pseudonyms(self._key_ring)
+        protector = Protector(keys, GeoDatabase(*self._geo), self._buckets, self._vocabulary)
+        self._protector = RowProtector(protector, quarantine, self._unprocessable)
 
     def process(self, events: EventBatch) -> Iterator[EventBatch]:
         with payload_free_errors():

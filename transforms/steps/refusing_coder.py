@@ -48,6 +48,6 @@ class RefusingCoder(coders.Coder):
 
 
 def register() -> None:
-    """Gives the guarded types this coder; steps call it when they are imported."""
+    """Gives the guarded types this coder; called where the package of steps is imported."""
     for kind in (Block, EventBatch, CuratedBucket):
         coders.registry.register_coder(kind, RefusingCoder)

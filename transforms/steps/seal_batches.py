@@ -10,7 +10,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms.core.batches import EventBatch
 from transforms.core.guard import payload_free_errors
-from transforms.core.keys import keyring
+from transforms.core.keys.open_ring import open_sealer
 from transforms.core.shuffle.pieces import PieceBuilder, Sealed
 
 
@@ -21,7 +21,7 @@ class _Seal(beam.DoFn):
         self._interval_s = interval_s
 
     def setup(self) -> None:
-        self._sealer = keyring.load(self._key_ring).sealer()
+        self._sealer = open_sealer(self._key_ring)
 
     def start_bundle(self) -> None:
         self._builders: dict[int, tuple[PieceBuilder, Timestamp]] = {}

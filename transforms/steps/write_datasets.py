@@ -8,7 +8,7 @@ import apache_beam as beam
 from transforms.core.curating.curate import CuratedBucket, remembered
 from transforms.core.curating.publish import Publisher
 from transforms.core.guard import payload_free_errors
-from transforms.core.keys import keyring
+from transforms.core.keys.open_ring import open_roles
 from transforms.core.output import stream_state
 from transforms.core.output.layout import Output
 from transforms.core.progress import PROGRESS
@@ -30,9 +30,9 @@ class _Write(beam.DoFn):
         self._lookback = lookback
 
     def setup(self) -> None:
-        ring = keyring.load(self._key_ring)
+        keys = open_roles(self._key_ring)
         self._memory = BucketMemory.of(self._output)
-        self._publisher = Publisher(self._output.listing(), self._buckets, ring)
+        self._publisher = Publisher(self._output.listing(), self._buckets, keys)
 
     def start_bundle(self) -> None:
         self._published: list[Portion] = []

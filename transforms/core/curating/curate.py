@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from schemas.registry import load
 from transforms.core.batches import CLOCK, COUNT_BUCKET, COUNTS, QUARANTINE, RANGES, TAKEN
 from transforms.core.curating.deduplicate import content_ranks, duplicates
-from transforms.core.keys.pseudonyms import hex_column
+from transforms.core.keys.pseudonym_columns import hex_column
 from transforms.core.output.books import Books
 from transforms.core.output.layout import LANDING_DATASETS
 from transforms.core.output.published import key_column

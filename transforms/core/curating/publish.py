@@ -12,8 +12,8 @@ import pyarrow as pa
 from schemas.registry import contract_digest, load
 from transforms.core import storage
 from transforms.core.curating.curate import CuratedBucket
-from transforms.core.keys.keyring import KeyRing
 from transforms.core.keys.role_encryption import encryption_properties
+from transforms.core.keys.step_keys import RoleKeys
 from transforms.core.output import stream_state
 from transforms.core.output.books import Books
 from transforms.core.output.claim import check_held
@@ -29,10 +29,10 @@ _REMOTE_WRITERS = 8
 class Publisher:
     """Publishes portions into one output; made in `setup`, because it holds public keys."""
 
-    def __init__(self, listing: Listing, buckets: int, ring: KeyRing) -> None:
+    def __init__(self, listing: Listing, buckets: int, keys: RoleKeys) -> None:
         self._output = listing.output
         self._buckets = buckets
-        self._ring = ring
+        self._keys = keys
         self._listing = listing
         self._writers = ThreadPoolExecutor(1 if storage.is_local(listing.output.path) else _REMOTE_WRITERS, "write")
 
@@ -73,7 +73,7 @@ class Publisher:
     def _put(self, dataset: str, day: date, portion: Portion, table: pa.Table | None) -> None:
         name = FileName(portion.input, portion.bucket)
         if table is not None:
-            encryption = encryption_properties(load(dataset), self._ring, f"{day:%Y-%m}")
+            encryption = encryption_properties(load(dataset), self._keys, f"{day:%Y-%m}")
             storage.write_atomic(self._output.file(dataset, day, name), parquet_bytes(dataset, table, encryption))
         elif name in self._listing.names(dataset, day):
             storage.remove(self._output.file(dataset, day, name))

@@ -8,7 +8,7 @@ from transforms.core.batches import EventBatch, ranges_batch, taken_batch
 from transforms.core.blocks import Block
 from transforms.core.decoding.decoded import DecodedPart, Event
 from transforms.core.decoding.event_names import outside_names
-from transforms.core.keys.keyring import KeyRing
+from transforms.core.keys.step_keys import QuarantineKeys
 from transforms.core.quarantine.unprocessable import STOPPING, Unprocessable, in_parts
 
 
@@ -21,7 +21,7 @@ class BlockDecoder:
 
     def __init__(
         self,
-        ring: KeyRing,
+        ring: QuarantineKeys,
         buckets: int,
         vocabulary: Vocabulary = PACKAGED,
         unprocessable: Unprocessable | None = None,

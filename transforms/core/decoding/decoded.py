@@ -21,7 +21,7 @@ from transforms.core.decoding.refusals import refuse, refuse_rows
 from transforms.core.decoding.routing import targets
 from transforms.core.decoding.rows import Rows, add_lacking, event_ids, stamp_columns
 from transforms.core.decoding.wire import Envelope, Properties, attribute
-from transforms.core.keys.keyring import KeyRing
+from transforms.core.keys.step_keys import QuarantineKeys
 from transforms.core.quarantine.rows import Payload, Quarantine, Refusal
 from transforms.core.quarantine.unprocessable import STOPPING, Unprocessable
 from transforms.core.times import days_of, plausible_receive_times
@@ -50,7 +50,7 @@ class DecodedPart:
     """A block or a part of one; what it gives is whole or, where it raises, to be forgotten."""
 
     def __init__(
-        self, ring: KeyRing, buckets: int, outside_kind: Callable[[str], str], unprocessable: Unprocessable
+        self, ring: QuarantineKeys, buckets: int, outside_kind: Callable[[str], str], unprocessable: Unprocessable
     ) -> None:
         self._ring = ring
         self._outside_kind = outside_kind

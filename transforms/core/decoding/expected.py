@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from schemas.registry import Field, Schema
-from transforms.core.keys.keyring import KeyRing
+from transforms.core.keys.step_keys import QuarantineKeys
 
 _RANGES = {pa.int32(): "from -2147483648 to 2147483647", pa.int64(): f"from {-(2**63)} to {2**63 - 1}"}
 _NO_FIELD = -1
@@ -27,7 +27,7 @@ def expected_of(field: Field) -> str:
     return "text that is not empty"
 
 
-def months_of(ring: KeyRing) -> str:
+def months_of(ring: QuarantineKeys) -> str:
     """The months in which an event may have been received."""
     if not ring.epochs:
         return "a month of the key ring, which has none"

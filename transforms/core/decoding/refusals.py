@@ -15,7 +15,7 @@ from transforms.core.consent import Collector, may_keep_body, rank_of
 from transforms.core.decoding.expected import WrongValues, expected_of, months_of
 from transforms.core.decoding.rows import Rows
 from transforms.core.decoding.stamps import Stamp, stamp_of
-from transforms.core.keys.keyring import KeyRing
+from transforms.core.keys.step_keys import QuarantineKeys
 from transforms.core.quarantine.rows import Payload, Quarantine, Refusal
 from transforms.core.times import date_of, days_of, plausible_receive_times, salvage_receive_time
 
@@ -62,7 +62,7 @@ def _moment(found: Stamp | None, line: bytes, request: RawRequest | None) -> dat
     return moment
 
 
-def outside_ring(ring: KeyRing, received: pa.Array) -> np.ndarray:
+def outside_ring(ring: QuarantineKeys, received: pa.Array) -> np.ndarray:
     """Which events (a mask) were received in a month that has no key; the months between are looked at, if few."""
     outside = np.zeros(len(received), dtype=bool)
     bounds = pc.min_max(received)
@@ -77,7 +77,7 @@ def outside_ring(ring: KeyRing, received: pa.Array) -> np.ndarray:
 
 
 def refuse_rows(
-    quarantine: Quarantine, ring: KeyRing, schema: Schema, rows: Rows, received: pa.Array, wrong: WrongValues
+    quarantine: Quarantine, ring: QuarantineKeys, schema: Schema, rows: Rows, received: pa.Array, wrong: WrongValues
 ) -> np.ndarray:
     """Quarantines the rows that cannot land, each for its first reason; returns which (a mask)."""
     outside = outside_ring(ring, received)

@@ -3,12 +3,13 @@
 import base64
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from schemas.errors import KeyUnavailable
 
 KEY_BYTES = 32
-_MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
+_MONTH = re.compile(r"(?!0000)[0-9]{4}-(0[1-9]|1[0-2])")
 
 
 class Unsound(Exception):
@@ -33,12 +34,27 @@ def read_document(data: bytes, members: frozenset[str]) -> dict[str, Any]:
     if missing := sorted(members - {*document}):
         raise Unsound(f"without {missing[0]!r}")
     version = document.pop("version", None)
-    if version != 1 or isinstance(version, bool):
-        shown = version if isinstance(version, int) else "unknown"
+    if type(version) is not int or version != 1:
+        shown = version if type(version) is int and 0 <= version < 1000 else "unknown"
         raise Unsound(f"of version {shown}; this program reads version 1")
     if document.keys() - members:
         raise Unsound("with a member that this version does not know")
     return document
+
+
+def write_document(**members: Any) -> bytes:
+    """What `read_document` reads."""
+    return (json.dumps({"version": 1, **members}, indent=1) + "\n").encode()
+
+
+def key_text(key: bytes) -> str:
+    """A key as it stands in a document: base64."""
+    return base64.b64encode(key).decode()
+
+
+def key_texts(keys: Mapping[str, bytes]) -> dict[str, str]:
+    """Keys as they stand in a document, by month."""
+    return {name: key_text(key) for name, key in sorted(keys.items())}
 
 
 def key_of(value: object, place: str) -> bytes:
@@ -47,7 +63,7 @@ def key_of(value: object, place: str) -> bytes:
         key = base64.b64decode(value.encode("ascii"), validate=True) if isinstance(value, str) else b""
     except ValueError:
         key = b""
-    if len(key) != KEY_BYTES or base64.b64encode(key).decode() != value:
+    if len(key) != KEY_BYTES or key_text(key) != value:
         raise Unsound(f"{place} is no key of {KEY_BYTES} bytes in base64")
     if len({*key}) == 1:
         raise Unsound(f"{place} is one byte again and again, no key")

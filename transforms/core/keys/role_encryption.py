@@ -15,7 +15,8 @@ import pyarrow.parquet.encryption as pe
 
 from schemas.errors import KeyUnavailable
 from schemas.registry import Schema
-from transforms.core.keys.keyring import KeyRing, PrivateKeys, open_for_role, seal_for_role
+from transforms.core.keys.private_keys import PrivateKeys
+from transforms.core.keys.step_keys import RoleKeys
 
 _FOOTER = "footer"
 
@@ -23,16 +24,16 @@ _FOOTER = "footer"
 class _SealingKms(pe.KmsClient):
     """Wraps data keys for a file's month; cannot unwrap."""
 
-    def __init__(self, ring: KeyRing, roles: list[str]) -> None:
+    def __init__(self, keys: RoleKeys, roles: list[str]) -> None:
         pe.KmsClient.__init__(self)
-        self._ring = ring
+        self._keys = keys
         self._roles = roles
 
     def wrap_key(self, key_bytes: bytes, master_key_identifier: str) -> str:
         """The data key sealed to each role that may open it, as JSON text."""
         name, _, key_id = master_key_identifier.partition("@")
         roles = self._roles if name == _FOOTER else [name]
-        sealed = {r: seal_for_role(self._ring, r, key_id, key_bytes) for r in roles}
+        sealed = {r: self._keys.seal(r, key_id, key_bytes) for r in roles}
         return json.dumps({r: base64.b64encode(s).decode() for r, s in sealed.items()})
 
     def unwrap_key(self, wrapped_key: str, master_key_identifier: str) -> bytes:  # noqa: ARG002
@@ -58,7 +59,7 @@ class _OpeningKms(pe.KmsClient):
         if sealed is None:
             raise PermissionError(f"role {self._keys.role} may not read what {master_key_identifier} protects")
         try:
-            return open_for_role(self._keys, key_id, base64.b64decode(sealed))
+            return self._keys.open(key_id, base64.b64decode(sealed))
         except KeyUnavailable as cause:
             raise PermissionError(str(cause)) from None
 
@@ -72,7 +73,7 @@ def columns_by_role(schema: Schema) -> dict[str, list[str]]:
     return dict(columns)
 
 
-def encryption_properties(schema: Schema, ring: KeyRing, month: str) -> Any:
+def encryption_properties(schema: Schema, keys: RoleKeys, month: str) -> Any:
     """What a Parquet writer needs for a file of a month; None where nothing is encrypted.
 
     Raises KeyUnavailable where a role has no public key for the month.
@@ -81,7 +82,7 @@ def encryption_properties(schema: Schema, ring: KeyRing, month: str) -> Any:
     if not by_role:
         return None
     for role in by_role:
-        ring.public_key(role, month)
+        keys.check(role, month)
     configuration = pe.EncryptionConfiguration(
         footer_key=f"{_FOOTER}@{month}",
         column_keys={f"{role}@{month}": columns for role, columns in by_role.items()},
@@ -90,7 +91,7 @@ def encryption_properties(schema: Schema, ring: KeyRing, month: str) -> Any:
         double_wrapping=False,
         data_key_length_bits=256,
     )
-    factory = pe.CryptoFactory(lambda _: _SealingKms(ring, list(by_role)))
+    factory = pe.CryptoFactory(lambda _: _SealingKms(keys, list(by_role)))
     return factory.file_encryption_properties(pe.KmsConnectionConfig(), configuration)
 
 

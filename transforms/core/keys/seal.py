@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from schemas.errors import KeyUnavailable
+from transforms.core.keys.in_process import InProcess
 
 _NONCE_BYTES = 12
 _SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
@@ -26,8 +27,8 @@ _LOW_ORDER = frozenset((
 ))  # fmt: skip
 
 
-class PieceSealer:
-    """Seals what crosses a shuffle: zstd, then AES-256-GCM under the ring's transport key.
+class PieceSealer(InProcess):
+    """Seals what crosses a shuffle: zstd, then AES-256-GCM under a key of the ring's transport secret.
 
     The context (bucket and contract) is bound as associated data: a piece that
     turns up in another bucket, or under another contract, does not open.
@@ -37,9 +38,6 @@ class PieceSealer:
         self._aead = AESGCM(key)
         self._compressor = zstandard.ZstdCompressor(level=1)
         self._decompressor = zstandard.ZstdDecompressor()
-
-    def __reduce__(self) -> tuple[object, ...]:
-        raise TypeError("keys are opened in setup and never pickled")
 
     def seal(self, plain: bytes, context: bytes) -> bytes:
         """Nonce, ciphertext and tag; never the same bytes twice."""

@@ -15,8 +15,9 @@ import pyarrow.compute as pc
 from schemas.known_values import PACKAGED, Vocabulary
 from schemas.registry import LEVELS, Field, Schema, event_schemas
 from transforms.core.carried import BUCKET, CLIENT_IP, LEVEL, SNIPPET_CONSENT, bucket_of, month_column
-from transforms.core.keys.keyring import KeyRing
-from transforms.core.keys.pseudonyms import PERSON_DOMAINS, Pseudonymizer
+from transforms.core.keys.pseudonym_columns import ColumnPseudonymizer
+from transforms.core.keys.pseudonyms import PERSON_DOMAINS
+from transforms.core.keys.step_keys import PseudonymKeys
 from transforms.core.protecting.places.geo import GeoDatabase
 from transforms.core.protecting.scrub import CODE, ERRORS, scrub_column
 from transforms.core.protecting.words import Words
@@ -37,14 +38,14 @@ class Protected(NamedTuple):
 class Protector:
     """Holds keys and geo database of a worker; made in `setup`, never pickled."""
 
-    def __init__(self, ring: KeyRing, geo: GeoDatabase, buckets: int, vocabulary: Vocabulary = PACKAGED) -> None:
-        self._ring = ring
+    def __init__(self, keys: PseudonymKeys, geo: GeoDatabase, buckets: int, vocabulary: Vocabulary = PACKAGED) -> None:
+        self._keys = keys
         self._geo = geo
         self._geo_date = geo.build_date
         self._buckets = buckets
         self._words = Words(vocabulary)
-        self._pseudonymizers: dict[tuple[str, str], Pseudonymizer] = {}
-        self._bucketer = Pseudonymizer(ring.bucket_key, "installation")
+        self._pseudonymizers: dict[tuple[str, str], ColumnPseudonymizer] = {}
+        self._bucketer = keys.bucketer()
 
     def __reduce__(self) -> tuple[object, ...]:
         raise TypeError("keys are opened in setup and never pickled")
@@ -102,12 +103,12 @@ class Protector:
             made = pc.coalesce(made, part)
         return made
 
-    def _pseudonymizer(self, domain: str, epoch: str) -> Pseudonymizer:
+    def _pseudonymizer(self, domain: str, epoch: str) -> ColumnPseudonymizer:
         key = (domain, epoch)
         if key not in self._pseudonymizers:
             if len(self._pseudonymizers) >= _MOST_PSEUDONYMIZERS:  # an endless job sees month after month
                 self._pseudonymizers.clear()
-            self._pseudonymizers[key] = self._ring.pseudonymizer(domain, epoch)
+            self._pseudonymizers[key] = self._keys.pseudonymizer(domain, epoch)
         return self._pseudonymizers[key]
 
     def _facts(self, schema: Schema, redactions: np.ndarray, rows: int) -> dict[str, pa.Array]:

@@ -13,9 +13,8 @@ from schemas.registry import load, raw_schemas
 from transforms.core.batches import QUARANTINE, EventBatch
 from transforms.core.blocks import RawRequest, Unreadable
 from transforms.core.carried import BUCKET, bucket_of
-from transforms.core.keys.keyring import STANDING, KeyRing, seal_for_role
-
-_OPERATORS = "operators"
+from transforms.core.keys.roles import STANDING
+from transforms.core.keys.step_keys import QuarantineKeys
 
 
 class Payload(NamedTuple):
@@ -46,8 +45,8 @@ class Refusal(NamedTuple):
 class Quarantine:
     """Collects rows of the quarantine dataset; made in `setup`, because it holds keys."""
 
-    def __init__(self, ring: KeyRing, buckets: int) -> None:
-        self._ring = ring
+    def __init__(self, keys: QuarantineKeys, buckets: int) -> None:
+        self._keys = keys
         self._buckets = buckets
         self._rows: list[dict[str, Any]] = []
 
@@ -70,7 +69,7 @@ class Quarantine:
         `is_primary` False: the event itself landed, and only its row in another dataset did not.
         """
         container, body = payload.replayable()
-        sealed = seal_for_role(self._ring, _OPERATORS, STANDING, body) if keep_body else None
+        sealed = self._keys.seal(body) if keep_body else None
         self._append(
             container, body, len(payload.line), refusal, received_at=received_at, stage=stage, dataset=dataset,
             body=sealed, body_key_id=None if sealed is None else STANDING, is_primary=is_primary,
@@ -83,7 +82,7 @@ class Quarantine:
         )
 
     def _append(self, container: str, identity: bytes, size: int, refusal: Refusal, **more: Any) -> None:
-        digest = hmac.digest(self._ring.payload_key, identity, "sha256")
+        digest = hmac.digest(self._keys.payload_key, identity, "sha256")
         self._rows.append(
             {
                 BUCKET: bucket_of(digest, self._buckets),

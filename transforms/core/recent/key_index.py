@@ -3,7 +3,8 @@
 import numpy as np
 import pyarrow as pa
 
-from transforms.core.keys.pseudonyms import PSEUDONYM_BYTES, hex_column
+from transforms.core.keys.pseudonym_columns import hex_column
+from transforms.core.keys.pseudonyms import PSEUDONYM_BYTES
 
 _MERGE_AT = 2
 """A part is merged into the one before it once that is not twice as long: so there are few parts."""

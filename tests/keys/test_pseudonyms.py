@@ -1,0 +1,150 @@
+"""Pseudonyms against RFC 2104 and RFC 5869 written down a second time, and what keeps people apart."""
+
+import hashlib
+import hmac
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.errors import KeyUnavailable
+from schemas.registry import event_schemas, load
+from transforms.core.keys import pseudonym_columns
+from transforms.core.keys.keyring import KeyRing
+from transforms.core.keys.pseudonym_columns import ColumnPseudonymizer, hex_column
+from transforms.core.keys.pseudonyms import (
+    CORRELATION_DOMAINS,
+    PERSON_DOMAINS,
+    PSEUDONYM_BYTES,
+    Pseudonymizer,
+    derive_key,
+    domain_key,
+)
+from transforms.core.keys.step_keys import PseudonymKeys, step_keys_of
+
+KEY = bytes(range(32))
+TEXTS = st.text(alphabet=st.characters(), max_size=40)  # lone surrogates, too: clients send halves of characters
+
+
+def hkdf(secret: bytes, info: bytes) -> bytes:
+    """RFC 5869 for 32 bytes without salt: extract with zeros, one block of expand."""
+    prk = hmac.new(bytes(32), secret, hashlib.sha256).digest()
+    return hmac.new(prk, info + b"\x01", hashlib.sha256).digest()
+
+
+def test_second_opinion_gives_the_answer_of_rfc_5869_case_3() -> None:
+    assert hkdf(b"\x0b" * 22, b"").hex() == "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d"
+
+
+@given(st.binary(min_size=32, max_size=32), st.text(max_size=20, alphabet=st.characters(exclude_categories=["Cs"])))
+def test_keys_are_derived_as_the_rfc_says(secret: bytes, purpose: str) -> None:
+    assert derive_key(secret, purpose) == hkdf(secret, purpose.encode())
+    assert domain_key(secret, purpose) == derive_key(secret, f"pseudonym/{purpose}")
+
+
+@given(st.binary(min_size=32, max_size=32), TEXTS)
+def test_a_pseudonym_is_the_first_half_of_the_hmac(key: bytes, text: str) -> None:
+    expected = hmac.new(key, text.encode("utf-8", "surrogatepass"), hashlib.sha256).digest()[:16]
+    assert Pseudonymizer(key).of(text) == expected
+
+
+def test_hmac_answers_of_rfc_4231_truncated() -> None:
+    """Cases 1 and 2: keys of 20 and of 4 bytes, padded to a block as ours of 32 are."""
+    assert Pseudonymizer(b"\x0b" * 20).of("Hi There").hex() == "b0344c61d8db38535ca8afceaf0bf12b"
+    assert Pseudonymizer(b"Jefe").of("what do ya want for nothing?").hex() == "5bdcc146bf60754e6a042426089575c7"
+
+
+def test_one_pseudonymizer_answers_the_same_however_often_it_was_asked() -> None:
+    pseudonymizer = Pseudonymizer(KEY)
+    first = [pseudonymizer.of(text) for text in ("a", "b", "")]
+    assert [pseudonymizer.of(text) for text in ("a", "b", "")] == first
+    assert len({*first}) == 3
+
+
+def test_a_fixed_answer_that_every_later_version_must_give() -> None:
+    """Datasets are joined over years: made with openssl, `openssl kdf HKDF` and `openssl dgst -hmac`."""
+    key = hkdf(KEY, b"pseudonym/installation")
+    expected = hmac.new(key, b"machine", hashlib.sha256).hexdigest()[:32]
+    assert expected == "dcf9f2baf04659011dd8dab82a6dcc0c"
+    assert Pseudonymizer(domain_key(KEY, "installation")).of("machine").hex() == expected
+
+
+@given(st.lists(st.none() | TEXTS.filter(lambda t: t.isprintable()), max_size=30), st.booleans(), st.integers(0, 5))
+def test_a_column_is_its_values_one_by_one(texts: list[str | None], remembers: bool, start: int) -> None:
+    columns, single = ColumnPseudonymizer(KEY, remembers=remembers), Pseudonymizer(KEY)
+    for values in (pa.array(texts, pa.string()), pa.array(texts, pa.string())[start:]):
+        expected = [None if t is None else single.of(t) for t in values.to_pylist()]
+        for _ in range(2):
+            made = columns.column(values)
+            assert made.type == pa.binary(PSEUDONYM_BYTES)
+            assert made.to_pylist() == expected
+
+
+@given(st.lists(st.none() | st.binary(min_size=16, max_size=16), max_size=20), st.integers(0, 5), st.integers(0, 20))
+def test_hex_columns_are_hex_also_of_a_slice(values: list[bytes | None], start: int, length: int) -> None:
+    whole = pa.array(values, pa.binary(16))
+    for column in (whole, whole[start : start + length]):
+        made = hex_column(column)
+        made.validate(full=True)
+        assert made.to_pylist() == [None if v is None else v.hex() for v in column.to_pylist()]
+
+
+def test_memory_is_emptied_between_batches_and_never_within_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pseudonym_columns, "_MOST_REMEMBERED", 10)
+    columns, single = ColumnPseudonymizer(KEY, remembers=True), Pseudonymizer(KEY)
+    for batch in range(4):
+        texts = [f"{batch}-{number}" for number in range(15)]
+        assert columns.column(pa.array(texts)).to_pylist() == [single.of(t) for t in texts]
+        assert len(columns._known or ()) == 15
+    assert ColumnPseudonymizer(KEY, remembers=False)._known is None
+
+
+@pytest.fixture(scope="module")
+def pseudonyms(ring: KeyRing) -> PseudonymKeys:
+    return step_keys_of(ring).pseudonyms
+
+
+def test_every_domain_of_the_contract_has_a_key(pseudonyms: PseudonymKeys) -> None:
+    domains = {f.pseudonym_domain for s in event_schemas().values() for f in s.fields} - {None}
+    assert domains <= PERSON_DOMAINS | CORRELATION_DOMAINS
+    assert not PERSON_DOMAINS & CORRELATION_DOMAINS
+    assert {f.pseudonym_domain for f in load("suggestions").fields} - {None} <= domains
+    for domain in PERSON_DOMAINS | CORRELATION_DOMAINS:
+        pseudonyms.pseudonymizer(domain, "2026-03").of("x")
+    with pytest.raises(KeyError):
+        pseudonyms.pseudonymizer("bucket", "2026-03")
+
+
+def test_no_two_domains_and_no_two_months_of_a_person_meet(pseudonyms: PseudonymKeys, ring: KeyRing) -> None:
+    made = [pseudonyms.pseudonymizer(d, m).of("x") for d in PERSON_DOMAINS for m in ring.epochs]
+    made += [pseudonyms.pseudonymizer(d, "").of("x") for d in CORRELATION_DOMAINS]
+    made.append(pseudonyms.bucketer().of("x"))
+    assert len({*made}) == len(made) > 20
+
+
+def test_what_joins_across_months_and_what_chooses_buckets_stays(pseudonyms: PseudonymKeys, ring: KeyRing) -> None:
+    for domain in CORRELATION_DOMAINS:
+        made = {pseudonyms.pseudonymizer(domain, month).of("x") for month in [*ring.epochs, "1999-01", ""]}
+        assert made == {Pseudonymizer(domain_key(ring.correlation, domain)).of("x")}
+    bucket_key = derive_key(ring.correlation, "bucket")
+    assert pseudonyms.bucketer().of("x") == Pseudonymizer(domain_key(bucket_key, "installation")).of("x")
+
+
+def test_only_events_ids_are_not_remembered(pseudonyms: PseudonymKeys) -> None:
+    for domain in PERSON_DOMAINS | CORRELATION_DOMAINS:
+        remembers = pseudonyms.pseudonymizer(domain, "2026-03")._known is not None
+        assert remembers is (domain != "event")
+
+
+def test_months_without_a_key_say_what_to_do() -> None:
+    ring = KeyRing(KEY, KEY[::-1], destroyed=["2026-01"])
+    empty = step_keys_of(ring).pseudonyms
+    with pytest.raises(KeyUnavailable, match=r"no key for epoch 2026-02 \(the ring has none\).* --through 2026-02"):
+        empty.pseudonymizer("user", "2026-02")
+    with pytest.raises(KeyUnavailable, match="the key of epoch 2026-01 was destroyed"):
+        empty.pseudonymizer("user", "2026-01")
+    ring.add_month("2026-03")
+    ring.add_month("2026-05")
+    with pytest.raises(KeyUnavailable, match=r"the ring has 2026-03 to 2026-05"):
+        step_keys_of(ring).pseudonyms.pseudonymizer("user", "2026-04")

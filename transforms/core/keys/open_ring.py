@@ -1,0 +1,48 @@
+"""Opens a ring for a step: each function gives one step's part of it, and nothing gives a step the whole ring.
+
+The file is read each time, and who may write it is looked at each time; what it holds is parsed, checked and derived
+from once a process. Its content decides, not its time or size: a ring that was rotated between two runs of a process
+is seen, also where it was changed twice within a tick of the clock.
+"""
+
+import threading
+from hashlib import blake2b
+
+from transforms.core.keys import keyring
+from transforms.core.keys.seal import PieceSealer
+from transforms.core.keys.step_keys import PseudonymKeys, QuarantineKeys, RoleKeys, StepKeys, step_keys_of
+
+_MOST_RINGS = 4
+_opened: dict[bytes, StepKeys] = {}
+_lock = threading.Lock()
+
+
+def open_sealer(key_ring: str) -> PieceSealer:
+    """For SealBatches and CurateEvents; raises KeyUnavailable as `keyring.load` does."""
+    return _open(key_ring).sealer()
+
+
+def open_pseudonyms(key_ring: str) -> PseudonymKeys:
+    """For ProtectEvents; raises KeyUnavailable as `keyring.load` does."""
+    return _open(key_ring).pseudonyms
+
+
+def open_quarantine(key_ring: str) -> QuarantineKeys:
+    """For DecodeEvents and ProtectEvents; raises KeyUnavailable as `keyring.load` does."""
+    return _open(key_ring).quarantine
+
+
+def open_roles(key_ring: str) -> RoleKeys:
+    """For WriteDatasets; raises KeyUnavailable as `keyring.load` does."""
+    return _open(key_ring).roles
+
+
+def _open(key_ring: str) -> StepKeys:
+    data = keyring.read(key_ring)
+    digest = blake2b(data).digest()
+    with _lock:  # the threads of a runner set their steps up at once: the first one parses, the others wait
+        if digest not in _opened:
+            while len(_opened) >= _MOST_RINGS:
+                del _opened[next(iter(_opened))]
+            _opened[digest] = step_keys_of(keyring.parse(data, key_ring))
+        return _opened[digest]
