@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec.structs import astuple
 
-from schemas.registry import Field, Schema, event_schemas
+from schemas.fields import Field
+from schemas.registry import Schema, event_schemas
 from transforms.core.decoding.convert import convert
 from transforms.core.decoding.envelopes import exception_facts
 from transforms.core.decoding.expected import WrongValues

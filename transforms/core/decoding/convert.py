@@ -5,7 +5,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.registry import Field
+from schemas.fields import Field
 from transforms.core.times import TIMESTAMP, parse_times
 
 _TRUE, _FALSE = {"true", "1", "1.0"}, {"false", "0", "0.0"}

@@ -26,8 +26,7 @@ def derive(schema: Schema, columns: dict[str, pa.Array]) -> dict[str, pa.Array]:
     if schema.name == "outcomes":
         made["outcome"] = _outcome(columns)
     if "category" in columns:
-        otherwise = schema.field("category").attributes["otherwise"]
-        made["category"] = columns["category"].fill_null(otherwise)
+        made["category"] = columns["category"].fill_null(schema.field("category").otherwise)
     return made
 
 

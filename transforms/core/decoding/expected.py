@@ -5,7 +5,8 @@ from functools import cache
 import numpy as np
 import pyarrow as pa
 
-from schemas.registry import Field, Schema
+from schemas.fields import Field
+from schemas.registry import Schema
 from transforms.core.keys.keyring import KeyRing
 
 _RANGES = {pa.int32(): "from -2147483648 to 2147483647", pa.int64(): f"from {-(2**63)} to {2**63 - 1}"}
