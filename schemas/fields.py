@@ -18,10 +18,14 @@ _ARROW = {
     "timestamp-micros": pa.timestamp("us", "UTC"),
     "date": pa.date32(),
 }
-_REQUIRED = {"name": str, "type": (str, list, dict), "doc": str, "classification": str, "purpose": str,
-             "treatment": str, "level": str}  # fmt: skip
-_OPTIONAL = {"default": object, "sources": list, "unit": str, "parse": str, "shape": str, "one_of": list,
-             "otherwise": str, "scrub": bool, "length_of": str}  # fmt: skip
+_REQUIRED: dict[str, Any] = {
+    "name": str, "type": (str, list, dict), "doc": str, "classification": str, "purpose": str, "treatment": str,
+    "level": str,
+}  # fmt: skip
+_OPTIONAL: dict[str, Any] = {
+    "default": object, "sources": list, "unit": str, "parse": str, "shape": str, "one_of": list, "otherwise": str,
+    "scrub": bool, "length_of": str,
+}  # fmt: skip
 """Attributes of a field and the JSON types of their values; `default` is Avro's and is always null."""
 
 PRODUCT, VERSION = "product", "version"
@@ -44,7 +48,7 @@ class Field:
     """Places on the wire that the value may come from, the first one that has a value wins."""
     unit: str | None = None
     shape: str = ""
-    """What a kept text may be: see `schemas.shapes`. Empty where the values are listed, and for what is no kept text."""
+    """What a kept text may be: see `schemas.shapes`. Empty where the values are listed, and where no text is kept."""
     one_of: tuple[str, ...] = ()
     """The values that a kept text may have, where the contract lists them itself."""
     otherwise: str | None = None
@@ -69,7 +73,7 @@ class Field:
 
     @property
     def allowed(self) -> str:
-        """What a kept text may be, as people read it: its shape or its values. Empty where the field is no kept text."""
+        """What a kept text may be, as people read it: its shape or its values. Empty where no text is kept."""
         return self.shape or ", ".join(self.one_of)
 
     @property
@@ -98,10 +102,24 @@ def field_of(raw: dict[str, Any], where: str, levels: tuple[str, ...]) -> Field:
             f"{', '.join(_TREATMENTS)}; {', '.join(levels)}"
         )
     nullable = isinstance(raw["type"], list)
-    lists = {name: tuple(raw.get(name, ())) for name in ("sources", "one_of")}
-    plain = {name: raw[name] for name in raw if name not in {"type", "default", *lists}}
-    kind = arrow_type(raw["type"][1] if nullable else raw["type"])
-    return Field(type=kind, required=not nullable, **lists, **plain)
+    return Field(
+        name=raw["name"],
+        type=arrow_type(raw["type"][1] if nullable else raw["type"]),
+        doc=raw["doc"],
+        required=not nullable,
+        classification=raw["classification"],
+        purpose=raw["purpose"],
+        treatment=raw["treatment"],
+        level=raw["level"],
+        sources=tuple(raw.get("sources", ())),
+        unit=raw.get("unit"),
+        shape=raw.get("shape", ""),
+        one_of=tuple(raw.get("one_of", ())),
+        otherwise=raw.get("otherwise"),
+        parse=raw.get("parse"),
+        scrub=raw.get("scrub", False),
+        length_of=raw.get("length_of"),
+    )
 
 
 def _check_attributes(raw: dict[str, Any], place: str) -> None:

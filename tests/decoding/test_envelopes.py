@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from schemas.errors import InvalidEvent, MalformedPayload
 from tests.conftest import sample
 from transforms.core.decoding.envelopes import decode_event, event_digest, exception_facts, wire_name
+from transforms.core.decoding.event_names import contract_name
 from transforms.core.decoding.routing import targets
 from transforms.core.decoding.split_values import join_split_values
 from transforms.core.decoding.wire import attribute
@@ -109,7 +110,8 @@ def test_prefix_is_taken_off(name: str) -> None:
     document = sample()
     document["data"]["baseData"]["name"] = name
     event = decode_event(json.dumps(document).encode())
-    assert wire_name(event) == "ghostText.shown"
+    assert wire_name(event) == name
+    assert contract_name(wire_name(event)) == "ghostText.shown"
     assert targets("ghostText.shown", event) == ("displays", ())
 
 

@@ -11,10 +11,10 @@ from transforms.core.guard import payload_free_errors
 from transforms.core.keys import keyring
 from transforms.core.output import stream_state
 from transforms.core.output.layout import Listing
-from transforms.core.progress import PROGRESS
 from transforms.core.recent import recent
 from transforms.core.shuffle.windows import Portion, Window
 from transforms.core.times import micros_of
+from transforms.counters import WRITTEN_BUCKETS
 
 EarlierDays = dict[tuple[str, int], list[date]]
 """(Input, bucket) -> days for which an earlier run left files."""
@@ -45,7 +45,7 @@ class _Write(beam.DoFn):
                 if portion.window is not None:
                     keep_recent(curated, self._output, self._lookback)
                     self._published.append(portion)
-        PROGRESS.add(buckets=1)
+        WRITTEN_BUCKETS.add(1)
         yield portion.bucket
 
     def finish_bundle(self) -> None:

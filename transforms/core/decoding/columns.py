@@ -157,5 +157,5 @@ def _typed(field: Field, values: pa.Array, wrong: WrongValues) -> pa.Array:
         return pa.nulls(len(values), field.type)
     typed = convert(field, values)
     if typed.null_count > values.null_count:
-        wrong.add(field.name, np.asarray(pc.and_(values.is_valid(), typed.is_null())))
+        wrong.mark(field.name, np.asarray(pc.and_(values.is_valid(), typed.is_null())))
     return typed

@@ -44,7 +44,7 @@ class Refusal(NamedTuple):
 
 
 class Quarantine:
-    """Collects rows of the quarantine dataset; made in `setup`, because it holds keys."""
+    """Gathers rows of the quarantine dataset; made in `setup`, because it holds keys."""
 
     def __init__(self, ring: KeyRing, buckets: int) -> None:
         self._ring = ring
@@ -65,9 +65,9 @@ class Quarantine:
         dataset: str | None = None,
         is_primary: bool = True,
     ) -> None:
-        """Takes a payload; `keep_body` False where it is too large or its user did not permit all of it.
+        """Adds a payload. `keep_body` is False where it is too large or its user did not permit all of it.
 
-        `is_primary` False: the event itself landed, and only its row in another dataset did not.
+        `is_primary` is False where the event itself landed, and only its row in another dataset did not.
         """
         container, body = payload.replayable()
         sealed = seal_for_role(self._ring, _OPERATORS, STANDING, body) if keep_body else None
@@ -77,7 +77,7 @@ class Quarantine:
         )  # fmt: skip
 
     def add_unreadable(self, part: Unreadable) -> None:
-        """Takes a part of a file of which there are no bytes to keep."""
+        """Adds a part of a file that has no bytes to keep."""
         self._append(
             "file", part.identity, part.payload_bytes, Refusal(part.reason), stage="ReadPayloads", is_primary=True
         )
@@ -97,8 +97,8 @@ class Quarantine:
             }
         )
 
-    def take(self) -> EventBatch | None:
-        """The rows so far, protected and ready to be sealed; starts anew."""
+    def drain(self) -> EventBatch | None:
+        """The rows so far, protected and ready to be sealed; the collection is empty after it."""
         if not self._rows:
             return None
         rows, self._rows = self._rows, []

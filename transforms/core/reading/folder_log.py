@@ -48,8 +48,8 @@ class FolderLog:
         for file in self._waiting():
             if read_bytes >= _READ_BYTES or self._window_bytes >= WINDOW_BYTES:
                 break
-            read_bytes += file["size_bytes"]
-            self._window_bytes += file["size_bytes"]
+            read_bytes += file.size_bytes
+            self._window_bytes += file.size_bytes
             for block in self._blocks(file):
                 yield now_ms, block
         self._watermark_ms = now_ms
@@ -62,7 +62,7 @@ class FolderLog:
         there = {file.part for file in found}
         self._taken = {part: size for part, size in self._taken.items() if part in there}
         settled_s = time.time() - _SETTLED_S
-        return [f for f in found if f.part not in self._taken and (f["modified_s"] or 0) <= settled_s]
+        return [f for f in found if f.part not in self._taken and (f.modified_s or 0) <= settled_s]
 
     def _blocks(self, file: storage.SourceFile) -> Iterator[Block]:
         """The file's blocks, the last one saying that it is taken."""
@@ -76,8 +76,8 @@ class FolderLog:
             if last.lines or last.requests or storage.exists(file.path):
                 raise
             return  # gone before anything of it was read
-        last.taken.append(Taken(file.part, 0, file["size_bytes"]))
-        self._taken[file.part] = file["size_bytes"]
+        last.taken.append(Taken(file.part, 0, file.size_bytes))
+        self._taken[file.part] = file.size_bytes
         yield last
 
     def close(self) -> None:

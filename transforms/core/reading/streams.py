@@ -4,10 +4,9 @@ import io
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from schemas.errors import PipelineError, StorageUnavailable
-from transforms.core.progress import PROGRESS
 from transforms.core.reading.file_kinds import START_BYTES, Kind, kind_of
 from transforms.core.reading.inflate import GZIP, ZSTD, Damaged, concatenated
+from transforms.core.storage.file_systems import explained
 
 CHUNK_BYTES = 1 << 18
 _CODECS = {Kind.GZIP: GZIP, Kind.ZSTD: ZSTD}
@@ -29,15 +28,8 @@ class RawFile(io.RawIOBase):
         return self._file.seek(at, whence)
 
     def read(self, size: int = -1, /) -> bytes:
-        try:
-            data = self._file.read(size)
-        except PipelineError:
-            raise
-        except Exception as cause:  # clients of object stores raise classes of their own
-            detail = getattr(cause, "strerror", None) or type(cause).__name__
-            raise StorageUnavailable(f"cannot read {self._path}: {detail}") from cause
-        PROGRESS.add(read_bytes=len(data))
-        return data
+        with explained(self._path, "read"):
+            return self._file.read(size)
 
     def chunks(self) -> Iterator[bytes]:
         """All of it, in pieces."""
