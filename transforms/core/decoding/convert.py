@@ -1,4 +1,4 @@
-"""Text and numbers of the wire -> the type a field's schema names; null where they do not fit."""
+"""Text and numbers of the wire -> the type that the field's schema names; null where a value does not fit."""
 
 from typing import Any
 
@@ -49,7 +49,7 @@ def _booleans(values: pa.Array) -> pa.Array:
 
 
 def _mapped(values: pa.Array, function: Any, kind: pa.DataType) -> pa.Array:
-    """The function of each distinct value; columns of few distinct ones cost next to nothing."""
+    """The function's result for each value. It is called once for each distinct one, and most columns have few."""
     coded = values.dictionary_encode()
     meanings = pa.array([function(v) for v in coded.dictionary.to_pylist()], kind)
     return meanings.take(coded.indices)

@@ -1,4 +1,4 @@
-"""What a field must be, in words for whoever mends a client; never what it was."""
+"""What a field must be, in words for people who repair a client; never the value that it had."""
 
 from functools import cache
 

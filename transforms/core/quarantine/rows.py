@@ -1,4 +1,4 @@
-"""Quarantine rows: what could not be taken, sealed to the operators."""
+"""Quarantine rows: payloads that could not be processed, sealed to the operators."""
 
 import hmac
 import io
