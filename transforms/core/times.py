@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 TIMESTAMP = pa.timestamp("us", "UTC")
 DAY_US = 86_400_000_000
@@ -12,6 +13,9 @@ UNKNOWN_DATE = date(1970, 1, 1)
 """The received_date of payloads whose receive time cannot be read."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_US, _LAST_US = (
+    (d.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1) for d in (datetime.min, datetime.max)
+)
 _EARLIEST_US, _LATEST_US = (int(datetime(y, 1, 1, tzinfo=UTC).timestamp() * 1e6) for y in (2000, 2100))
 _SALVAGE = re.compile(rb'"received_at"\s*:\s*"([0-9T:.+\-Z]{10,40})"')
 
@@ -24,9 +28,22 @@ def parse_times(texts: pa.Array) -> pa.Array:
     parses each value.
     """
     try:
-        return texts.cast(TIMESTAMP)
+        return within_calendar(texts.cast(TIMESTAMP))
     except pa.ArrowInvalid:
         return pa.array([_micros(t) for t in texts.to_pylist()], pa.int64()).cast(TIMESTAMP)
+
+
+def within_calendar(times: pa.Array) -> pa.Array:
+    """The times with null for those outside the years 1 to 9999.
+
+    Arrow takes 9999-12-31T23:59:59-14:00 for a time of the year 10000, which no reader in Python can show.
+    """
+    ends = pc.min_max(times.cast(pa.int64()))
+    if not ends["min"].is_valid or _FIRST_US <= ends["min"].as_py() <= ends["max"].as_py() <= _LAST_US:
+        return times
+    times_us = times.cast(pa.int64())
+    is_within = pc.and_(pc.greater_equal(times_us, _FIRST_US), pc.less_equal(times_us, _LAST_US))
+    return pc.if_else(is_within, times, pa.scalar(None, TIMESTAMP))
 
 
 def _micros(text: str | None) -> int | None:

@@ -6,10 +6,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.fields import Field
-from transforms.core.times import TIMESTAMP, parse_times
+from transforms.core.times import TIMESTAMP, parse_times, within_calendar
 
 _TRUE, _FALSE = {"true", "1", "1.0"}, {"false", "0", "0.0"}
-_LATEST_EPOCH_S = 253_402_300_800  # year 10000
+_MOST_EPOCH_S = 1e12  # far outside of the calendar, and its microseconds still fit into 64 bits
 
 
 def convert(field: Field, values: pa.Array) -> pa.Array:
@@ -36,8 +36,8 @@ def _number(value: Any, kind: pa.DataType) -> Any:
 def _timestamps(values: pa.Array) -> pa.Array:
     if pa.types.is_string(values.type):
         return parse_times(values)
-    seconds = pc.if_else(pc.less(pc.abs(values), _LATEST_EPOCH_S), values, pa.scalar(None, pa.float64()))
-    return pc.multiply(seconds, 1e6).cast(pa.int64(), safe=False).cast(TIMESTAMP)
+    seconds = pc.if_else(pc.less(pc.abs(values), _MOST_EPOCH_S), values, pa.scalar(None, pa.float64()))
+    return within_calendar(pc.multiply(seconds, 1e6).cast(pa.int64(), safe=False).cast(TIMESTAMP))
 
 
 def _booleans(values: pa.Array) -> pa.Array:
