@@ -42,7 +42,7 @@ def _timestamps(values: pa.Array) -> pa.Array:
 
 def _booleans(values: pa.Array) -> pa.Array:
     if not pa.types.is_string(values.type):
-        known = pc.is_in(values, pa.array([0.0, 1.0]))
+        known = pc.or_(pc.equal(values, 0.0), pc.equal(values, 1.0))  # is_in takes -0.0 for another number
         return pc.if_else(known, pc.equal(values, 1.0), pa.scalar(None, pa.bool_()))
     meaning = {**dict.fromkeys(_TRUE, True), **dict.fromkeys(_FALSE, False)}
     return _mapped(values, lambda text: meaning.get(text.lower()), pa.bool_())

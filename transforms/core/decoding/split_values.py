@@ -14,7 +14,7 @@ def join_split_values(properties: dict[str, Any]) -> dict[str, Any]:
     """
     joined = dict(properties)
     for name, value in properties.items():
-        if not isinstance(value, str) or f"{name}_02" not in properties:
+        if not isinstance(value, str) or not isinstance(properties.get(f"{name}_02"), str):
             continue
         parts = [value]
         for number in range(2, _MAX_PARTS + 1):
