@@ -3,10 +3,10 @@
 import pickle
 from collections import Counter
 
-from apache_beam.internal import pickler as beam_pickler
 import numpy as np
 import pyarrow as pa
 import pytest
+from apache_beam.internal import pickler as beam_pickler
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,7 +26,10 @@ from transforms.core.blocks import Block, RangeRead, Taken
 from transforms.core.consent import Collector
 
 COUNTED = st.tuples(
-    st.integers(-10, 40_000), st.sampled_from(["events", "withheld"]), st.sampled_from(["", "off", "x"]), st.integers(0, 9)
+    st.integers(-10, 40_000),
+    st.sampled_from(["events", "withheld"]),
+    st.sampled_from(["", "off", "x"]),
+    st.integers(0, 9),
 )
 
 

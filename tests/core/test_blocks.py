@@ -5,7 +5,11 @@ from hypothesis import strategies as st
 
 from transforms.core.blocks import Block, RawRequest, part_of_file
 
-PATHS = st.binary(min_size=1, max_size=20).filter(lambda b: b"\0" not in b).map(lambda b: b.decode(errors="surrogateescape"))
+PATHS = (
+    st.binary(min_size=1, max_size=20)
+    .filter(lambda b: b"\0" not in b)
+    .map(lambda b: b.decode(errors="surrogateescape"))
+)
 PARTS = st.tuples(PATHS, st.lists(st.integers(0, 2**63), max_size=2))
 
 

@@ -34,7 +34,12 @@ def test_no_stamp_of_several_is_lower_than_the_one_that_counts(stamps: list[Coll
 
 
 def test_ranks_are_places_in_the_levels() -> None:
-    assert [LEVELS[rank_of(Collector(telemetry_level=word))] for word in PERMITTED] == ["off", "crash", "error", "usage"]
+    assert [LEVELS[rank_of(Collector(telemetry_level=word))] for word in PERMITTED] == [
+        "off",
+        "crash",
+        "error",
+        "usage",
+    ]
     assert {rank_of(Collector(telemetry_level=word)) for word in ("ALL", "all ", "everything", "", None)} == {0}
 
 

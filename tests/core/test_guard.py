@@ -46,7 +46,7 @@ def test_text_of_other_exceptions_stays_inside(cause: Exception) -> None:
     shown = "".join(traceback.format_exception(passed.value))
     assert SECRET not in shown
     assert type(cause).__name__ in str(passed.value)
-    assert guard.FAILURES == [passed.value]
+    assert [passed.value] == guard.FAILURES
 
 
 def test_our_own_error_passes_without_what_it_was_raised_over() -> None:
@@ -70,7 +70,7 @@ def test_failures_are_kept_in_their_order() -> None:
     for error in errors:
         with pytest.raises(TelemetryError), payload_free_errors():
             raise error
-    assert guard.FAILURES == errors
+    assert errors == guard.FAILURES
 
 
 def test_a_bug_is_named_by_the_innermost_line_of_ours() -> None:

@@ -79,8 +79,15 @@ def test_borders(kind: str, value: Any, expected: Any) -> None:
     assert converted(kind, None, value) == [None, expected]
 
 
-NUMBERS = st.floats() | st.integers(-(2**70), 2**70).map(float) | st.sampled_from([2.0**31, -(2.0**31), 2.0**63, 0.0, 1.0])
-TEXTS = st.text(max_size=8) | NUMBERS.map(str) | st.integers(-(2**65), 2**65).map(str) | st.sampled_from(["true", "0", "1.0"])
+NUMBERS = (
+    st.floats() | st.integers(-(2**70), 2**70).map(float) | st.sampled_from([2.0**31, -(2.0**31), 2.0**63, 0.0, 1.0])
+)
+TEXTS = (
+    st.text(max_size=8)
+    | NUMBERS.map(str)
+    | st.integers(-(2**65), 2**65).map(str)
+    | st.sampled_from(["true", "0", "1.0"])
+)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -119,7 +119,10 @@ def test_an_empty_block_gives_nothing(ring: KeyRing) -> None:
 @given(st.lists(LINES, min_size=1, max_size=6), st.sets(st.integers(0, 5)))
 def test_a_bug_costs_only_the_lines_that_bring_it_out(lines: list[bytes], bad_places: set[int]) -> None:
     """Decoding in parts gives what decoding whole would have given without the bad lines."""
-    marked = [line if n not in bad_places else b'{"bug": %d, "collector": %b}' % (n, json.dumps(STAMP).encode()) for n, line in enumerate(lines)]
+    marked = [
+        line if n not in bad_places else b'{"bug": %d, "collector": %b}' % (n, json.dumps(STAMP).encode())
+        for n, line in enumerate(lines)
+    ]
     real = decoded.decode_event
 
     def faulty(line: bytes, **more: Any) -> Any:

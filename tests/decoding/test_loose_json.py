@@ -11,9 +11,16 @@ from hypothesis import strategies as st
 from schemas.errors import MalformedPayload
 from transforms.core.decoding.loose_json import read_json, read_members, text_of, whole_text
 
-HALVES = st.text(st.characters(min_codepoint=0xD800, max_codepoint=0xDFFF) | st.sampled_from("ax\u00e9\U0001f600"), max_size=6)
+HALVES = st.text(
+    st.characters(min_codepoint=0xD800, max_codepoint=0xDFFF) | st.sampled_from("ax\u00e9\U0001f600"), max_size=6
+)
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=6) | HALVES,
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=6)
+    | HALVES,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
     max_leaves=10,
 )
@@ -30,7 +37,11 @@ def test_what_was_written_is_read_again(value: Any, ascii_only: bool) -> None:
     assert read_json(b"\xef\xbb\xbf" + line) == read_json(line)
 
 
-@given(st.binary(max_size=40) | st.text(max_size=40).map(str.encode) | VALUES.map(lambda v: written(v, ascii_only=True)[:-1]))
+@given(
+    st.binary(max_size=40)
+    | st.text(max_size=40).map(str.encode)
+    | VALUES.map(lambda v: written(v, ascii_only=True)[:-1])
+)
 def test_any_bytes_are_read_as_python_does_or_refused(line: bytes) -> None:
     try:
         expected: Any = json.loads(text_of(line), strict=False)
@@ -100,7 +111,10 @@ def test_a_text_that_was_cut_between_utf_16_units_is_whole_when_joined(text: str
     assert whole_text(joined) == text
 
 
-@given(st.lists(st.tuples(st.sampled_from(["collector", "data", "x"]), VALUES), max_size=5), st.sampled_from(["c", "\\u0063"]))
+@given(
+    st.lists(st.tuples(st.sampled_from(["collector", "data", "x"]), VALUES), max_size=5),
+    st.sampled_from(["c", "\\u0063"]),
+)
 def test_every_value_of_a_repeated_member_is_found_however_its_name_is_written(
     members: list[tuple[str, Any]], first_letter: str
 ) -> None:

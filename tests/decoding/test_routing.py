@@ -91,7 +91,9 @@ def test_long_names_are_not_looked_up() -> None:
     assert routing._candidates.cache_info().currsize == before
 
 
-@pytest.mark.parametrize("path", sorted((DATA / "samples").glob("*/pass/*.json")), ids=lambda p: f"{p.parts[-3]}-{p.stem}")
+@pytest.mark.parametrize(
+    "path", sorted((DATA / "samples").glob("*/pass/*.json")), ids=lambda p: f"{p.parts[-3]}-{p.stem}"
+)
 def test_each_sample_is_routed_to_its_folder(path: Any) -> None:
     event = decode_event(json.dumps(json.loads(path.read_text())).encode())
     primary, attached = targets(contract_name(wire_name(event)), event)
