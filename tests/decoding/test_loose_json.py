@@ -49,9 +49,8 @@ def test_any_bytes_are_read_as_python_does_or_refused(line: bytes) -> None:
         expected = MalformedPayload
     try:
         found: Any = read_json(line)
-    except MalformedPayload as refused:
+    except MalformedPayload:
         found = MalformedPayload
-        assert refused.expected
     if "NaN" not in repr(expected) and "inf" not in repr(expected).lower():
         assert found == expected
     else:

@@ -67,7 +67,7 @@ def _envelope(line: bytes, is_stamped: bool) -> Envelope:
         tags=_struct(Tags, _texts(members.get("tags"), _TAGS, "tags")),
         sampleRate=_rate(members.get("sampleRate")),
         popSample=_rate(members.get("popSample")),
-        collector=_own_stamp(stamps) if stamps and not is_stamped else None,
+        collector=None if is_stamped else _own_stamp(stamps),
     )
 
 
@@ -75,7 +75,10 @@ def _wrong(field: str, expected: str) -> InvalidEvent:
     return InvalidEvent("JSON of another shape than an event", field, expected)
 
 
-def _own_stamp(values: list[Any]) -> Collector:
+def _own_stamp(values: list[Any]) -> Collector | None:
+    """The line's own stamp; None where it has none, or only null, so that the time of its request counts."""
+    if all(value is None for value in values):
+        return None
     stamp = settled(values)
     if stamp.wrong is not None:
         raise _wrong(f"collector.{stamp.wrong}".rstrip("."), STAMP_TYPES[stamp.wrong])
