@@ -45,3 +45,8 @@ def test_a_part_beyond_the_fiftieth_stays_by_itself() -> None:
     properties = {"key": "0", **{f"key_{n:02d}": "x" for n in range(2, 53)}}
     joined = join_split_values(properties)
     assert joined == {"key": "0" + "x" * 49, "key_51": "x", "key_52": "x"}
+
+
+def test_a_name_that_only_looks_like_a_part_stays() -> None:
+    properties = {"a_02": "x", "b": 1, "b_02": "y", "c": "1", "c_02": "2", "c_04": "4"}
+    assert join_split_values(properties) == {"a_02": "x", "b": 1, "b_02": "y", "c": "12", "c_04": "4"}
