@@ -17,7 +17,7 @@ from pipelines.options.ingest_flags import add_ingest_flags, held_output, ingest
 from pipelines.options.input_files import input_files
 from pipelines.running.command import run_job
 from pipelines.running.memory import tune_memory
-from pipelines.running.progress import shown
+from pipelines.running.progress import Progress, shown
 from pipelines.running.runner_errors import pipeline_error
 from pipelines.running.summary import describe
 from pipelines.running.verdict import unusable
@@ -94,8 +94,8 @@ def run_to_end(argv: Sequence[str]) -> Done:
             earlier_days=days_left_by(options.output, digest.__eq__),
         )
         listed.save(options.output)
-        with shown(listed.size_bytes, options.buckets):
-            _run_pipeline(options, settings, ranges)
+        with shown(listed.size_bytes, options.buckets) as progress:
+            _run_pipeline(options, settings, ranges, progress)
         try:
             storage.check_unchanged(files)
         except StorageUnavailable:
@@ -110,20 +110,21 @@ def ranges_of(files: Sequence[storage.SourceFile]) -> list[Range]:
     """Large plain files cut into ranges that workers share; a compressed file or a container is one."""
     ranges = []
     for file in files:
-        size, version = file["size_bytes"], file["version"]
-        if size <= RANGE_BYTES or not is_plain(storage.read_start(file.path, START_BYTES)):
-            ranges.append(Range(file.path, 0, None, size, version))
+        if file.size_bytes <= RANGE_BYTES or not is_plain(storage.read_start(file.path, START_BYTES)):
+            ranges.append(Range(file.path, 0, None, file.size_bytes, file.version))
         else:
-            cuts = range(0, size, RANGE_BYTES)
-            ranges += [Range(file.path, at, at + RANGE_BYTES, size, version) for at in cuts]
+            starts = range(0, file.size_bytes, RANGE_BYTES)
+            ranges += [Range(file.path, s, s + RANGE_BYTES, file.size_bytes, file.version) for s in starts]
     return ranges
 
 
-def _run_pipeline(options: JobOptions, settings: IngestSettings, ranges: list[Range]) -> None:
+def _run_pipeline(options: JobOptions, settings: IngestSettings, ranges: list[Range], progress: Progress) -> None:
     pipeline = beam.Pipeline(options=options.for_runner())
     _ = pipeline | "SourceRanges" >> beam.Create(ranges) | ReadPayloads() | Ingest(settings)
     try:
-        pipeline.run().wait_until_finish()
+        result = pipeline.run()
+        progress.follow(result)
+        result.wait_until_finish()
     except Exception as error:  # noqa: BLE001 - a runner raises anything; it becomes one of ours
         raise pipeline_error(error) from None
 

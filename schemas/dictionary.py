@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from schemas.registry import ACCEPTANCE, EVENT_DATASETS, SUGGESTIONS, Field, Schema, load
+from schemas.fields import Field
+from schemas.registry import ACCEPTANCE, EVENT_DATASETS, SUGGESTIONS, Schema, load
 
 DATASETS = (SUGGESTIONS, ACCEPTANCE, *EVENT_DATASETS, "extension_events", "quarantine", "ledger")
 
@@ -36,7 +37,7 @@ def _section(schema: Schema) -> str:
     lines.append("| --- | --- | --- | --- | --- | --- | --- |")
     for f in schema.fields:
         kind = f"{f.type}{'' if f.required else ' or null'}"
-        lines.append(f"| {f.name} | {kind} | {f.unit or ''} | {f.treatment} | {f.shape} | {f.level} | {f.doc} |")
+        lines.append(f"| {f.name} | {kind} | {f.unit or ''} | {f.treatment} | {f.allowed} | {f.level} | {f.doc} |")
     return "\n".join(lines) + "\n"
 
 

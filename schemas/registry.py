@@ -5,7 +5,7 @@ and Parquet schemas, the data dictionary) asks here and nowhere else.
 """
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache, cached_property
 from hashlib import blake2b
 from importlib.resources import files
@@ -15,6 +15,7 @@ import fastavro
 import pyarrow as pa
 
 from schemas.errors import IncompatibleSchema
+from schemas.fields import Field, field_of
 from schemas.routes import Route, parse_route
 from schemas.shapes import check_shape
 
@@ -41,60 +42,10 @@ LEVELS = ("off", "crash", "error", "usage", "snippet")
 PERMITTED = {"off": 0, "crash": 1, "error": 2, "all": 3}
 """A user's `telemetry_level` -> index in LEVELS of the highest level permitted."""
 
-_ATTRIBUTES = {
-    "name", "type", "default", "doc", "sources", "classification", "purpose", "treatment", "level",
-    "unit", "parse", "one_of", "otherwise", "scrub", "length_of", "shape",
+_RECORD_ATTRIBUTES = {
+    "type", "name", "namespace", "doc", "version", "include", "include_only", "level", "delete_after_days", "events",
+    "attached", "fields",
 }  # fmt: skip
-_TREATMENTS = ("keep", "pseudonymize", "geolocate", "scrub", "encrypt", "drop", "seal")
-_ARROW = {
-    "string": pa.string(),
-    "int": pa.int32(),
-    "long": pa.int64(),
-    "double": pa.float64(),
-    "boolean": pa.bool_(),
-    "bytes": pa.binary(),
-    "timestamp-micros": pa.timestamp("us", "UTC"),
-    "date": pa.date32(),
-}
-
-
-@dataclass(frozen=True)
-class Field:
-    """One column of a dataset as its schema file states it."""
-
-    name: str
-    type: pa.DataType
-    doc: str
-    required: bool
-    sources: tuple[str, ...] = ()
-    classification: str = ""
-    purpose: str = ""
-    treatment: str = "keep"
-    level: str = "usage"
-    unit: str | None = None
-    attributes: dict[str, Any] = field(default_factory=dict, compare=False)
-
-    @property
-    def pseudonym_domain(self) -> str | None:
-        """The domain of a pseudonymized field, else None."""
-        kind, _, domain = self.treatment.partition(":")
-        return domain if kind == "pseudonymize" else None
-
-    @property
-    def role(self) -> str | None:
-        """The role that may read an encrypted field, else None."""
-        kind, _, role = self.treatment.partition(":")
-        return role if kind == "encrypt" else None
-
-    @property
-    def shape(self) -> str:
-        """What a kept text may be, as people read it; empty where the field is no kept text."""
-        return self.attributes.get("shape") or ", ".join(self.attributes.get("one_of", ()))
-
-    @property
-    def is_scrubbed(self) -> bool:
-        """Whether free text in it is scrubbed."""
-        return self.treatment == "scrub" or bool(self.attributes.get("scrub"))
 
 
 @dataclass(frozen=True)
@@ -135,57 +86,24 @@ class Schema:
 
 def _metadata(f: Field) -> dict[str, str]:
     facts = {"doc": f.doc, "classification": f.classification, "treatment": f.treatment}
-    return {**facts, **({"unit": f.unit} if f.unit else {}), **({"shape": f.shape} if f.shape else {})}
-
-
-def _arrow_type(avro: Any) -> pa.DataType:
-    if isinstance(avro, dict):
-        if avro.get("type") == "map":
-            return pa.map_(pa.string(), _arrow_type(avro["values"]))
-        avro = avro.get("logicalType", avro["type"])
-    if avro not in _ARROW:
-        raise IncompatibleSchema(f"avro type {avro!r}: allowed are {', '.join(_ARROW)} and map")
-    return _ARROW[avro]
+    return {**facts, **({"unit": f.unit} if f.unit else {}), **({"shape": f.allowed} if f.allowed else {})}
 
 
 def parse_field(raw: dict[str, Any], where: str) -> Field:
-    """A `Field` from its JSON; raises IncompatibleSchema on anything not in the contract's language."""
-    unknown = set(raw) - _ATTRIBUTES
-    missing = {"doc", "classification", "purpose", "treatment", "level"} - set(raw)
-    if unknown or missing:
-        raise IncompatibleSchema(
-            f"{where}.{raw.get('name')}: unknown attributes {sorted(unknown)}, missing {sorted(missing)}"
-        )
-    if raw["treatment"].partition(":")[0] not in _TREATMENTS or raw["level"] not in LEVELS:
-        raise IncompatibleSchema(
-            f"{where}.{raw['name']}: treatment {raw['treatment']!r} or level {raw['level']!r} is none of "
-            f"{', '.join(_TREATMENTS)}; {', '.join(LEVELS)}"
-        )
-    nullable = isinstance(raw["type"], list)
-    kind = _arrow_type(raw["type"][1] if nullable else raw["type"])
-    if raw["treatment"] == "keep" and _holds_text(kind):
-        check_shape(raw, f"{where}.{raw['name']}")
-    return Field(
-        name=raw["name"],
-        type=kind,
-        doc=raw["doc"],
-        required=not nullable,
-        sources=tuple(raw.get("sources", ())),
-        classification=raw["classification"],
-        purpose=raw["purpose"],
-        treatment=raw["treatment"],
-        level=raw["level"],
-        unit=raw.get("unit"),
-        attributes={k: raw[k] for k in raw if k in _ATTRIBUTES},
-    )
-
-
-def _holds_text(kind: pa.DataType) -> bool:
-    return pa.types.is_string(kind) or (pa.types.is_map(kind) and pa.types.is_string(kind.item_type))
+    """A `Field` from its JSON; raises IncompatibleSchema on anything that is not in the contract's language."""
+    field = field_of(raw, where, LEVELS)
+    if field.is_kept_text:
+        check_shape(field, f"{where}.{field.name}")
+    return field
 
 
 def parse_schema(raw: dict[str, Any], included: dict[str, Any] | None = None) -> Schema:
-    """A `Schema` from a parsed file and, where it includes one, the included file."""
+    """A `Schema` from a parsed file and, where it includes one, the included file.
+
+    Raises IncompatibleSchema on an attribute that nobody knows.
+    """
+    if unknown := set(raw) - _RECORD_ATTRIBUTES:
+        raise IncompatibleSchema(f"{raw.get('name')}: unknown attributes {sorted(unknown)}")
     fastavro.parse_schema(raw)
     own = [parse_field(f, raw["name"]) for f in raw["fields"]]
     if included is not None:

@@ -1,4 +1,4 @@
-"""Rules that send a wire event to a dataset, by its name."""
+"""Rules that send an event to a dataset, by its contract name."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,10 +6,16 @@ from typing import Any
 from schemas.errors import IncompatibleSchema
 from schemas.patterns import PATTERNS
 
+_ATTRIBUTES = {"name", "attached", "field", "contains", "equals", "suffix"}
+
 
 @dataclass(frozen=True)
 class Route:
-    """A rule of a schema's `events`; a name that ends in * stands for names that end in what `suffix` allows."""
+    """A rule of a schema's `events`; a name that ends in * stands for names that end in what `suffix` allows.
+
+    `source`, `contains` and `equals` make it a rule with a condition: it holds where the value at that place on
+    the wire contains the text or equals the number.
+    """
 
     name: str
     attached: bool = False
@@ -18,18 +24,25 @@ class Route:
     equals: float | None = None
     suffix: str | None = None
 
-    def names(self, event: str) -> bool:
-        """Whether it is the name of an event of this rule."""
+    def matches(self, contract_name: str) -> bool:
+        """Whether this rule is about events of that name."""
         if self.suffix is None:
-            return event == self.name
+            return contract_name == self.name
         begin = self.name.removesuffix("*")
-        return event.startswith(begin) and PATTERNS[self.suffix].landed(event.removeprefix(begin)) is not None
+        if not contract_name.startswith(begin):
+            return False
+        return PATTERNS[self.suffix].landed(contract_name.removeprefix(begin)) is not None
 
 
 def parse_route(raw: str | dict[str, Any]) -> Route:
-    """A `Route` from its JSON; raises IncompatibleSchema where * and suffix do not go together."""
+    """A `Route` from its JSON.
+
+    Raises IncompatibleSchema on an attribute that nobody knows, and where * and suffix do not go together.
+    """
     if isinstance(raw, str):
         raw = {"name": raw}
+    if unknown := set(raw) - _ATTRIBUTES:
+        raise IncompatibleSchema(f"event {raw.get('name')}: unknown attributes {sorted(unknown)}")
     suffix = raw.get("suffix")
     if raw["name"].endswith("*") != (suffix in PATTERNS):
         raise IncompatibleSchema(

@@ -7,9 +7,9 @@ where the field lists its values itself (`one_of`).
 """
 
 from collections.abc import Callable
-from typing import Any
 
 from schemas.errors import IncompatibleSchema
+from schemas.fields import PRODUCT, Field
 from schemas.known_values import Vocabulary, known_values
 from schemas.patterns import PATTERNS
 
@@ -23,34 +23,33 @@ ROUTE = "route"
 _VERSION = PATTERNS["version"]
 
 
-def check_shape(attributes: dict[str, Any], where: str) -> None:
-    """Raises IncompatibleSchema where a kept text declares no shape, or one that there is not."""
-    shape = attributes.get("shape")
-    if shape is None:
-        if "one_of" not in attributes:
-            raise IncompatibleSchema(
-                f"{where}: a text that is kept declares its shape: a pattern ({', '.join(PATTERNS)}), known:<list>, "
-                "version_of:<list>, route, or one_of"
-            )
+def check_shape(field: Field, where: str) -> None:
+    """Raises IncompatibleSchema where a kept text declares no shape, or one that does not exist."""
+    if field.one_of and not field.shape:
         return
-    kind, _, name = shape.partition(":")
+    if not field.shape:
+        raise IncompatibleSchema(
+            f"{where}: a text that is kept declares its shape: a pattern ({', '.join(PATTERNS)}), known:<list>, "
+            "version_of:<list>, route, or one_of"
+        )
+    kind, _, name = field.shape.partition(":")
     if kind in ("known", "version_of") and name:
         known_values(name)
-    elif shape != ROUTE and shape not in PATTERNS:
-        raise IncompatibleSchema(f"{where}: {shape!r} is no shape; patterns are {', '.join(PATTERNS)}")
+    elif field.shape != ROUTE and field.shape not in PATTERNS:
+        raise IncompatibleSchema(f"{where}: {field.shape!r} is no shape; patterns are {', '.join(PATTERNS)}")
 
 
-def landing(attributes: dict[str, Any], vocabulary: Vocabulary) -> Landing:
-    """What becomes of a text of a field with these attributes."""
-    if "one_of" in attributes:
-        allowed = {*attributes["one_of"], attributes.get("otherwise")}
+def landing(field: Field, vocabulary: Vocabulary) -> Landing:
+    """What becomes of a text of this field."""
+    if field.one_of:
+        allowed = {*field.one_of, field.otherwise}
         return lambda text: text if text in allowed else None
-    kind, _, name = attributes["shape"].partition(":")
+    kind, _, name = field.shape.partition(":")
     if kind == "version_of":
         return _version_of(vocabulary.known(name).landed)
     if kind == "known":
         known = vocabulary.known(name).landed
-        return _product(known) if attributes.get("parse") == "product" else known
+        return _product(known) if field.parse == PRODUCT else known
     return PATTERNS[kind].landed
 
 

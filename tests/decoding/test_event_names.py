@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from schemas.known_values import PACKAGED, known_values, vocabulary_of
 from schemas.registry import event_schemas
-from transforms.core.decoding.event_names import contract_name, outside_names
+from transforms.core.decoding.event_names import contract_name, counted_names
 from transforms.core.decoding.routing import candidates
 
 PUBLISHED = {*known_values("event_names").values, "other"}
@@ -54,7 +54,7 @@ def test_names_of_the_contract_are_found_behind_prefixes(name: str, routed_as: s
 def test_what_only_looks_like_a_name_of_the_contract_is_outside_it_and_counted_as_other(name: str) -> None:
     assert contract_name(name) == name
     assert not candidates(name)
-    assert outside_names(PACKAGED)(name) == "other"
+    assert counted_names(PACKAGED)(name) == "other"
 
 
 @pytest.mark.parametrize(
@@ -71,11 +71,11 @@ def test_what_only_looks_like_a_name_of_the_contract_is_outside_it_and_counted_a
 )
 def test_names_outside_the_contract_are_counted_by_published_names_alone(name: str, counted_as: str) -> None:
     assert contract_name(name) == name
-    assert outside_names(PACKAGED)(name) == counted_as
+    assert counted_names(PACKAGED)(name) == counted_as
 
 
 def test_an_operator_adds_names() -> None:
-    kind = outside_names(vocabulary_of({"event_names": ["acme/suggest.done"]}, "file"))
+    kind = counted_names(vocabulary_of({"event_names": ["acme/suggest.done"]}, "file"))
     assert (kind("acme/suggest.done"), kind("acme/suggest.undone")) == ("acme/suggest.done", "other")
 
 
@@ -87,8 +87,8 @@ def test_a_published_name_is_routed_on_a_condition_or_not_at_all() -> None:
 @given(st.text(max_size=80) | st.sampled_from(sorted(PUBLISHED)).map(lambda n: f"zofia/{n}"))
 def test_no_other_text_is_ever_counted_or_routed(name: str) -> None:
     routed = contract_name(name)
-    assert outside_names(PACKAGED)(name) in PUBLISHED
+    assert counted_names(PACKAGED)(name) in PUBLISHED
     if candidates(routed):
-        assert any(route.names(routed) for schema in event_schemas().values() for route in schema.events)
+        assert any(route.matches(routed) for schema in event_schemas().values() for route in schema.events)
     else:
         assert routed == name

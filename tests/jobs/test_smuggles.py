@@ -48,7 +48,7 @@ def word_sources() -> list[tuple[tuple[str, ...], str]]:
         for field in load(name).fields:
             if field.treatment == "keep" and field.sources and pa.types.is_string(field.type):
                 sources = tuple(s.partition("=>")[0] for s in field.sources)
-                found[name, field.name] = (sources, VALID.get(field.shape, "other"))
+                found[name, field.name] = (sources, VALID.get(field.allowed, "other"))
     return list(dict.fromkeys(found.values()))
 
 

@@ -17,15 +17,16 @@ from pipelines.options.ingest_flags import ingest_flags_of
 from pipelines.options.known_values import read_vocabulary
 from pipelines.streaming import StreamingJobOptions
 from schemas.errors import InvalidOptions, StorageUnavailable
+from schemas.fields import Field
 from schemas.known_values import PACKAGED, Vocabulary, known_values, list_names
 from schemas.patterns import PATTERNS
-from schemas.registry import EVENT_DATASETS, Field, load
+from schemas.registry import EVENT_DATASETS, load
 from tests.conftest import DATA, KEY_RING, read_rows, run_batch, sample, write_lines
 from transforms.core.protecting import words
 from transforms.core.protecting.words import Words
 
 WORD_FIELDS = {
-    (f.name, f.shape): f
+    (f.name, f.allowed): f
     for name in EVENT_DATASETS
     for f in load(name).fields
     if f.treatment == "keep" and f.sources and pa.types.is_string(f.type)
@@ -139,8 +140,8 @@ def test_no_address_is_a_version(address: str, before: str, after: str) -> None:
 
 def may_land(column: Field, text: str) -> bool:
     """A second opinion: a value of the list, or made of the few parts that its pattern allows."""
-    kind, _, name = column.attributes.get("shape", "").partition(":")
-    if text in {"other", column.attributes.get("otherwise"), *column.attributes.get("one_of", ())}:
+    kind, _, name = column.shape.partition(":")
+    if text in {"other", column.otherwise, *column.one_of}:
         return True
     if kind == "known":
         return text in known_values(name).values or any(

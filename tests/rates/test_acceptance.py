@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from pipelines.rates.acceptance import DIMENSIONS, MERGED, gather_facts, rates
 from pipelines.rates.tables import TABLES, opened
 from schemas.registry import load
+from transforms.core.output.layout import Output
 
 DAYS = [date(2026, 3, 28) + timedelta(days=n) for n in range(4)]
 CHECKS_S = (15, 30, 120, 300, 600)
@@ -69,7 +70,7 @@ SCHEMAS = {name: load(name).arrow for name in TABLES}
 
 @pytest.fixture(scope="module")
 def connection() -> Iterator[duckdb.DuckDBPyConnection]:
-    with opened("/nonexistent") as connection:
+    with opened(Output("/nonexistent")) as connection:
         yield connection
 
 

@@ -11,6 +11,7 @@ from pipelines.rates.tables import TABLES, existing_days, has_landed, opened
 from schemas.errors import InvalidOptions, StorageUnavailable
 from schemas.registry import load
 from tests.conftest import run_batch, sample, write_lines
+from transforms.core.output.layout import Output
 
 
 @pytest.fixture(scope="module")
@@ -27,28 +28,28 @@ def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_days_are_those_of_the_ledger(output: Path, tmp_path: Path) -> None:
-    assert existing_days(str(output)) == [date(2026, 3, 28), date(2026, 3, 30)]
-    assert has_landed(str(output))
+    assert existing_days(Output(str(output))) == [date(2026, 3, 28), date(2026, 3, 30)]
+    assert has_landed(Output(str(output)))
     with pytest.raises(InvalidOptions, match="no ledger there"):
-        existing_days(str(tmp_path))
-    assert not has_landed(str(tmp_path))
+        existing_days(Output(str(tmp_path)))
+    assert not has_landed(Output(str(tmp_path)))
 
 
 def test_an_output_that_was_begun_and_holds_nothing_has_no_days(tmp_path: Path) -> None:
     (tmp_path / "_output.json").write_text("{}")
-    assert existing_days(str(tmp_path)) == []
+    assert existing_days(Output(str(tmp_path))) == []
 
 
 @pytest.mark.parametrize(("days", "rows"), [(None, 2), ([date(2026, 3, 28)], 1), ([date(2026, 3, 29)], 0), ([], 0)])
 def test_only_the_days_asked_for(output: Path, days: list[date] | None, rows: int) -> None:
-    with opened(str(output), days) as connection:
+    with opened(Output(str(output)), days) as connection:
         found = connection.sql("select received_date, event_id from displays").fetchall()
     assert len(found) == rows
     assert {row[0] for row in found} <= {*(days or [date(2026, 3, 28), date(2026, 3, 30)])}
 
 
 def test_every_table_has_its_columns_also_where_nothing_landed(tmp_path: Path) -> None:
-    with opened(str(tmp_path)) as connection:
+    with opened(Output(str(tmp_path))) as connection:
         for name in TABLES:
             assert connection.sql(f"select * from {name}").columns == [*load(name).arrow.names, "received_date"]
             assert connection.sql(f"select count(*) from {name}").fetchall() == [(0,)]
@@ -70,7 +71,7 @@ def test_a_damaged_file_is_one_line(output: Path, tmp_path: Path, damage: str) -
         "noise inside": noise,
         "gone": whole,
     }
-    with pytest.raises(StorageUnavailable) as found, opened(str(tmp_path / "out")) as connection:
+    with pytest.raises(StorageUnavailable) as found, opened(Output(str(tmp_path / "out"))) as connection:
         path.write_bytes(cut[damage])
         if damage == "gone":
             path.unlink()
@@ -80,7 +81,7 @@ def test_a_damaged_file_is_one_line(output: Path, tmp_path: Path, damage: str) -
 
 
 def test_what_is_spilled_goes_with_the_connection(output: Path) -> None:
-    with opened(str(output)) as connection:
+    with opened(Output(str(output))) as connection:
         (place,) = connection.sql("select current_setting('temp_directory')").fetchall()[0]
         assert Path(place).is_dir()
     assert not Path(place).exists()

@@ -2,10 +2,14 @@
 
 import gzip
 import json
+from datetime import UTC, datetime
 from typing import Any
 
+import pyarrow as pa
 import pytest
 import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.conftest import sample
 from transforms.core.blocks import Block
@@ -13,6 +17,7 @@ from transforms.core.decoding.decode import BlockDecoder
 from transforms.core.keys.keyring import KeyRing
 from transforms.core.keys.step_keys import step_keys_of
 from transforms.core.reading.kafka.messages import Arrived, _stamp, block_of
+from transforms.core.times import plausible_receive_times
 
 LINE = json.dumps(sample()).encode()
 OFF = json.dumps({**sample(), "collector": {**sample()["collector"], "telemetry_level": "off"}}).encode()
@@ -92,3 +97,37 @@ def test_line_of_a_message_without_headers_is_kept_as_a_line(ring: KeyRing) -> N
         for r in b.batch.to_pylist()
     )
     assert (row["container"], row["field"], row["body"] is not None) == ("ndjson", "tags", True)
+
+
+HEADERS = st.dictionaries(
+    st.sampled_from(["received_at", "client_ip", "telemetry_level", "snippet_consent", "content_type", "unheard_of"]),
+    st.sampled_from(
+        [b"2026-03-29T10:15:33Z", b"2026-03-29", b"noon", b"8.8.8.8", b"all", b"true", b"\xff", b"", None, "all"]
+    ),
+    max_size=5,
+)
+ARRIVED = st.builds(
+    Arrived, st.integers(0, 3), st.integers(0, 9), st.integers(APPENDED_MS, APPENDED_MS + 3), HEADERS,
+    st.sampled_from([LINE, BARE, b"", b"[]", LINE + b"\n" + BARE, gzip.compress(LINE)]),
+)  # fmt: skip
+STAMP_NAMES = {"received_at", "client_ip", "telemetry_level", "snippet_consent"}
+
+
+@given(st.lists(ARRIVED, max_size=6))
+def test_each_message_is_a_line_or_a_request_with_its_own_headers(messages: list[Arrived]) -> None:
+    """Against the slow way, a message at a time: columns must not mix what stands beside each other."""
+    block = block_of(messages)
+    lines = [m.value for m in messages if not STAMP_NAMES & set(m.headers) and m.value == LINE]
+    assert block.lines == lines
+    requests = [m for m in messages if STAMP_NAMES & set(m.headers) or m.value != LINE]
+    assert [request.body for request in block.requests] == [m.value for m in requests]
+    for request, message in zip(block.requests, requests, strict=True):
+        alone = block_of([message]).requests[0]
+        assert request._replace(received_at="") == alone._replace(received_at="")
+        assert request.is_stamped == bool(STAMP_NAMES & set(message.headers))
+        text = message.headers.get("received_at")
+        given_time = text.decode(errors="replace") if isinstance(text, bytes) else text
+        moment = plausible_receive_times(pa.array([given_time], pa.string()))[0].as_py()
+        expected = moment or datetime.fromtimestamp(message.appended_ms / 1000, UTC)
+        found = datetime.fromisoformat(request.received_at)
+        assert (found if found.tzinfo else found.replace(tzinfo=UTC)) == expected

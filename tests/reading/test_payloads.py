@@ -19,7 +19,6 @@ from tests.conftest import DATA, run_batch
 from transforms.core.blocks import MAX_PAYLOAD_BYTES, Block
 from transforms.core.ranges import Range
 from transforms.core.reading.file_kinds import START_BYTES
-from transforms.core.reading.lines import LineCutter
 from transforms.core.reading.payloads import is_plain, read_blocks, read_range
 
 LINES = [b'{"n":%d}' % n for n in range(5000)]
@@ -230,19 +229,6 @@ def test_storage_errors_are_not_taken_for_damage() -> None:
 MARKED = st.lists(
     st.sampled_from([b"\n", b"\r\n", b"\r", b"\xef\xbb\xbf", b"a", b"\x00", b"\xe2\x80\xa8"]) | st.binary(max_size=9)
 )
-
-
-@given(MARKED.map(b"".join), st.lists(st.integers(0, 80), max_size=8))
-def test_cutting_the_chunks_elsewhere_changes_nothing(data: bytes, cuts: list[int]) -> None:
-    cutter = LineCutter()
-    at = 0
-    for cut in [*sorted(cuts), len(data)]:
-        cutter.feed(data[at:cut])
-        at = max(at, cut)
-    cutter.finish()
-    bare = [line.removeprefix(b"\xef\xbb\xbf") for line in data.split(b"\n")]
-    expected = [line for line in bare if line and not line.isspace()]
-    assert cutter.take().lines == expected
 
 
 @given(MARKED.map(b"".join), st.integers(1, 40))

@@ -14,6 +14,7 @@ from pipelines.rates.acceptance import MERGED
 from pipelines.rates.tables import opened
 from pipelines.reporting.figures import _EDGES_MS, _KEY_EXPIRY, _PRIVACY, _errors, _freshness, _latency, _rows
 from schemas.registry import load
+from transforms.core.output.layout import Output
 
 NOON = datetime(2026, 3, 29, 12, tzinfo=UTC)
 DAY = NOON.date()
@@ -21,7 +22,7 @@ DAY = NOON.date()
 
 @pytest.fixture(scope="module")
 def connection() -> Iterator[duckdb.DuckDBPyConnection]:
-    with opened("/nonexistent") as connection:
+    with opened(Output("/nonexistent")) as connection:
         yield connection
 
 

@@ -173,7 +173,7 @@ def test_object_with_content_encoding_gzip_is_read_whole(
     else:
         fs.pipe_file(key, packed, ContentEncoding="gzip")
     (file,) = storage.expand_inputs([path])
-    assert file["size_bytes"] == len(packed)
+    assert file.size_bytes == len(packed)
     with storage.open_read(path) as opened:
         assert opened.read() == packed
     monkeypatch.setattr(batch, "RANGE_BYTES", 1000)

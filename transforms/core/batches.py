@@ -1,4 +1,4 @@
-"""What passes from step to step inside the fused stage, and the guard around it."""
+"""Batches: what passes from step to step inside the fused stage, and must not leave it."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -22,24 +22,24 @@ COUNT_SCHEMA = pa.schema(
         ("count", pa.int64()),
     ]
 )
-"""Counts as rows: days since 1970 of the received_date, the ledger's column, its key where it is a map."""
+"""Counts as rows: received_date in days since 1970, the ledger's column (`kind`), and the key where that is a map."""
 
 CLOCK = "clock"
 CLOCK_SCHEMA = pa.schema([("received_at", pa.timestamp("us", "UTC"))])
-"""The latest receive time that a bundle has seen; every bucket is told it."""
+"""The latest receive time that a bundle has seen; it goes to every bucket."""
 
 TAKEN = "taken"
 TAKEN_SCHEMA = pa.schema([("bucket", pa.int32()), ("part", pa.string()), ("begin", pa.int64()), ("end", pa.int64())])
-"""What the source of a stream read: of a partition or file, from one position up to another one, exclusive."""
+"""What a stream's source read of a partition or file: from position `begin` up to `end`, exclusive."""
 
 RANGES = "ranges"
 RANGES_SCHEMA = pa.schema(
     [("bucket", pa.int32()), ("range", pa.string()), ("read_bytes", pa.int64()), ("payloads", pa.int64())]
 )
-"""What was read of a batch input: of a range of a file, by its digest, bytes as stored and payloads."""
+"""What was read of a range of a batch input: the range's digest, bytes as stored, and payloads."""
 
 PASSING = (COUNTS, QUARANTINE, TAKEN, RANGES)
-"""Kinds that hold nothing to be protected."""
+"""Kinds that hold nothing that needs protection."""
 
 COUNT_BUCKET = 0
 """Counts of what happened before the shuffle belong to no person; they all go to one bucket."""
@@ -47,11 +47,11 @@ COUNT_BUCKET = 0
 
 @dataclass(frozen=True)
 class Origins:
-    """The payloads that a batch's rows come from: asked only for rows on which protecting fails.
+    """The payloads that a batch's rows come from; needed only for rows on which protecting fails.
 
-    The lists are those of decoding, not copies; `kept` has the place in them of each row of the batch.
-    `failed` holds the numbers of events that went aside after decoding; all batches of a block share it,
-    so that what is attached to an event goes with it.
+    The lists are those of decoding, not copies, and `kept` has the place in them of each row of the batch.
+    `failed` holds the numbers of events that went aside after decoding. All batches of a block share it, so that
+    the rows attached to an event go with it.
     """
 
     lines: Sequence[bytes]
@@ -98,7 +98,7 @@ class Tally:
         self._counts: Counter[tuple[int, str, str]] = Counter()
 
     def add(self, day: int, kind: str, key: str = "", count: int = 1) -> None:
-        """Adds to a count; zero changes nothing."""
+        """Adds to one of the counts; adding zero makes none."""
         if count:
             self._counts[day, kind, key] += count
 
@@ -114,12 +114,12 @@ class Tally:
 
 
 def taken_batch(taken: Sequence[tuple[str, int, int]]) -> EventBatch | None:
-    """What a block took, as rows of TAKEN_SCHEMA; None where it is of no stream."""
+    """What a block took, as rows of TAKEN_SCHEMA; None where the block is not from a stream."""
     return _told_to_count_bucket(TAKEN, TAKEN_SCHEMA, taken)
 
 
 def ranges_batch(read: Sequence[tuple[str, int, int]]) -> EventBatch | None:
-    """What a block took of ranges, as rows of RANGES_SCHEMA; None where it is of a stream."""
+    """What a block took of ranges, as rows of RANGES_SCHEMA; None where the block is from a stream."""
     return _told_to_count_bucket(RANGES, RANGES_SCHEMA, read)
 
 

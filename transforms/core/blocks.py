@@ -1,4 +1,4 @@
-"""Blocks: payloads read together, in the form in which they come out of a container."""
+"""Blocks: payloads that are read together, in the form in which a container holds them."""
 
 import os
 from dataclasses import dataclass, field
@@ -25,11 +25,11 @@ class RawRequest(NamedTuple):
     content_encoding: str | None
     body: bytes
     is_stamped: bool = True
-    """False: nobody has stamped it, only its time is known; events in it may bear stamps of their own."""
+    """False: the request has no stamp, only a time; events in it may bear stamps of their own."""
 
 
 class Unreadable(NamedTuple):
-    """A part of a file that cannot become payloads: why, how long, and what names it again."""
+    """A part of a file that cannot become payloads: why, its length, and an identity that stays the same."""
 
     reason: Reason
     payload_bytes: int
@@ -37,12 +37,12 @@ class Unreadable(NamedTuple):
 
 
 def part_of_file(path: str, *offsets: int) -> bytes:
-    """The identity of an unreadable part: its file, and where in it the part begins unless it is the file's end."""
+    """The identity of an unreadable part: its file, and where the part begins, unless it is the end of the file."""
     return b"\0".join([b"file", os.fsencode(path), *(str(offset).encode() for offset in offsets)])
 
 
 class Taken(NamedTuple):
-    """What a stream's block took of a partition or file, from one position up to another one, exclusive."""
+    """What a stream's block took of a partition or file: from position `begin` up to `end`, exclusive."""
 
     part: str
     begin: int
@@ -50,7 +50,7 @@ class Taken(NamedTuple):
 
 
 class RangeRead(NamedTuple):
-    """What a block took of a range of a source file: bytes as stored, and at the range's end its payloads."""
+    """What a block took of a range of a source file: bytes as stored. The range's last block tells its payloads."""
 
     range: str
     read_bytes: int

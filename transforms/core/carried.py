@@ -6,7 +6,7 @@ import pyarrow as pa
 from transforms.core.times import date_of, days_of
 
 LEVEL, SNIPPET_CONSENT, CLIENT_IP = "_level", "_snippet_consent", "_client_ip"
-"""Columns that travel beside the fields from decoding to protecting, and no further."""
+"""Columns that travel from decoding to protecting and no further."""
 
 BUCKET = "bucket"
 """The part of the output, by person, that a row belongs to: the key of the shuffle."""
@@ -20,5 +20,5 @@ def month_column(times: pa.Array) -> pa.DictionaryArray:
 
 
 def bucket_of(digest: bytes, buckets: int) -> int:
-    """A keyed digest -> one of so many buckets, evenly."""
+    """A keyed digest -> one of `buckets` buckets, evenly."""
     return int.from_bytes(digest[:8], "big") % buckets

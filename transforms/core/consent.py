@@ -1,6 +1,6 @@
-"""What the collector stamped on a request, and what that permits to be kept.
+"""The collector's stamp on a request, and what it permits to keep.
 
-Consent that is unknown is none.
+Consent that is not known counts as none.
 """
 
 import re
@@ -25,23 +25,23 @@ class Collector(msgspec.Struct, gc=False):
 
 
 def rank_of(collector: Collector) -> int:
-    """Index in LEVELS of the highest level that a stamp permits; 0 where its word is none of ours."""
+    """Index in LEVELS of the highest level that a stamp permits; 0 where its word is unknown or missing."""
     return PERMITTED.get(collector.telemetry_level or "", 0)
 
 
 def lowest(stamps: Sequence[Collector]) -> Collector:
-    """The last of a line's stamps with the lowest level and consent of all: a client may have sent one itself."""
+    """The last of a line's stamps, with the lowest level and consent of all: a client may have sent one of its own."""
     last = stamps[-1]
     level = min((s.telemetry_level or "" for s in stamps), key=lambda word: PERMITTED.get(word, 0))
     return Collector(last.received_at, last.client_ip, level, all(s.snippet_consent for s in stamps))
 
 
 def may_keep_body(line: bytes, stamp: Collector | None, *, is_json: bool) -> bool:
-    """Whether consent covers keeping the bytes of a refused payload, sealed; `stamp` None: it is not known.
+    """Whether consent covers keeping the bytes of a refused payload, sealed. `stamp` None: it is not known.
 
-    Its fields cannot be told apart any more, so all of it must be permitted: level `all`, and the
-    account's consent where there may be code. What is no JSON may hold code anywhere; JSON holds it
-    under one of the names of code, which an escape or compression would hide.
+    The payload's fields cannot be told apart, so all of it must be permitted: level `all`, and the account's
+    consent if there may be code in it. JSON holds code only under certain names, which an escape or compression
+    could hide; bytes that are not JSON may hold code anywhere.
     """
     if stamp is None or stamp.telemetry_level != "all":
         return False

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from schemas.errors import InternalError, TelemetryError
 
 FAILURES: list[TelemetryError] = []
-"""What made steps of this process fail, the first one first: Prism may hang where a timer's bundle fails, and
-never tell (2.77: two of four full disks)."""
+"""Errors that steps of this process ended with, in order. Prism may hang where a timer's bundle fails and never report
+it (2.77: with two of four full disks), so the job looks here."""
 
 
 def bug_of(cause: BaseException) -> str:
@@ -21,15 +21,15 @@ def bug_of(cause: BaseException) -> str:
 
 @contextmanager
 def payload_free_errors() -> Iterator[None]:
-    """Inside, our own errors pass; any other exception becomes an InternalError that names its
-    type and the line it came from, and none of its text.
+    """Inside, our own errors pass, without the chain of what they were raised over. Any other exception becomes an
+    InternalError with its type and the line it came from, and none of its text.
     """
     try:
         yield
     except TelemetryError as ours:
         FAILURES.append(ours)
         raise ours from None  # what it was raised over may quote data, and a runner logs the whole chain
-    except Exception as cause:  # noqa: BLE001 - whatever it is, its text must not pass
+    except Exception as cause:  # noqa: BLE001 - whatever it is, its text must not pass: pyarrow, json and codecs quote data
         error = InternalError(f"{bug_of(cause)}; this is a bug of the pipeline")
         FAILURES.append(error)
         raise error from None

@@ -9,14 +9,14 @@ _GENERATION = "@"
 
 
 class TopicIdentity(NamedTuple):
-    """Ids that the brokers give; None where they do not tell (before Kafka 2.8 topics have none)."""
+    """Ids that the brokers give; None where they do not say (topics have none before Kafka 2.8)."""
 
     cluster_id: str | None = None
     topic_id: str | None = None
 
 
 def check_same(topic: str, kept: TopicIdentity, found: TopicIdentity) -> None:
-    """Raises TopicReplaced, naming the ways on, where the topic is another one than what was read so far."""
+    """Raises TopicReplaced, with what to do, where the topic is another one than the one that was read so far."""
     for what, before, now in (
         ("is of another cluster", kept.cluster_id, found.cluster_id),
         ("was deleted and made anew", kept.topic_id, found.topic_id),
@@ -32,17 +32,17 @@ NEW_TOPIC = (
     "write to a new --output, or add --start new_topic, which goes on with this output and reads the topic from its "
     "beginning"
 )
-"""What can be done where the topic is not the one that was read."""
+"""What to do where the topic is not the one that was read."""
 
 EARLIEST_LEFT = (
     "add --start earliest_left to go on from the oldest message that is left; the ledger then counts what was before "
     "it as lost"
 )
-"""What can be done where retention has removed what was not read."""
+"""What to do where retention removed messages before they were read."""
 
 
 def part_name(partition: int, generation: str = "") -> str:
-    """The name of a partition in positions; of a topic that was made anew, with what tells it from the old one's."""
+    """The name of a partition in positions; for a topic that was made anew, with its generation."""
     return f"{partition}{_GENERATION}{generation}" if generation else str(partition)
 
 
@@ -52,5 +52,5 @@ def partition_of(part: str) -> int:
 
 
 def generations(parts: Iterable[str]) -> set[str]:
-    """The generations of which there are positions; the topic that an output began with has an empty one."""
+    """The generations in the names of partitions; that of the topic that an output began with is empty."""
     return {part.partition(_GENERATION)[2] for part in parts}

@@ -10,8 +10,8 @@ from transforms.core.blocks import Block
 from transforms.core.decoding.decode import BlockDecoder
 from transforms.core.guard import payload_free_errors
 from transforms.core.keys.open_ring import open_quarantine
-from transforms.core.progress import PROGRESS
 from transforms.core.quarantine.unprocessable import Unprocessable
+from transforms.counters import DECODED_EVENTS
 
 
 class _Decode(beam.DoFn):
@@ -27,17 +27,18 @@ class _Decode(beam.DoFn):
 
     def process(self, block: Block) -> Iterator[EventBatch]:
         with payload_free_errors():
-            yield from self._decoder.decode(block)
-            PROGRESS.add(events=self._decoder.events)
+            decoded = self._decoder.decode(block)
+            yield from decoded
+            DECODED_EVENTS.add(decoded.events)
 
 
 class DecodeEvents(beam.PTransform):
     """Blocks -> batches of the fields that schemas name, still clear; quarantine rows; counts.
 
-    Default deny: what no schema names is never read. Events above their user's
-    level are withheld here, unknown ones counted; quarantined are those that cannot be decoded, hold an
-    invalid value, were received in a month without a key, or make our own code fail. Every event is counted
-    once. Raises KeyUnavailable in setup, InternalError where more made our code fail than may.
+    Default deny: a member that no schema names is never read. Events above their user's level are withheld
+    here, and events that no schema names are counted and dropped. An event is quarantined if it cannot be decoded,
+    holds an invalid value, was received in a month without a key, or makes our own code fail. Every event is counted
+    once. Raises KeyUnavailable in setup, and InternalError where our code fails on more events than it may.
     """
 
     def __init__(

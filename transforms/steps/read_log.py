@@ -21,55 +21,57 @@ from transforms.core.shuffle.pieces import Sealed, quiet_piece
 from transforms.core.shuffle.windows import boundary_after
 
 BUNDLE_S = 1.0
-"""How long a bundle reads before it is committed, unless a boundary comes first. What comes meanwhile is one block:
-of 600 events each it took 93 us an event to decode, protect and seal, of 5,000 it took 35."""
+"""Seconds that a bundle reads before it is committed, unless a boundary comes first. Everything that comes meanwhile
+is one block. To decode, protect and seal an event took 93 us in blocks of 600 and 35 us in blocks of 5,000."""
 
 WINDOWS_AHEAD = 4
-"""Reading waits for publishing when it is so many windows ahead, else a backlog sits in the runner's memory."""
+"""Reading waits when it is so many windows ahead of publishing, else a backlog fills the runner's memory."""
 
 _POLL_S = 0.1
-"""So long a read gathers where the log is behind: of a backlog that fills a block."""
+"""Seconds a read may wait while it is behind; a backlog fills a block in that time."""
 
-_SHARE, _LAST_S = 0.6, 0.1
-"""Bundles take this share of what is left of a window, the last one all: little is then left to decode at its end."""
+_BUNDLE_SHARE, _LAST_BUNDLE_S = 0.6, 0.1
+"""A bundle reads for this share of the time left in a window, and the last one for the rest of it: then little is left
+to decode when the window ends."""
 
-_BEYOND_S, _BRIEF_S = 0.02, 0.03
-"""So long after a boundary a window's last bundle gathers, then in turns so long, until the first messages of the next
-window are there, or the proof that there are none."""
+_PAST_BOUNDARY_S, _BRIEF_S = 0.02, 0.03
+"""Seconds that a window's last bundle reads on after the boundary, and then the seconds of each further read, until
+the first messages of the next window come, or the proof that there are none."""
 
 _WAIT_S = 0.5
+"""Seconds until a reader that is too far ahead looks again."""
 
 
 class PositionTracker(RestrictionTracker):
-    """The position of a reader; it has no end and cannot be split, only left off and taken up again.
+    """The position of a reader. It has no end and cannot be split; reading can only stop and go on later.
 
-    A dynamic split would cut what has no middle; Prism then fails the job. And only the
-    reader itself leaves off, between two reads: what it has given out is claimed after it.
+    An endless range has no middle: where Prism splits one, the job fails. Only the reader itself stops, between
+    two reads, because it claims a position after it has given out what stands before it.
     """
 
     def __init__(self, position: LogPosition) -> None:
         self._position = position
-        self._is_leaving = self._left_off = False
+        self._is_stopping = self._has_stopped = False
 
     def current_restriction(self) -> LogPosition:
         return self._position
 
     def try_claim(self, position: LogPosition | None) -> bool:
-        """Moves on; None says that the reader is about to leave off."""
+        """Moves on; None says that the reader is about to stop."""
         if position is None:
-            self._is_leaving = True
+            self._is_stopping = True
         else:
             self._position = position
         return True
 
     def try_split(self, fraction_of_remainder: float) -> tuple[LogPosition, LogPosition] | None:
-        if fraction_of_remainder > 0 or not self._is_leaving or self._left_off:
+        if fraction_of_remainder > 0 or not self._is_stopping or self._has_stopped:
             return None
-        self._left_off = True
+        self._has_stopped = True
         return self._position, self._position
 
     def check_done(self) -> None:
-        if not self._left_off:
+        if not self._has_stopped:
             raise ValueError("an endless log was given up")
 
     def current_progress(self) -> RestrictionProgress:
@@ -96,7 +98,7 @@ class _Positions(RestrictionProvider):
 
 
 class _Watermark(ManualWatermarkEstimator):
-    """Starts at the reader's position."""
+    """A watermark that starts at the reader's position."""
 
     @staticmethod
     def default_provider() -> Any:
@@ -108,12 +110,12 @@ class _Watermark(ManualWatermarkEstimator):
 
 
 _LOGS: dict[tuple[LogSource, int], Log] = {}
-"""Open logs of this process: a bundle goes on with the client of the one before. (A consumer cannot be pickled,
-and a DoFn may be made anew for each bundle.)"""
+"""Open logs of this process: a bundle goes on with the client of the bundle before it. (A consumer cannot be pickled,
+and a runner may make a new DoFn for each bundle.)"""
 
 
 class LogSettings(NamedTuple):
-    """What readers need to know; readers take the partitions whose number, modulo theirs, is their own."""
+    """What readers need to know. With several readers, partition p belongs to the reader p modulo `readers`."""
 
     source: LogSource
     output: Output
@@ -141,9 +143,9 @@ class _Read(beam.DoFn):
             log = self._log_at(reader, tracker.current_restriction())
             wait_s = _WAIT_S if self._is_far_ahead(log.position.watermark_ms) else 0.0
             boundary_s = boundary_after(log.position.watermark_ms // 1000, self._interval_s)
-            until = time.monotonic() + _bundle_s(boundary_s)
-            while not wait_s and time.monotonic() < until and log.position.watermark_ms < boundary_s * 1000:
-                yield from self._read(log, log.position.watermark_ms, _patience_s(until, boundary_s))
+            until_s = time.monotonic() + _bundle_s(boundary_s)
+            while not wait_s and time.monotonic() < until_s and log.position.watermark_ms < boundary_s * 1000:
+                yield from self._read(log, log.position.watermark_ms, _read_timeout_s(until_s, boundary_s))
                 tracker.try_claim(log.position)
                 estimator.set_watermark(Timestamp(micros=log.position.watermark_ms * 1000))
             tracker.try_claim(None)
@@ -160,7 +162,7 @@ class _Read(beam.DoFn):
             yield from self._quiet(before_ms, log.position.watermark_ms)
 
     def _quiet(self, before_ms: int, until_ms: int) -> Iterator[Any]:
-        """Tells every bucket of a span of several windows in which nothing came; one of many readers cannot know."""
+        """Tells every bucket that nothing came for several windows. (One of several readers cannot know that.)"""
         if self._settings.readers == 1 and until_ms - before_ms > 2000 * self._interval_s:
             told = quiet_piece(until_ms // 1000)
             at = Timestamp(micros=before_ms * 1000)  # before the span's timers: Prism keeps the order of time
@@ -168,7 +170,7 @@ class _Read(beam.DoFn):
                 yield beam.pvalue.TaggedOutput("quiet", TimestampedValue((bucket, told), at))
 
     def _log_at(self, reader: int, position: LogPosition) -> Log:
-        """The open log where it stands at the position, else one that is opened there."""
+        """The open log if it stands at the position, else a log that is opened there."""
         settings, key = self._settings, (self._settings.source, reader)
         if key in _LOGS and _LOGS[key].position != position:
             _LOGS.pop(key).close()
@@ -181,7 +183,7 @@ class _Read(beam.DoFn):
         return _LOGS[key]
 
     def _is_far_ahead(self, watermark_ms: int) -> bool:
-        """Looks at the storage only where it seems so by what was seen there last."""
+        """Whether reading must wait for publishing. Looks at the storage only if it seems so from the last look."""
         if watermark_ms <= self._wait_at_ms:
             return False
         state = stream_state.load(self._settings.output, self._settings.stream)
@@ -191,26 +193,25 @@ class _Read(beam.DoFn):
 
 
 def _bundle_s(boundary_s: int) -> float:
-    """How long a bundle is to read: the nearer the boundary the shorter."""
+    """Seconds that a bundle reads: the nearer the boundary, the fewer."""
     left_s = boundary_s - time.time()
-    return min(_SHARE * left_s, BUNDLE_S) if left_s > _LAST_S else BUNDLE_S
+    return min(_BUNDLE_SHARE * left_s, BUNDLE_S) if left_s > _LAST_BUNDLE_S else BUNDLE_S
 
 
-def _patience_s(until: float, boundary_s: int) -> float:
-    """How long a read may gather: to the end of the bundle or just beyond the boundary; if that has passed, briefly."""
+def _read_timeout_s(until_s: float, boundary_s: int) -> float:
+    """Seconds that a read may wait: to the end of its bundle or just past the boundary, or briefly if that is over."""
     past_s = time.time() - boundary_s
     if past_s >= 0:
         return _BRIEF_S if past_s < BUNDLE_S else _POLL_S
-    return max(min(until - time.monotonic(), _BEYOND_S - past_s), _BRIEF_S)
+    return max(min(until_s - time.monotonic(), _PAST_BOUNDARY_S - past_s), _BRIEF_S)
 
 
 class ReadLog(beam.PTransform):
-    """An endless log from its positions on -> blocks, and what tells buckets of quiet spans.
+    """An endless log from its positions on -> blocks, and pieces that tell buckets of spans in which nothing came.
 
-    Unbounded. Every block once, stamped with the log's time of its earliest
-    payload; no block spans a publish boundary. Reads on only while publishing
-    keeps up. Raises SourceUnavailable, StorageUnavailable, InvalidOptions where
-    trying again does not help; a broker that is gone is waited for.
+    Unbounded. Gives every block once, with the log's time of its earliest payload; no block spans a publish
+    boundary. Reading waits while publishing is behind. Raises SourceUnavailable, StorageUnavailable or
+    InvalidOptions where trying again does not help; it waits for a broker that is gone.
     """
 
     def __init__(self, settings: LogSettings, start: LogPosition) -> None:

@@ -10,20 +10,23 @@ from transforms.core.guard import payload_free_errors
 from transforms.core.ranges import Range
 from transforms.core.reading.payloads import read_range
 from transforms.core.reading.range_marks import marked
+from transforms.counters import READ_BYTES
 
 
 class _ReadRange(beam.DoFn):
     def process(self, part: Range) -> Iterator[Block]:
         with payload_free_errors():
-            yield from marked(read_range, lambda: storage.open_read(part.path), part)
+            for block in marked(read_range, lambda: storage.open_read(part.path), part):
+                READ_BYTES.add(sum(told.read_bytes for told in block.read))
+                yield block
 
 
 class ReadPayloads(beam.PTransform):
     """A bounded PCollection of ranges of files -> blocks of payloads, in any order, each payload once.
 
-    Blocks say what they took of their range, so that what is lost is seen.
-    NDJSON (plain, gzip, zstd) and Avro containers, told apart by content. What
-    a file holds never fails the step; a storage error does (StorageUnavailable).
+    Each block says how many bytes of its range it took, so that a block that is lost is noticed. Files are NDJSON
+    (plain, gzip, zstd) or Avro containers, told apart by content. Nothing that a file holds fails the step; a
+    storage error does (StorageUnavailable).
     """
 
     def expand(self, parts: beam.PCollection[Range]) -> beam.PCollection[Block]:

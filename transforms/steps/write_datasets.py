@@ -11,9 +11,9 @@ from transforms.core.guard import payload_free_errors
 from transforms.core.keys.open_ring import open_roles
 from transforms.core.output import stream_state
 from transforms.core.output.layout import Output
-from transforms.core.progress import PROGRESS
 from transforms.core.recent.memory import BucketMemory
 from transforms.core.shuffle.windows import Portion, Window
+from transforms.counters import WRITTEN_BUCKETS
 
 EarlierDays = dict[tuple[str, int], list[date]]
 """(Input, bucket) -> days for which an earlier run left files."""
@@ -45,7 +45,7 @@ class _Write(beam.DoFn):
                 self._publisher.publish(curated, self._earlier_days.get((portion.input, portion.bucket), []))
                 self._published.append(portion)
             self._memory.give_back(portion, curated.loan, None if is_done else remembered(curated, self._lookback))
-        PROGRESS.add(buckets=1)
+        WRITTEN_BUCKETS.add(1)
         yield portion.bucket
 
     def finish_bundle(self) -> None:

@@ -1,8 +1,8 @@
 """Request bodies -> the events in them, each as bytes.
 
-A body is lines or JSON arrays, compressed or not. An event that is broken
-costs no other one: what cannot be told apart comes out as one piece, which
-decoding then refuses.
+A body is lines or JSON arrays, compressed or not. A broken event costs no other
+one: bytes in which no events can be told apart come out as one piece, and
+decoding then refuses it.
 """
 
 import re
@@ -21,25 +21,25 @@ _ZSTD_SKIPPED = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18")
 _READ_BYTES = 1 << 18
 _NEXT_MEMBER_BYTES = 256
 _MOST_LAYERS = 3
-"""A client compresses a body, and a proxy may do so again."""
+"""A client compresses a body, and a proxy may compress it again."""
 
 _ENCODINGS = "gzip, deflate, zstd or none"
 _decode_raws = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_raw = msgspec.json.Decoder(msgspec.Raw).decode
 _STRUCTURE = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[\[\]{},]', re.DOTALL)
-"""Texts, to be passed over, and what gives JSON its structure; linear, for it never steps back."""
+"""Texts, which are skipped, and the characters that give JSON its structure. It never backtracks, so it is linear."""
 
 _NEXT_EVENT = re.compile(
     rb',\s*+(?=\{\s*+"(?:ver|time|iKey|tags|data|sampleRate|ext|cV|flags|popSample|collector'
     rb'|name"\s*+:\s*+"[^"\\]{0,300}+"\s*+,\s*+"(?:ver|time|iKey|tags|data|ext|popSample))"\s*+:)'
 )
-"""Where the next envelope seems to begin, after one that does not end."""
+"""Where the next envelope seems to begin, after one that has no end."""
 
 
 def events_of_body(body: bytes, encoding: str | None) -> tuple[list[bytes], RejectedEvent | None]:
-    """The events of a body, and why there may be more in it: its compression ends early or is damaged.
+    """The events of a body; and an error if there may have been more, because its compression is cut or damaged.
 
-    Raises MalformedPayload where nothing can be told apart, PayloadTooLarge past MAX_PAYLOAD_BYTES.
+    Raises MalformedPayload where no event can be told apart, PayloadTooLarge above MAX_PAYLOAD_BYTES.
     """
     if len(body) > MAX_PAYLOAD_BYTES:
         raise PayloadTooLarge("a body over the limit", "body", f"at most {MAX_PAYLOAD_BYTES} bytes")
@@ -53,10 +53,10 @@ def events_of_body(body: bytes, encoding: str | None) -> tuple[list[bytes], Reje
 
 
 def decompressed(body: bytes, encoding: str | None = None) -> tuple[bytes, RejectedEvent | None]:
-    """The body's bytes, decompressed as its first bytes say, or else its header; and what damage ends them early.
+    """The body's bytes, decompressed as its first bytes say, or else its header; and the damage that ends them early.
 
-    Every gzip member and zstd frame counts; what follows the last one and is none is passed over, as
-    gzip's own tools do. Raises PayloadTooLarge, or MalformedPayload where the header names another encoding.
+    Every gzip member and zstd frame is read. Other bytes behind the last one are ignored, as gzip's own tools do.
+    Raises PayloadTooLarge, or MalformedPayload where the header names another encoding.
     """
     word = (encoding or "").strip().lower()
     damage = None
@@ -78,8 +78,8 @@ def decompressed(body: bytes, encoding: str | None = None) -> tuple[bytes, Rejec
     return body, None
 
 
-def _grown(parts: list[bytes], size: int) -> None:
-    if size > MAX_PAYLOAD_BYTES:
+def _check_grown(parts: list[bytes], size_bytes: int) -> None:
+    if size_bytes > MAX_PAYLOAD_BYTES:
         parts.clear()
         raise PayloadTooLarge(
             f"more than {MAX_PAYLOAD_BYTES} bytes when decompressed", "body", f"at most {MAX_PAYLOAD_BYTES} bytes"
@@ -87,40 +87,42 @@ def _grown(parts: list[bytes], size: int) -> None:
 
 
 def _inflate(body: bytes, wbits: int) -> tuple[bytes, RejectedEvent | None]:
-    """Every member; all but the first in growing bites: what zlib gives back unread is copied, and they may be many."""
+    """Every member. zlib copies the bytes that follow a member, and there may be many members: so all but the first are
+    fed in pieces that begin small and grow.
+    """
     parts: list[bytes] = []
-    view, at, size = memoryview(body), 0, 0
-    stream, bite = zlib.decompressobj(wbits), _READ_BYTES
+    view, at, size_bytes = memoryview(body), 0, 0
+    stream, piece_bytes = zlib.decompressobj(wbits), _READ_BYTES
     while at < len(body):
-        fed = bytes(view[at : at + bite])
+        fed = bytes(view[at : at + piece_bytes])
         try:
-            plain = stream.decompress(fed, MAX_PAYLOAD_BYTES + 1 - size)
+            plain = stream.decompress(fed, MAX_PAYLOAD_BYTES + 1 - size_bytes)
         except zlib.error:
             return b"".join(parts), MalformedPayload("damaged gzip", "body", _ENCODINGS)
         parts.append(plain)
-        size += len(plain)
-        _grown(parts, size)
+        size_bytes += len(plain)
+        _check_grown(parts, size_bytes)
         at += len(fed) - len(stream.unused_data)
-        bite = min(2 * bite, _READ_BYTES)
+        piece_bytes = min(2 * piece_bytes, _READ_BYTES)
         if stream.eof:
             if wbits != 31 or body[at : at + 2] != _GZIP:
                 return b"".join(parts), None
-            stream, bite = zlib.decompressobj(wbits), _NEXT_MEMBER_BYTES
+            stream, piece_bytes = zlib.decompressobj(wbits), _NEXT_MEMBER_BYTES
     return b"".join(parts), MalformedPayload("gzip ends early", "body", _ENCODINGS)
 
 
 def _zstd(body: bytes) -> tuple[bytes, RejectedEvent | None]:
     parts: list[bytes] = []
-    size = 0
+    size_bytes = 0
     damage = None
     try:
         for part in _zstd_parts(body):
             parts.append(part)
-            size += len(part)
-            _grown(parts, size)
+            size_bytes += len(part)
+            _check_grown(parts, size_bytes)
     except OSError:
         damage = MalformedPayload("damaged zstd", "body", _ENCODINGS)
-        parts += _last_bytes(body, size)
+        parts += _last_bytes(body, size_bytes)
     return b"".join(parts), damage
 
 
@@ -131,7 +133,7 @@ def _zstd_parts(body: bytes) -> Iterator[bytes]:
 
 
 def _last_bytes(body: bytes, known_bytes: int) -> Iterator[bytes]:
-    """What a damaged body still gives after the last whole read: byte by byte, less than one read."""
+    """The bytes of a damaged body after its last whole read, taken one by one; fewer than one read gives."""
     stream = pa.CompressedInputStream(pa.BufferReader(body), "zstd")
     stream.read(known_bytes)
     try:
@@ -166,7 +168,7 @@ def _is_json(data: bytes) -> bool:
 
 
 def split_array(text: bytes) -> list[bytes]:
-    """The members of an array, or of several after each other; one that does not end well is a piece by itself."""
+    """The members of an array, or of several arrays in a row; a member without a proper end is a piece by itself."""
     try:
         return [bytes(member) for member in _decode_raws(text)]
     except (msgspec.DecodeError, ValueError, RecursionError):
@@ -174,7 +176,7 @@ def split_array(text: bytes) -> list[bytes]:
 
 
 def _split_broken(text: bytes) -> Iterator[bytes]:
-    """Cuts where the structure says; from the member on that upsets it, where the next envelope seems to begin."""
+    """Cuts at the commas of the array. From a member on that breaks its structure, cuts where an envelope begins."""
     start = depth = 0
     for found in _STRUCTURE.finditer(text):
         token = found.group()
@@ -202,7 +204,7 @@ def _split_broken(text: bytes) -> Iterator[bytes]:
 
 
 def _piece(data: bytes) -> Iterator[bytes]:
-    """What is more than a bracket left over."""
+    """The bytes, if they are more than a bracket that was left over."""
     stripped = data.strip()
     if stripped.strip(b"] \t\r\n"):
         yield stripped

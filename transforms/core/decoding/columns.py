@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec.structs import astuple
 
-from schemas.registry import Field, Schema, event_schemas
+from schemas.fields import Field
+from schemas.registry import Schema, event_schemas
 from transforms.core.decoding.convert import convert
 from transforms.core.decoding.envelopes import exception_facts
 from transforms.core.decoding.expected import WrongValues
@@ -23,19 +24,19 @@ _NO_PROPERTIES, _NO_MEASUREMENTS, _NO_TAGS = Properties(), Measurements(), Tags(
 _FLOATS = pa.float64()
 _STRINGS = pa.string()
 _RATES = ("sampleRate", "popSample")
-"""What is a number outside of measurements."""
+"""Members that are numbers, though they do not stand among the measurements."""
 
 Source = tuple[str, str, str | None]
-"""A group of structs, the attribute in it, and the constant its presence stands for."""
+"""A group of structs, the attribute in it, and the constant that lands where the attribute has any value."""
 
 
 class WireArrays:
     """The members that a dataset reads, of many events, as Arrow arrays.
 
-    Events are absorbed some thousands at a time, so that a block's decoded
-    structs need not all be held at once. `astuple` takes all members of a
-    struct, `zip` turns rows to columns: with an attrgetter of the wanted ones
-    the same takes 1.7 us an event longer.
+    Events are absorbed some hundreds at a time, so that the decoded structs of a
+    block are not all held at once. `astuple` takes all members of a struct and
+    `zip` turns rows into columns; an attrgetter of the wanted members alone took
+    1.7 us an event longer.
     """
 
     def __init__(self, dataset: str) -> None:
@@ -44,7 +45,7 @@ class WireArrays:
         self._arrays: dict[tuple[str, str], pa.Array] = {}
 
     def absorb(self, events: Sequence[Envelope]) -> None:
-        """Takes over what is wanted of the events; they may be forgotten after it."""
+        """Copies the wanted members of the events, which may be forgotten then."""
         nothing = (None,) * len(events)
         for group, names in self._members.items():
             structs = _structs(group, events)
@@ -56,7 +57,7 @@ class WireArrays:
                 self._parts[group, name].append(len(events) if values == nothing else pa.array(values, kind))
 
     def get(self, group: str, name: str) -> pa.Array:
-        """The values of one member, text without empty ones or float64; null where an event has none."""
+        """The values of one member, as text or float64; null where an event has none, or empty text."""
         key = (group, name)
         if key not in self._arrays:
             is_number = _is_number(group, name)
@@ -131,7 +132,7 @@ def _without_empty(texts: pa.Array) -> pa.Array:
 
 
 def _has_empty(texts: pa.Array) -> bool:
-    """Told from the offsets, where no null and no empty text moves on: a fifth of what Arrow's functions took."""
+    """Counts the offsets that do not move, as for nulls and empty texts: a fifth of what Arrow's functions take."""
     offsets = np.frombuffer(texts.buffers()[1], np.int32)[texts.offset : texts.offset + len(texts) + 1]
     return np.count_nonzero(np.diff(offsets)) < len(texts) - texts.null_count
 
@@ -139,9 +140,8 @@ def _has_empty(texts: pa.Array) -> bool:
 def raw_columns(schema: Schema, arrays: WireArrays, count: int) -> tuple[dict[str, pa.Array], WrongValues]:
     """Every field that is read from the wire, in its own type, and which rows hold an invalid value.
 
-    Text that will become a pseudonym, or be scrubbed or encrypted, is still
-    clear. An invalid value (a number out of range, no number, no time) is null
-    in its column and told as wrong.
+    Text that will become a pseudonym, or be scrubbed or encrypted, is still clear. An invalid value (a number
+    out of range, text that is no number or no time) is null in its column and marked as wrong.
     """
     wrong = WrongValues(schema, count)
     columns = {}
@@ -156,5 +156,5 @@ def _typed(field: Field, values: pa.Array, wrong: WrongValues) -> pa.Array:
         return pa.nulls(len(values), field.type)
     typed = convert(field, values)
     if typed.null_count > values.null_count:
-        wrong.add(field.name, np.asarray(pc.and_(values.is_valid(), typed.is_null())))
+        wrong.mark(field.name, np.asarray(pc.and_(values.is_valid(), typed.is_null())))
     return typed

@@ -6,14 +6,30 @@ from itertools import repeat
 from schemas.known_values import PACKAGED, Vocabulary
 from transforms.core.batches import EventBatch, ranges_batch, taken_batch
 from transforms.core.blocks import Block
-from transforms.core.decoding.decoded import DecodedPart, Event
-from transforms.core.decoding.event_names import outside_names
+from transforms.core.decoding.decoded import Decoded, DecodedPart, DecodeSettings, Event
+from transforms.core.decoding.event_names import counted_names
 from transforms.core.keys.step_keys import QuarantineKeys
 from transforms.core.quarantine.unprocessable import STOPPING, Unprocessable, in_parts
 
 
+class DecodedBlock:
+    """The batches of one block, and how many events were in it.
+
+    Iterating gives the batches away, each once, so that each can be forgotten
+    when it is protected.
+    """
+
+    def __init__(self, events: int, batches: list[EventBatch]) -> None:
+        self.events = events
+        self._waiting = batches[::-1]
+
+    def __iter__(self) -> Iterator[EventBatch]:
+        while self._waiting:
+            yield self._waiting.pop()
+
+
 class BlockDecoder:
-    """Decodes blocks; holds the operators' public key, so it is made in `setup`.
+    """Decodes blocks. It holds what is fixed for a run and nothing of a block; it is made in `setup`, for its keys.
 
     Every event is counted once under `events`, and lands in exactly one of:
     a primary row of a dataset, withheld, outside_contract, quarantine.
@@ -26,69 +42,57 @@ class BlockDecoder:
         vocabulary: Vocabulary = PACKAGED,
         unprocessable: Unprocessable | None = None,
     ) -> None:
-        self._ring = ring
-        self._buckets = buckets
-        self._outside_kind = outside_names(vocabulary)
-        self._unprocessable = unprocessable or Unprocessable()
-        self.events = 0
+        self._settings = DecodeSettings(ring, buckets, counted_names(vocabulary), unprocessable or Unprocessable())
 
-    def decode(self, block: Block) -> Iterator[EventBatch]:
+    def decode(self, block: Block) -> DecodedBlock:
         """The block's batches: datasets first, then quarantine, counts, and what was read of a stream or range.
 
         Where our own code fails on one of its payloads, that one goes aside and the others come out as if
-        it had not been there. Raises InternalError where more went aside than may.
+        it had not been there. Raises InternalError where more payloads went aside than may.
         """
         try:
-            whole = self._part()
-            whole.take_lines(block.lines)
-            whole.take(whole.events_of(block.requests))
-            whole.add_unreadable(block.unreadable)
-            batches = whole.batches()
-            self.events = whole.events
+            found = self._whole(block)
         except STOPPING:
             raise
-        except Exception:  # noqa: BLE001 - a bug of ours: done again in parts, which name it
-            batches = list(self._batches_of_parts(block))
-        del whole
-        self._unprocessable.saw(self.events)
-        batches += [b for b in (taken_batch(block.taken), ranges_batch(block.read)) if b is not None]
-        batches.reverse()
-        while batches:
-            yield batches.pop()  # so that each can be forgotten when it is protected
+        except Exception:  # noqa: BLE001 - a bug of ours: the block is decoded again in parts, which name the bug
+            found = self._in_parts(block)
+        self._settings.unprocessable.saw(found.events)
+        told = (taken_batch(block.taken), ranges_batch(block.read))
+        return DecodedBlock(found.events, [*found.batches, *(batch for batch in told if batch is not None)])
 
-    def _part(self) -> DecodedPart:
-        return DecodedPart(self._ring, self._buckets, self._outside_kind, self._unprocessable)
+    def _whole(self, block: Block) -> Decoded:
+        part = DecodedPart(self._settings)
+        part.add_lines(block.lines)
+        part.add_events(part.events_of(block.requests))
+        part.add_unreadable(block.unreadable)
+        return part.finish()
 
-    def _batches_of_parts(self, block: Block) -> Iterator[EventBatch]:
-        self.events = 0
-        frame = self._part()  # what is of no single event: payloads of requests, refused bodies
+    def _in_parts(self, block: Block) -> Decoded:
+        frame = DecodedPart(self._settings)  # what belongs to no single event: payloads of requests, refused bodies
         events = list(frame.events_of(block.requests, alone=True))
         frame.add_unreadable(block.unreadable)
         lines: list[Event] = list(zip(block.lines, repeat(None), repeat(None), strict=False))
-        for found in (lines, events):
-            for part in self._parts_of(found, is_lines=found is lines):
-                yield from part
-        self.events += frame.events
-        yield from frame.batches()
+        parts = [*self._parts_of(lines, are_lines=True), *self._parts_of(events, are_lines=False), frame.finish()]
+        return Decoded(sum(part.events for part in parts), [batch for part in parts for batch in part.batches])
 
-    def _parts_of(self, events: list[Event], *, is_lines: bool) -> Iterator[list[EventBatch]]:
-        def finished(part: DecodedPart) -> list[EventBatch]:
-            if is_lines:
-                part.count_lines()
-            batches = part.batches()
-            self.events += part.events
-            return batches
+    def _parts_of(self, events: list[Event], *, are_lines: bool) -> Iterator[Decoded]:
+        """The events in as few parts as it takes for each part to succeed; an event that fails alone goes aside."""
 
-        def together(some: list[Event]) -> list[EventBatch]:
-            part = self._part()
+        def together(some: list[Event]) -> Decoded:
+            part = DecodedPart(self._settings)
             part.expect(len(some))
-            part.take(some)
+            part.add_events(some)
             return finished(part)
 
-        def alone(event: list[Event], error: Exception) -> list[EventBatch]:
-            part = self._part()
+        def alone(event: list[Event], error: Exception) -> Decoded:
+            part = DecodedPart(self._settings)
             part.expect(1)
             part.put_aside(*event[0], error)
             return finished(part)
+
+        def finished(part: DecodedPart) -> Decoded:
+            if are_lines:
+                part.count_lines()
+            return part.finish()
 
         return in_parts(events, together, alone) if events else iter(())

@@ -2,8 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import repeat
 from operator import attrgetter
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -14,12 +16,11 @@ from transforms.core.batches import EventBatch, Origins, Tally
 from transforms.core.blocks import MAX_PAYLOAD_BYTES, RawRequest, Unreadable
 from transforms.core.consent import Collector
 from transforms.core.decoding.bodies import events_of_body
-from transforms.core.decoding.columns import raw_columns
-from transforms.core.decoding.derived import derive
 from transforms.core.decoding.envelopes import decode_event, wire_name
+from transforms.core.decoding.event_names import contract_name
 from transforms.core.decoding.refusals import refuse, refuse_rows
 from transforms.core.decoding.routing import targets
-from transforms.core.decoding.rows import Rows, add_lacking, event_ids, stamp_columns
+from transforms.core.decoding.rows import Rows, decoded_columns, mark_lacking
 from transforms.core.decoding.wire import Envelope, Properties, attribute
 from transforms.core.keys.step_keys import QuarantineKeys
 from transforms.core.quarantine.rows import Payload, Quarantine, Refusal
@@ -46,35 +47,43 @@ def _withheld_as(primary: str, rank: int, stamp: Collector) -> str | None:
     return None
 
 
-class DecodedPart:
-    """A block or a part of one; what it gives is whole or, where it raises, to be forgotten."""
+@dataclass(frozen=True)
+class DecodeSettings:
+    """What decoding needs to know and what does not change during a run. `counted_name`: see `event_names`."""
 
-    def __init__(
-        self, ring: QuarantineKeys, buckets: int, outside_kind: Callable[[str], str], unprocessable: Unprocessable
-    ) -> None:
-        self._ring = ring
-        self._outside_kind = outside_kind
-        self._unprocessable = unprocessable
-        self._quarantine = Quarantine(ring, buckets)
+    ring: QuarantineKeys
+    buckets: int
+    counted_name: Callable[[str], str]
+    unprocessable: Unprocessable
+
+
+class Decoded(NamedTuple):
+    """How many events there were, unreadable parts of files aside, and the batches that came of them."""
+
+    events: int
+    batches: list[EventBatch]
+
+
+class DecodedPart:
+    """Gathers one block or a part of one, and gives it away with `finish`; where any method raises, it is of no use."""
+
+    def __init__(self, settings: DecodeSettings) -> None:
+        self._settings = settings
+        self._quarantine = Quarantine(settings.ring, settings.buckets)
         self._tally = Tally()
         self._rows: dict[tuple[str, bool], Rows] = {}
         self._counted: dict[tuple[str, str], list[str | None]] = defaultdict(list)
         self._received = self._counted["events", ""]
         self._expected_events = 0
 
-    @property
-    def events(self) -> int:
-        """Events so far, unreadable parts of files aside."""
-        return len(self._received)
-
-    def take_lines(self, lines: Sequence[bytes]) -> None:
-        """Takes raw lines: each is a payload of one event."""
+    def add_lines(self, lines: Sequence[bytes]) -> None:
+        """Decodes raw lines: each is a payload of one event."""
         self.expect(len(lines))
-        self.take(zip(lines, repeat(None), repeat(None), strict=False))
+        self.add_events(zip(lines, repeat(None), repeat(None), strict=False))
         self.count_lines()
 
     def expect(self, events: int) -> None:
-        """Counts events where they are split, whatever becomes of each."""
+        """Counts events where they are split off. `finish` holds this against what became of each: none is lost."""
         self._expected_events += events
 
     def count_lines(self) -> None:
@@ -82,17 +91,17 @@ class DecodedPart:
         self._counted["payloads", ""].extend(self._received)
 
     def add_unreadable(self, parts: Iterable[Unreadable]) -> None:
-        """Takes parts of files of which there is nothing to decode."""
+        """Counts and quarantines parts of files that hold nothing to decode."""
         for part in parts:
             self._tally.add(0, "payloads")
             self._tally.add(0, "events")
             self._quarantine.add_unreadable(part)
 
     def events_of(self, requests: Sequence[RawRequest], *, alone: bool = False) -> Iterator[Event]:
-        """The events of request bodies, each under its request's stamp; a body of one plain event is taken as it is.
+        """The events of request bodies, each with its request's stamp. A body that is one plain event is not split.
 
-        `alone`: a body on which our own code fails goes aside; else it raises. Then the events are taken by other
-        parts, which expect them.
+        `alone`: a body on which our own code fails goes aside instead of raising, and the events will be decoded by
+        other parts, which expect them.
         """
         payloads = self._counted["payloads", ""]
         for request in requests:
@@ -124,12 +133,12 @@ class DecodedPart:
             if damage is not None:
                 self._refuse(body, request, stamp, _refusal(damage))
 
-    def take(self, events: Iterable[Event]) -> None:
-        """Decodes each event and puts it where it belongs; a request's stamp stands above the events' own."""
+    def add_events(self, events: Iterable[Event]) -> None:
+        """Decodes each event and puts it where it belongs; a request's stamp counts more than the event's own."""
         for line, request, stamp in events:
             try:
                 event = decode_event(line, is_stamped=stamp is not None)
-                name = wire_name(event)
+                name = contract_name(wire_name(event))
             except RejectedEvent as rejected:
                 self._refuse(line, request, stamp, _refusal(rejected))
                 continue
@@ -142,7 +151,7 @@ class DecodedPart:
                 continue
             primary, attached = targets(name, event)
             if primary is None:
-                self._counted["outside_contract", self._outside_kind(name)].append(collector.received_at)
+                self._counted["outside_contract", self._settings.counted_name(name)].append(collector.received_at)
                 continue
             withheld_as = _withheld_as(primary, rank, collector)
             if withheld_as is not None:
@@ -158,7 +167,7 @@ class DecodedPart:
                 self._rows_of(dataset, False).add(event, number, line, request, name)
 
     def put_aside(self, line: bytes, request: RawRequest | None, stamp: Collector | None, error: Exception) -> None:
-        """Takes an event, or a whole body, on which our own code fails; raises InternalError at one too many."""
+        """Quarantines an event, or a whole body, on which our own code fails; raises InternalError at one too many."""
         refusal = Refusal(Reason.UNPROCESSABLE)
         try:
             self._refuse(line, request, stamp, refusal)
@@ -167,16 +176,17 @@ class DecodedPart:
         except Exception:  # noqa: BLE001 - even its stamp cannot be looked for
             self._received.append(None)
             self._quarantine.add(Payload(line), refusal, None, keep_body=False)
-        self._unprocessable.add(error)
+        self._settings.unprocessable.add(error)
 
-    def batches(self) -> list[EventBatch]:
-        """Datasets, primary rows first; quarantine rows; counts."""
+    def finish(self) -> Decoded:
+        """Everything that was gathered: datasets, primary rows first; quarantine rows; counts."""
         found = list(self._event_batches())
         for (kind, key), stamps in self._counted.items():
             for day, count in zip(*np.unique(_days(stamps), return_counts=True), strict=True):
                 self._tally.add(int(day), kind, key, int(count))
         self._tally.add(0, "events", count=self._expected_events - len(self._received))
-        return [*found, *(b for b in (self._quarantine.take(), self._tally.batch()) if b is not None)]
+        aside = (self._quarantine.drain(), self._tally.batch())
+        return Decoded(len(self._received), [*found, *(batch for batch in aside if batch is not None)])
 
     def _rows_of(self, dataset: str, is_primary: bool) -> Rows:
         key = (dataset, is_primary)
@@ -213,20 +223,17 @@ class DecodedPart:
     def _batch(
         self, dataset: str, rows: Rows, is_primary: bool, refused: set[int]
     ) -> tuple[pa.RecordBatch, np.ndarray]:
-        """The rows as columns, and which are kept. Primary rows with an invalid value are quarantined, and what is
-        attached to them goes with them; in attached rows an invalid value is null.
+        """The rows as columns, and the numbers of those that are kept.
+
+        A primary row with an invalid value is quarantined, and the rows attached to its event go with it. In an
+        attached row, an invalid value is null.
         """
-        schema, count = event_schemas()[dataset], len(rows.numbers)
-        columns, wrong = raw_columns(schema, rows.arrays, count)
-        columns |= stamp_columns(rows.stamps)
-        columns["event_name"] = pa.array(rows.names, pa.string())
-        columns["event_id"] = event_ids(columns["event_id"], rows.lines)
-        columns |= derive(schema, columns)
-        columns["is_primary"] = pa.repeat(pa.scalar(is_primary), count)
+        schema = event_schemas()[dataset]
+        columns, wrong = decoded_columns(schema, rows, is_primary=is_primary)
         batch = pa.RecordBatch.from_pydict(columns)
         if is_primary:
-            add_lacking(wrong, schema, columns)
-            gone = refuse_rows(self._quarantine, self._ring, schema, rows, columns["received_at"], wrong)
+            mark_lacking(wrong, schema, columns)
+            gone = refuse_rows(self._quarantine, self._settings.ring, schema, rows, columns["received_at"], wrong)
             refused.update(rows.numbers[row] for row in np.flatnonzero(gone))
         else:
             gone = np.array([number in refused for number in rows.numbers], dtype=bool)

@@ -1,4 +1,4 @@
-"""Columns that follow from others while the values are still clear."""
+"""Columns that are derived from others while the values are still clear."""
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,13 +12,13 @@ _OUTCOMES = {
 }
 _NEXT_EDIT = {"accepted": "accepted", "rejected": "rejected", "notAccepted": "not_accepted"}
 _ONE_CHOICE = ("displays", "outcomes", "persistence_checks")
-"""Datasets whose every event is about one choice; where the client names none, it is the first."""
+"""Datasets in which each event is about one choice; where the client does not name it, it is the first one."""
 
 
 def derive(schema: Schema, columns: dict[str, pa.Array]) -> dict[str, pa.Array]:
-    """suggestion_id where the client sends no completion id, category, outcome, and a sample rate that is one.
+    """The columns suggestion_id, sample_rate, outcome and category, as far as the dataset has them.
 
-    Needs event_name beside the fields that are read from the wire.
+    They need event_name beside the fields that are read from the wire.
     """
     made = {"suggestion_id": _suggestion_key(schema, columns)}
     if "sample_rate" in columns:
@@ -26,13 +26,12 @@ def derive(schema: Schema, columns: dict[str, pa.Array]) -> dict[str, pa.Array]:
     if schema.name == "outcomes":
         made["outcome"] = _outcome(columns)
     if "category" in columns:
-        otherwise = schema.field("category").attributes["otherwise"]
-        made["category"] = columns["category"].fill_null(otherwise)
+        made["category"] = columns["category"].fill_null(schema.field("category").otherwise)
     return made
 
 
 def _sample_rate(rates: pa.Array) -> pa.Array:
-    """Null where it is no share: what a client says of its sampling costs no event."""
+    """Null where it is not above 0 and at most 100: a wrong rate costs no event."""
     if rates.null_count == len(rates):
         return rates
     is_share = pc.and_(pc.greater(rates, 0.0), pc.less_equal(rates, 100.0))
@@ -40,7 +39,7 @@ def _sample_rate(rates: pa.Array) -> pa.Array:
 
 
 def _suggestion_key(schema: Schema, columns: dict[str, pa.Array]) -> pa.Array:
-    """The completion id, else request and choice: `<request>#<choice>`; the two never look alike."""
+    """The completion id, else request and choice as `<request>#<choice>`, which never looks like a completion id."""
     given = columns["suggestion_id"]
     if not given.null_count or "choice_index" not in columns:
         return given
@@ -51,7 +50,7 @@ def _suggestion_key(schema: Schema, columns: dict[str, pa.Array]) -> pa.Array:
 
 
 def _outcome(columns: dict[str, pa.Array]) -> pa.Array:
-    """accepted, partially_accepted, rejected, dismissed, not_accepted; null where it is none of them."""
+    """accepted, partially_accepted, rejected, dismissed or not_accepted; null for any other outcome."""
     rows = zip(
         columns["event_name"].to_pylist(),
         columns["completion_type"].to_pylist(),

@@ -12,7 +12,6 @@ import msgspec
 
 from schemas.errors import InvalidEvent, MalformedPayload
 from transforms.core.consent import lowest
-from transforms.core.decoding.event_names import contract_name
 from transforms.core.decoding.loose_json import read_json
 from transforms.core.decoding.tolerant import tolerant_event
 from transforms.core.decoding.wire import Envelope, EnvelopeReader, ExceptionFacts, WireException
@@ -20,7 +19,7 @@ from transforms.core.decoding.wire import Envelope, EnvelopeReader, ExceptionFac
 _READER = EnvelopeReader()
 _encode_sorted = msgspec.json.Encoder(order="sorted").encode
 _SECOND_PART = b'_02"'
-_SPLIT_AT_CHARS = 8192  # only a longer value is split; looking through every line costs 2 us an event
+_SPLIT_AT_BYTES = 8192  # only a longer value is split; looking through every line costs 2 us an event
 _SEVERITIES = {
     "verbose": "0", "debug": "0", "trace": "0", "information": "1", "info": "1", "warning": "2", "warn": "2",
     "error": "3", "critical": "4", "fatal": "4",
@@ -34,10 +33,10 @@ class _ObjectException(msgspec.Struct, gc=False):
 def decode_event(line: bytes, *, is_stamped: bool = False) -> Envelope:
     """One envelope; raises MalformedPayload or InvalidEvent.
 
-    Values that the client split over `key`, `key_02`, … are whole again. Its collector is the stamp with the
-    lowest level, where the line has several. `is_stamped`: its request's stamp counts, and none of its own.
+    Values that the client split over `key`, `key_02`, … are joined. Where the line bears several stamps, the one
+    with the lowest level becomes its collector. `is_stamped`: the request has a stamp, so the line's own do not count.
     """
-    if len(line) > _SPLIT_AT_CHARS and _SECOND_PART in line:
+    if len(line) > _SPLIT_AT_BYTES and _SECOND_PART in line:
         return tolerant_event(line, is_stamped=is_stamped)
     stamps = _READER.stamps
     stamps.clear()
@@ -53,8 +52,8 @@ def decode_event(line: bytes, *, is_stamped: bool = False) -> Envelope:
 def exception_facts(event: Envelope) -> ExceptionFacts:
     """Type, message and stack of an event's first exception; empty where it has none.
 
-    extension-telemetry wraps the true exception as JSON text in the message of
-    one whose type is "Object".
+    extension-telemetry puts the true exception, as JSON text, into the message
+    of one whose type is "Object".
     """
     base = event.data.baseData
     if not base.exceptions:
@@ -70,7 +69,7 @@ def exception_facts(event: Envelope) -> ExceptionFacts:
 
 
 def _severity(level: int | str | None) -> str | None:
-    """0 to 4 as text; a word of theirs as its number; what is neither as it is."""
+    """0 to 4 as text: a word such as `warning` as its number, and any other value as it is."""
     if level is None:
         return None
     text = str(level).removesuffix(".0")
@@ -88,9 +87,9 @@ def _stack(exception: WireException) -> str | None:
 
 
 def wire_name(event: Envelope) -> str:
-    """The name by which the contract routes the event, or all of its name; raises InvalidEvent where it has none.
+    """The event's name as its client wrote it, `exception` for ExceptionData; raises InvalidEvent where it has none.
 
-    `copilot/ghostText.shown` -> `ghostText.shown`; ExceptionData -> `exception`.
+    `event_names` says what becomes of it.
     """
     base = event.data.baseData
     if event.data.baseType == "ExceptionData" or base.exceptions:
@@ -98,16 +97,16 @@ def wire_name(event: Envelope) -> str:
     name = base.name or (event.name if event.data.baseType is None else None)
     if not name:
         raise InvalidEvent("an event without a name", "data.baseData.name", "text")
-    return contract_name(name)
+    return name
 
 
 def event_digest(line: bytes) -> str:
-    """The duplicate key of an event whose client sends none: a digest of all of it but the stamp.
+    """The duplicate key of an event whose client sends none: a digest of everything in it but the stamp.
 
-    Members in any order and any spacing give the same digest; a retried upload
-    differs only in the stamp and so has the same one. Members that no schema
-    names are not looked at until here; where they are no JSON, it is the digest
-    of the bytes.
+    The order of members and the spacing do not matter, and a retried upload
+    differs only in its stamp, so both give the same digest. Members that no
+    schema names are first read here; where they are not JSON, the digest is of
+    the bytes as they are.
     """
     try:
         document = read_json(line)

@@ -1,11 +1,12 @@
-"""What a field must be, in words for whoever mends a client; never what it was."""
+"""What a field must be, in words for people who repair a client; never the value that it had."""
 
 from functools import cache
 
 import numpy as np
 import pyarrow as pa
 
-from schemas.registry import Field, Schema
+from schemas.fields import Field
+from schemas.registry import Schema
 from transforms.core.keys.step_keys import QuarantineKeys
 
 _RANGES = {pa.int32(): "from -2147483648 to 2147483647", pa.int64(): f"from {-(2**63)} to {2**63 - 1}"}
@@ -36,15 +37,15 @@ def months_of(ring: QuarantineKeys) -> str:
 
 
 class WrongValues:
-    """Which rows of a batch hold a value that is wrong, and the first such field of each."""
+    """Which rows of a batch hold a wrong value, and in which field each of them holds its first one."""
 
     def __init__(self, schema: Schema, rows: int) -> None:
         self._schema = schema
         self._places = {f.name: place for place, f in enumerate(schema.fields)}
         self._first = np.full(rows, _NO_FIELD, dtype=np.int16)
 
-    def add(self, name: str, rows: np.ndarray) -> None:
-        """Takes down the rows (a mask) in which the field of that name is wrong."""
+    def mark(self, name: str, rows: np.ndarray) -> None:
+        """Marks the rows (a mask) in which the field of that name is wrong; a row keeps its first mark."""
         self._first[rows & (self._first == _NO_FIELD)] = self._places[name]
 
     @property

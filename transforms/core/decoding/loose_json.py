@@ -1,4 +1,4 @@
-"""JSON as clients write it: halves of characters, bytes that are no UTF-8, control characters in texts."""
+"""JSON as clients write it: with halves of characters, bytes that are not UTF-8, control characters in texts."""
 
 import json
 import math
@@ -10,11 +10,11 @@ from schemas.errors import MalformedPayload
 
 _BOM = b"\xef\xbb\xbf"  # of a file that was put behind another one
 DEEPEST = "JSON, its numbers finite, at most some hundred levels deep"
-"""What is expected where reading stopped at a number or a level."""
+"""What a refusal says is expected, where a number is too large or nesting too deep."""
 
 
 def text_of(data: bytes) -> str:
-    """The bytes as text. Halves of characters stay as they are, to be joined; what is no UTF-8 becomes U+FFFD."""
+    """The bytes as text. Halves of characters stay, to be joined later; others that are no UTF-8 become U+FFFD."""
     data = data.removeprefix(_BOM)
     try:
         return data.decode("utf-8", "surrogatepass")
@@ -23,7 +23,7 @@ def text_of(data: bytes) -> str:
 
 
 def whole_text(text: str) -> str:
-    """The text with halves that belong together joined, and U+FFFD for each that stands alone."""
+    """The text with matching halves of characters joined, and U+FFFD for each half that stands alone."""
     if text.isascii():  # known without looking
         return text
     try:
@@ -42,7 +42,7 @@ def read_json(line: bytes) -> Any:
 
 
 def read_members(line: bytes, repeated: str) -> tuple[Any, list[Any]]:
-    """The value, and every value of one of its outermost members, which may be written more than once.
+    """The value, and all values of one of its outermost members, which may stand there more than once.
 
     Raises MalformedPayload.
     """
@@ -54,7 +54,7 @@ def read_members(line: bytes, repeated: str) -> tuple[Any, list[Any]]:
 
 
 def _read_slowly(line: bytes) -> tuple[Any, list[tuple[str, Any]]]:
-    """The value, and the members of the outermost object as they come."""
+    """The value, and the members of the outermost object in the order in which they stand there."""
     latest: list[tuple[str, Any]] = []
 
     def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

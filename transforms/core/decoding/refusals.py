@@ -1,4 +1,4 @@
-"""What decoding cannot take: withheld where its user said off, else quarantined, with or without its bytes."""
+"""Events that cannot be decoded: withheld where their user said off, else quarantined, with or without their bytes."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -24,7 +24,7 @@ _NO_TIME = Refusal(Reason.MISSING_RECEIVED_AT, "received_at", "a time as ISO 860
 
 
 def payload_of(line: bytes, request: RawRequest | None) -> Payload:
-    """The event as it can go through the job again: of an unstamped request, the line alone with its own stamp."""
+    """The event in a form that can go through the job again: with its request where that one bears the stamp."""
     return Payload(line, request if request is not None and request.is_stamped else None)
 
 
@@ -34,12 +34,12 @@ def refuse(
 ) -> str | None:  # fmt: skip
     """Quarantines an event that cannot be decoded, or withholds it where its user said off; gives its receive time.
 
-    `stamp` None: whatever stamp can be read in the line. What has none that says off, because it cannot be
-    read, is quarantined without its bytes, so that somebody sees it.
+    `stamp` is the request's; where it is None, whatever stamp can be read in the line counts. An event whose
+    consent cannot be read is quarantined without its bytes: somebody shall see it, but nobody what is in it.
     """
     found = Stamp(stamp) if stamp is not None else stamp_of(line)
-    moment = _moment(found, line, request)
-    text = moment.isoformat() if moment else None
+    received_at = _receive_time(found, line, request)
+    text = received_at.isoformat() if received_at else None
     if found is not None and found.wrong not in ("", "telemetry_level") and rank_of(found.collector) == 0:
         withhold(text)
         return text
@@ -47,23 +47,29 @@ def refuse(
     keep_body = refusal.reason != Reason.PAYLOAD_TOO_LARGE and may_keep_body(
         line, whole, is_json=refusal.reason not in _NOT_JSON
     )
-    quarantine.add(payload_of(line, request), refusal, moment, keep_body=keep_body)
+    quarantine.add(payload_of(line, request), refusal, received_at, keep_body=keep_body)
     return text
 
 
-def _moment(found: Stamp | None, line: bytes, request: RawRequest | None) -> datetime | None:
-    moment: datetime | None = None
+def _receive_time(found: Stamp | None, line: bytes, request: RawRequest | None) -> datetime | None:
+    """The stamp's time; without a stamp what looks like one in the line; else the request's. None: there is none."""
+    received_at: datetime | None = None
     if found is not None:
-        moment = plausible_receive_times(pa.array([found.collector.received_at], pa.string()))[0].as_py()
+        received_at = _plausible(found.collector.received_at)
     elif request is None:
-        moment = salvage_receive_time(line)
-    if moment is None and request is not None:
-        moment = plausible_receive_times(pa.array([request.received_at], pa.string()))[0].as_py()
-    return moment
+        received_at = salvage_receive_time(line)
+    if received_at is None and request is not None:
+        received_at = _plausible(request.received_at)
+    return received_at
+
+
+def _plausible(text: str | None) -> datetime | None:
+    found: datetime | None = plausible_receive_times(pa.array([text], pa.string()))[0].as_py()
+    return found
 
 
 def outside_ring(ring: QuarantineKeys, received: pa.Array) -> np.ndarray:
-    """Which events (a mask) were received in a month that has no key; the months between are looked at, if few."""
+    """Which events (a mask) were received in a month that has no key."""
     outside = np.zeros(len(received), dtype=bool)
     bounds = pc.min_max(received)
     ends = days_of(pa.array([bounds["min"].as_py(), bounds["max"].as_py()], received.type))
@@ -83,8 +89,8 @@ def refuse_rows(
     outside = outside_ring(ring, received)
     refused: np.ndarray = wrong.rows | outside
     for row in np.flatnonzero(refused).tolist():
-        moment = received[row].as_py()
-        if moment is None:
+        received_at = received[row].as_py()
+        if received_at is None:
             refusal = _NO_TIME
         elif wrong.rows[row]:
             field = wrong.of(row)
@@ -94,5 +100,5 @@ def refuse_rows(
         line = rows.lines[row]
         keep_body = may_keep_body(line, rows.stamps[row], is_json=True)
         payload = Payload(line, rows.requests[row])
-        quarantine.add(payload, refusal, moment, dataset=schema.name, keep_body=keep_body)
+        quarantine.add(payload, refusal, received_at, dataset=schema.name, keep_body=keep_body)
     return refused

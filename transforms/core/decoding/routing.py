@@ -1,41 +1,46 @@
-"""Which dataset an event lands in, by its wire name and the rules of `schemas/avro`."""
+"""Which datasets an event lands in, by its contract name and the rules of `schemas/avro`."""
 
 from dataclasses import dataclass
 from functools import lru_cache
 
 from schemas.registry import event_schemas
 from schemas.routes import Route
-from transforms.core.decoding.event_names import MOST_NAME_CHARS
 from transforms.core.decoding.wire import Envelope, attribute
+
+MOST_NAME_CHARS = 200
+"""No route knows a longer name, and none is remembered."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """A dataset, and whether the event counts there (primary) or is only mirrored (attached)."""
+    """A dataset, and the rule that sends an event there."""
 
     dataset: str
     route: Route
 
 
-def candidates(name: str) -> tuple[Target, ...]:
+def candidates(contract_name: str) -> tuple[Target, ...]:
     """Every target whose rule names this event; rules with a condition first."""
-    return _candidates(name) if len(name) <= MOST_NAME_CHARS else ()
+    return _candidates(contract_name) if len(contract_name) <= MOST_NAME_CHARS else ()
 
 
 @lru_cache(maxsize=4096)  # names come from clients: bounded, whatever they send
-def _candidates(name: str) -> tuple[Target, ...]:
+def _candidates(contract_name: str) -> tuple[Target, ...]:
     found = [
         Target(dataset, route)
         for dataset, schema in event_schemas().items()
         for route in schema.events
-        if route.names(name)
+        if route.matches(contract_name)
     ]
     return tuple(sorted(found, key=lambda t: t.route.source is None))
 
 
-def targets(name: str, event: Envelope) -> tuple[str | None, tuple[str, ...]]:
-    """The primary dataset (None: outside the contract) and the attached ones."""
-    named = candidates(name)
+def targets(contract_name: str, event: Envelope) -> tuple[str | None, tuple[str, ...]]:
+    """The primary dataset, in which the event counts, and the attached ones, which hold a copy of it.
+
+    The primary dataset is None where the event is outside the contract.
+    """
+    named = candidates(contract_name)
     if len(named) == 1 and named[0].route.source is None:
         return named[0].dataset, ()
     fitting = [t for t in named if t.route.source is None or _holds(t.route, event)]

@@ -11,7 +11,8 @@ from schemas.registry import LEVELS, PERMITTED, Schema
 from transforms.core.blocks import RawRequest
 from transforms.core.carried import CLIENT_IP, LEVEL, SNIPPET_CONSENT
 from transforms.core.consent import Collector
-from transforms.core.decoding.columns import WireArrays
+from transforms.core.decoding.columns import WireArrays, raw_columns
+from transforms.core.decoding.derived import derive
 from transforms.core.decoding.envelopes import event_digest
 from transforms.core.decoding.expected import WrongValues
 from transforms.core.decoding.wire import Envelope
@@ -34,6 +35,7 @@ class Rows:
         self._waiting: list[Envelope] = []
 
     def add(self, event: Envelope, number: int, line: bytes, request: RawRequest | None, name: str) -> None:
+        """Adds an event under its contract name; `number` tells the events of a block apart."""
         if len(self._waiting) == _SETTLE_ROWS:
             self.settle()
         self._waiting.append(event)
@@ -50,8 +52,20 @@ class Rows:
             self._waiting = []
 
 
+def decoded_columns(schema: Schema, rows: Rows, *, is_primary: bool) -> tuple[dict[str, pa.Array], WrongValues]:
+    """The columns of settled rows by name, still unprotected, and which rows hold a value that does not fit."""
+    count = len(rows.numbers)
+    columns, wrong = raw_columns(schema, rows.arrays, count)
+    columns |= stamp_columns(rows.stamps)
+    columns["event_name"] = pa.array(rows.names, pa.string())
+    columns["event_id"] = event_ids(columns["event_id"], rows.lines)
+    columns |= derive(schema, columns)
+    columns["is_primary"] = pa.repeat(pa.scalar(is_primary), count)
+    return columns, wrong
+
+
 def stamp_columns(stamps: Sequence[Collector]) -> dict[str, pa.Array]:
-    """Receive time of each stamp; level, snippet consent and address under their names in `protect`."""
+    """The receive time of each stamp, and its level, snippet consent and address under their names in `carried`."""
     received, addresses, levels, consents = zip(*map(astuple, stamps), strict=True)
     places = pc.index_in(pa.array(levels, pa.string()), pa.array(PERMITTED))
     ranks = pa.array(PERMITTED.values(), pa.int8()).take(places).fill_null(0)
@@ -65,7 +79,7 @@ def stamp_columns(stamps: Sequence[Collector]) -> dict[str, pa.Array]:
 
 
 def event_ids(ids: pa.Array, lines: Sequence[bytes]) -> pa.Array:
-    """The clients' event ids, a digest of the event where there is none."""
+    """The clients' event ids; where there is none, a digest of the event."""
     if not ids.null_count:
         return ids
     without = ids.is_null()
@@ -73,8 +87,8 @@ def event_ids(ids: pa.Array, lines: Sequence[bytes]) -> pa.Array:
     return pc.replace_with_mask(ids, without, pa.array(digests, pa.string()))
 
 
-def add_lacking(wrong: WrongValues, schema: Schema, columns: dict[str, pa.Array]) -> None:
-    """Takes down the rows that have no value where the schema requires one."""
+def mark_lacking(wrong: WrongValues, schema: Schema, columns: dict[str, pa.Array]) -> None:
+    """Marks the rows that have no value where the schema requires one."""
     for f in schema.fields:
         if f.required and f.name in columns and columns[f.name].null_count:
-            wrong.add(f.name, np.asarray(pc.is_null(columns[f.name])))
+            wrong.mark(f.name, np.asarray(pc.is_null(columns[f.name])))

@@ -1,4 +1,4 @@
-"""Values that a client has cut into parts of 8,192 UTF-16 units."""
+"""Values that a client has cut into parts of 8,192 UTF-16 units each."""
 
 from typing import Any
 
@@ -8,13 +8,13 @@ _MAX_PARTS = 50
 def join_split_values(properties: dict[str, Any]) -> dict[str, Any]:
     """`key`, `key_02`, `key_03`, … put together under `key`.
 
-    Only an unbroken run of string parts that starts at `_02` beside a string
-    `key` is joined; anything else stays as it is. Parts may stand in any order.
-    A cut may fall inside a character: its halves meet again here.
+    Parts are joined only if they are strings, and only up to the first number
+    that is missing; everything else stays as it is. Parts may stand in any order.
+    A cut may go through a character, whose halves then meet again.
     """
     joined = dict(properties)
     for name, value in properties.items():
-        if not isinstance(value, str) or f"{name}_02" not in properties:
+        if not isinstance(value, str) or not isinstance(properties.get(f"{name}_02"), str):
             continue
         parts = [value]
         for number in range(2, _MAX_PARTS + 1):

@@ -1,8 +1,8 @@
 """The collector's stamp of a line that the strict reader has refused, and what it permits to be kept.
 
-Consent that is unknown is none. A stamp counts only where it was read whole:
-as the outermost member `collector` of a JSON object, or, where the rest of the
-line is cut short or damaged, as such a member before which all is JSON.
+Consent that is not known counts as none. A stamp counts only if it was read
+whole: as the outermost member `collector` of a JSON object. The line may be cut
+or damaged behind it, if everything before it is JSON.
 """
 
 import json
@@ -21,20 +21,20 @@ STAMP_TYPES = {
     "snippet_consent": "true or false",
     "": "an object",
 }
-"""What the members of a stamp must be; of the stamp itself under the empty name."""
+"""What the members of a stamp must be; the stamp itself stands under the empty name."""
 
 _NAME = b'"collector"'
 
 
 class Stamp(NamedTuple):
-    """A stamp as far as it could be read, and its first member that is of a wrong type; None: it is whole."""
+    """A stamp as far as it could be read, and its first member of a wrong type; None where the stamp is whole."""
 
     collector: Collector
     wrong: str | None = None
 
 
 def settled(values: Sequence[Any]) -> Stamp:
-    """What the values of all members `collector` of a line say; an empty stamp where it has none."""
+    """The stamp that all members `collector` of a line make together; an empty one where there is no such member."""
     stamps = [_stamp(value) for value in values]
     if len(stamps) < 2:
         return stamps[0] if stamps else Stamp(Collector())
@@ -58,7 +58,7 @@ def _stamp(value: Any) -> Stamp:
 
 
 def stamp_of(line: bytes) -> Stamp | None:
-    """A line's stamp, an empty one where it is JSON without one; None where it is not known whether it had one."""
+    """A line's stamp, an empty one if the line is JSON without one; None if it cannot be known whether it had one."""
     try:
         value, values = read_members(line, "collector")
     except MalformedPayload:
@@ -67,9 +67,9 @@ def stamp_of(line: bytes) -> Stamp | None:
 
 
 def _stamp_of_broken(line: bytes) -> Stamp | None:
-    """The stamp of a line that is no JSON: its only one, whole, and the outermost object's by all that precedes it.
+    """The stamp of a line that is not JSON: the only one in it, whole, and by all that precedes it an outermost member.
 
-    The same word inside a text, or a second stamp anywhere, makes it unknown.
+    A second `"collector"` anywhere in the line, inside a text too, makes the stamp unknown.
     """
     at = line.find(_NAME)
     if at < 0 or line.find(_NAME, at + 1) >= 0:

@@ -1,9 +1,9 @@
-"""Envelopes that are not written as the strict reader wants them, read anyway.
+"""Reads envelopes that the strict reader refuses.
 
-Clients send booleans and numbers where others send text, halves of characters
-that they cut in two, bytes that are no UTF-8. What can be read in one way only
-is read so; anything else is refused with the place that is wrong. Slower than
-the strict reader, and asked only where that one has failed.
+Some clients send booleans and numbers where others send text, characters that
+they cut in two, or bytes that are not UTF-8. A value that can only mean one thing
+is read as that; anything else is refused, with the place that is wrong. This is
+slower than the strict reader and runs only where that one failed.
 """
 
 import re
@@ -39,16 +39,16 @@ _FLAGS = frozenset(
     for source in field.sources
     if pa.types.is_boolean(field.type)
 )
-"""Measurements that say yes or no: there a boolean is the same in another form; elsewhere it is no number."""
+"""Measurements that say yes or no. A boolean means the same there; in other measurements it is not a number."""
 
 _BASE = "data.baseData"
 
 
 def tolerant_event(line: bytes, *, is_stamped: bool) -> Envelope:
-    """An envelope, its split values whole.
+    """An envelope, its split values joined.
 
-    `is_stamped`: its request has a stamp, so that whatever it calls one itself does not matter.
-    Raises MalformedPayload; InvalidEvent with the field that is wrong and what it must be.
+    `is_stamped`: its request has a stamp, so the line's own stamp is not read. Raises MalformedPayload, or
+    InvalidEvent with the field that is wrong and what it must be.
     """
     try:
         return _envelope(line, is_stamped)
@@ -67,7 +67,7 @@ def _envelope(line: bytes, is_stamped: bool) -> Envelope:
         tags=_struct(Tags, _texts(members.get("tags"), _TAGS, "tags")),
         sampleRate=_rate(members.get("sampleRate")),
         popSample=_rate(members.get("popSample")),
-        collector=_own_stamp(stamps) if stamps and not is_stamped else None,
+        collector=None if is_stamped else _own_stamp(stamps),
     )
 
 
@@ -75,7 +75,10 @@ def _wrong(field: str, expected: str) -> InvalidEvent:
     return InvalidEvent("JSON of another shape than an event", field, expected)
 
 
-def _own_stamp(values: list[Any]) -> Collector:
+def _own_stamp(values: list[Any]) -> Collector | None:
+    """The line's own stamp; None where it has none, or only null, so that the time of its request counts."""
+    if all(value is None for value in values):
+        return None
     stamp = settled(values)
     if stamp.wrong is not None:
         raise _wrong(f"collector.{stamp.wrong}".rstrip("."), STAMP_TYPES[stamp.wrong])
@@ -114,7 +117,7 @@ def _name(value: Any, field: str) -> str | None:
 
 
 def _text(value: Any) -> str | None:
-    """Text as it is, anything else as its JSON text; null is missing."""
+    """Text as it is, any other value as JSON text; null counts as missing."""
     if value is None:
         return None
     if isinstance(value, str):
@@ -186,7 +189,7 @@ def _is_number(text: str) -> bool:
 
 
 def _rate(value: Any) -> float | None:
-    """A number, or text that is one; anything else says nothing about sampling."""
+    """A number, or text that is one; any other value says nothing about sampling."""
     try:
         return None if isinstance(value, bool) or value is None else _number(value, "")
     except InvalidEvent:

@@ -1,9 +1,9 @@
-"""The JSON of all three clients as structs that hold only what a schema names.
+"""The JSON of all three clients as structs that hold only the members that a schema names.
 
-Default deny: the struct types are made from the `sources` of `schemas/avro`,
-so a member that no schema names is skipped by the decoder and never becomes a
-value. Wire names that are no Python names (`common.extname`) get short ones;
-`attribute` translates.
+Default deny: the struct types are made from the `sources` of `schemas/avro`, so
+the decoder skips a member that no schema names, and it never becomes a value. Some
+member names are no Python names (`common.extname`); their attributes in the
+structs have short ones, and `attribute` translates.
 """
 
 import threading
@@ -36,7 +36,7 @@ class WireException(msgspec.Struct, gc=False):
 
 
 class ExceptionFacts(msgspec.Struct, gc=False):
-    """What lands of an exception, whichever way the client wrapped it."""
+    """The parts of an exception that land, however the client wrapped it."""
 
     type: str | None = None
     message: str | None = None
@@ -104,11 +104,11 @@ class Envelope(msgspec.Struct, gc=False):
 
 
 class EnvelopeReader(threading.local):
-    """Decodes envelopes, strictly, and keeps every stamp that the last one bore.
+    """Decodes envelopes, strictly, and remembers every stamp of the last one.
 
-    JSON may hold a member twice, and a decoder keeps the last one: a stamp that a client sent
-    itself must not stand for the collector's. To look through a line for a second one takes 1.5 us;
-    a list's `append`, called as each stamp is made, 0.1. One list a thread.
+    JSON may hold a member twice, and a decoder keeps the last one; but a stamp that a client sent itself must not
+    stand for the collector's. Searching each line for a second stamp takes 1.5 us; calling a list's `append` as
+    each stamp is made takes 0.1. Each thread has its own list.
     """
 
     def __init__(self) -> None:

@@ -12,8 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from schemas.fields import Field
 from schemas.known_values import PACKAGED, Vocabulary
-from schemas.registry import LEVELS, Field, Schema, event_schemas
+from schemas.registry import LEVELS, Schema, event_schemas
 from transforms.core.carried import BUCKET, CLIENT_IP, LEVEL, SNIPPET_CONSENT, bucket_of, month_column
 from transforms.core.keys.pseudonym_columns import ColumnPseudonymizer
 from transforms.core.keys.pseudonyms import PERSON_DOMAINS
@@ -171,5 +172,5 @@ def scrub_fields(schema: Schema, columns: dict[str, pa.Array], scrubbed: Counter
 
 
 def _lengths(schema: Schema, columns: dict[str, pa.Array]) -> dict[str, pa.Array]:
-    found = ((f.name, f.attributes.get("length_of")) for f in schema.fields)
+    found = ((f.name, f.length_of) for f in schema.fields)
     return {name: pc.utf8_length(columns[of]).cast(pa.int64()) for name, of in found if of}

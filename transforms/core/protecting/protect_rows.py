@@ -66,7 +66,7 @@ class RowProtector:
             is_primary=origins.is_primary,
         )
         self._unprocessable.add(error)
-        found = self._quarantine.take()
+        found = self._quarantine.drain()
         return [found] if found is not None else []
 
 

@@ -10,8 +10,8 @@ from collections import Counter
 import numpy as np
 import pyarrow as pa
 
+from schemas.fields import Field
 from schemas.known_values import Vocabulary
-from schemas.registry import Field
 from schemas.shapes import OTHER, Landing, landing
 
 _REMEMBERED_WORDS = 20_000
@@ -24,16 +24,15 @@ class Words:
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._vocabulary = vocabulary
-        self._columns: dict[tuple[str, ...], _Column] = {}
+        self._columns: dict[tuple[object, ...], _Column] = {}
 
     def land(self, field: Field, words: pa.Array, unknown: Counter[str]) -> pa.Array:
         """The column as it lands; counts, by the field's name, the values that are none of its known ones."""
         if words.null_count == len(words):
             return words
-        key = (field.name, *(str(field.attributes.get(name)) for name in ("shape", "parse", "one_of")))
+        key = (field.name, field.shape, field.parse, field.one_of)
         if key not in self._columns:
-            otherwise = field.attributes.get("otherwise", OTHER)
-            self._columns[key] = _Column(landing(field.attributes, self._vocabulary), otherwise)
+            self._columns[key] = _Column(landing(field, self._vocabulary), field.otherwise or OTHER)
         landed, count = self._columns[key].land(words)
         if count:
             unknown[field.name] += count

@@ -1,1 +1,1 @@
-"""What cannot be processed: put aside, sealed where consent allows, and counted."""
+"""Payloads that cannot be processed: put aside, sealed where consent allows it, and counted."""

@@ -1,4 +1,4 @@
-"""Quarantine rows: what could not be taken, sealed to the operators."""
+"""Quarantine rows: payloads that could not be processed, sealed to the operators."""
 
 import hmac
 import io
@@ -43,7 +43,7 @@ class Refusal(NamedTuple):
 
 
 class Quarantine:
-    """Collects rows of the quarantine dataset; made in `setup`, because it holds keys."""
+    """Gathers rows of the quarantine dataset; made in `setup`, because it holds keys."""
 
     def __init__(self, keys: QuarantineKeys, buckets: int) -> None:
         self._keys = keys
@@ -64,9 +64,9 @@ class Quarantine:
         dataset: str | None = None,
         is_primary: bool = True,
     ) -> None:
-        """Takes a payload; `keep_body` False where it is too large or its user did not permit all of it.
+        """Adds a payload. `keep_body` is False where it is too large or its user did not permit all of it.
 
-        `is_primary` False: the event itself landed, and only its row in another dataset did not.
+        `is_primary` is False where the event itself landed, and only its row in another dataset did not.
         """
         container, body = payload.replayable()
         sealed = self._keys.seal(body) if keep_body else None
@@ -76,7 +76,7 @@ class Quarantine:
         )  # fmt: skip
 
     def add_unreadable(self, part: Unreadable) -> None:
-        """Takes a part of a file of which there are no bytes to keep."""
+        """Adds a part of a file that has no bytes to keep."""
         self._append(
             "file", part.identity, part.payload_bytes, Refusal(part.reason), stage="ReadPayloads", is_primary=True
         )
@@ -96,8 +96,8 @@ class Quarantine:
             }
         )
 
-    def take(self) -> EventBatch | None:
-        """The rows so far, protected and ready to be sealed; starts anew."""
+    def drain(self) -> EventBatch | None:
+        """The rows so far, protected and ready to be sealed; the collection is empty after it."""
         if not self._rows:
             return None
         rows, self._rows = self._rows, []

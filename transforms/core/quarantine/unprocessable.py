@@ -1,8 +1,8 @@
-"""Payloads on which our own code fails: found by halves, put aside one by one, counted, told once each bug.
+"""Payloads on which our own code fails: found by halving, put aside one by one, and counted; each bug is logged once.
 
-A bug that one payload brings out must not cost the others. A bug that every
-payload brings out must not empty the input into quarantine: past a bound the
-run stops.
+A bug that shows with one payload must not cost the others. A bug that shows with
+every payload must not send the whole input to quarantine: above a bound the run
+stops.
 """
 
 import logging
@@ -18,21 +18,21 @@ from schemas.errors import InternalError, PipelineError
 from transforms.core.guard import bug_of
 
 MOST_UNPROCESSABLE = 1000
-_MOST_SHARE = 1000  # one event in so many, where that is more
+_EVENTS_PER_UNPROCESSABLE = 1000  # of more than a million events, one in a thousand may go aside
 _LOG = logging.getLogger(__name__)
 _Items = TypeVar("_Items", list, np.ndarray)
 _Done = TypeVar("_Done")
 
 STOPPING = (PipelineError, OSError)
-"""What is no payload's fault: keys, storage, the machine. Lack of memory is not among them: smaller parts need less."""
+"""Errors that are no payload's fault: keys, storage, the machine. Not MemoryError: smaller parts need less memory."""
 
 
 def in_parts(
     items: _Items, work: Callable[[_Items], _Done], alone: Callable[[_Items, Exception], _Done]
 ) -> Iterator[_Done]:
-    """The work on all items; where it fails, on each half by itself; `alone` gets the item on which it fails alone.
+    """The work on all items at once; where it fails, on each half; `alone` gets an item on which it fails by itself.
 
-    `work` must leave nothing behind where it fails. STOPPING passes.
+    The results come in the order of the items. `work` must leave nothing behind where it fails. STOPPING passes.
     """
     waiting = [items]
     while waiting:
@@ -61,21 +61,21 @@ _LOCK = threading.Lock()
 
 
 class Unprocessable:
-    """Counts, in this process, what one run puts aside; made with the run's graph, and told it by all its steps."""
+    """Counts, in this process, the payloads that one run puts aside. All its steps share one, made with its graph."""
 
     def __init__(self, most: int | None = None) -> None:
         self._most = most
         self._run = secrets.token_hex(8)
 
     def saw(self, events: int) -> None:
-        """Adds to the events of which at most a share may go aside."""
+        """Counts events: of very many, a share may go aside."""
         with _LOCK:
             self._state.events += events
 
     def add(self, error: Exception) -> None:
-        """Counts one payload, and names its bug in the log the first time: type and place, never content.
+        """Counts one payload. The first time, logs its bug: type and place, never content.
 
-        Raises InternalError where more went aside than may.
+        Raises InternalError where more payloads went aside than may.
         """
         bug = bug_of(error)
         with _LOCK:
@@ -97,4 +97,4 @@ class Unprocessable:
         return _STATES.setdefault(self._run, _State())
 
     def _limit(self, state: _State) -> int:
-        return max(MOST_UNPROCESSABLE, state.events // _MOST_SHARE) if self._most is None else self._most
+        return max(MOST_UNPROCESSABLE, state.events // _EVENTS_PER_UNPROCESSABLE) if self._most is None else self._most

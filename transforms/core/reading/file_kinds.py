@@ -1,4 +1,4 @@
-"""What a file is, by its first bytes; names are never asked."""
+"""What a file is, by its first bytes; its name does not matter."""
 
 import codecs
 from enum import Enum
@@ -6,7 +6,7 @@ from enum import Enum
 from transforms.core.reading.inflate import GZIP, ZSTD
 
 START_BYTES = 512
-"""How many first bytes tell what a file is: tar says so at byte 257."""
+"""First bytes of a file that are needed to tell what it is: tar has its mark at byte 257."""
 
 AVRO_MAGIC = b"Obj\x01"
 
@@ -30,11 +30,11 @@ _FOREIGN = (
     b"GIF8", b"\xca\xfe\xba\xbe", b"MZ\x90\x00", b"\xd0\xcf\x11\xe0",
 )  # fmt: skip
 """Zip, Parquet, bzip2, xz, 7z, lz4, framed snappy, ORC, Arrow, SQLite, PDF, programs, pictures, sequence files and the
-like: as lines they would be thousands of quarantined pieces."""
+like. Read as lines, each would give thousands of quarantined pieces."""
 
 
 def kind_of(first: bytes) -> Kind:
-    """What a file is that begins so; give START_BYTES, or all of a shorter one."""
+    """The kind of a file, from its first START_BYTES, or all bytes of a shorter one."""
     if GZIP.is_begin(first[:4]):
         return Kind.GZIP
     if ZSTD.is_begin(first[:4]):

@@ -1,4 +1,4 @@
-"""Decompression that never makes more than it is asked for, and gives what it can of damaged data.
+"""Decompression with bounded output, which gives everything that can be read of damaged data.
 
 All codecs behave like the standard library's `BZ2Decompressor`: bounded output
 by `max_length`, `eof`, `needs_input`, `unused_data`.
@@ -17,12 +17,12 @@ else:
     from backports import zstd
 
 PIECE_BYTES = 1 << 18
-"""The most that one step of decompression gives."""
+"""Bytes that one step of decompression gives at most."""
 
-_WINDOW_LOG = 27
+_WINDOW_LOG2_BYTES = 27
 _XZ_MEMORY_BYTES = 128 * 1024 * 1024
 _DAMAGE = (zlib.error, lzma.LZMAError, zstd.ZstdError, OSError, EOFError, ValueError, MemoryError)
-"""What the codecs raise on bytes that are none of theirs. (bz2 raises OSError.)"""
+"""Raised by the codecs on bytes that they cannot read. (bz2 raises OSError.)"""
 
 
 class Damaged(Exception):
@@ -46,14 +46,14 @@ class Stream(Protocol):
 
     @property
     def unused_data(self) -> bytes:
-        """What was fed and stands behind its end."""
+        """Bytes that were fed and lie behind its end."""
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
-        """Takes more bytes, gives at most so many."""
+        """Feeds more bytes and gives at most `max_length`."""
 
 
 class Zlib:
-    """zlib's streams in that form; where one breaks, all that it can give before comes out first."""
+    """zlib's streams in that form. Where the data breaks, everything before the damage comes out first."""
 
     def __init__(self, window_bits: int) -> None:
         self._stream = zlib.decompressobj(window_bits)
@@ -80,7 +80,7 @@ class Zlib:
         if self._is_broken:
             raise zlib.error("broken")
         data = self._waiting + data
-        before = self._stream.copy()  # 40 KB, of each 64 KB that are fed
+        before = self._stream.copy()  # copies 40 KB for each 64 KB that are fed
         try:
             out = self._stream.decompress(data, max_length)
         except zlib.error:
@@ -109,7 +109,7 @@ def deflate_block() -> Stream:
 
 def zstd_frame() -> Stream:
     """A frame, or a skippable one; its window, which is memory, may have 128 MB (`zstd --long=27`)."""
-    return zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: _WINDOW_LOG})
+    return zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: _WINDOW_LOG2_BYTES})
 
 
 def xz_block() -> Stream:
@@ -123,10 +123,10 @@ def bzip2_block() -> Stream:
 
 
 class Codec(NamedTuple):
-    """How files are compressed: what a member begins with, who reads it, and how much of it at a time.
+    """A way of compressing files: how a member begins, what reads it, and how many bytes are fed at a time.
 
-    Of zstd what it gave for the last piece that it was fed is lost where it breaks, so pieces are small: 1 us a KB,
-    of some 100 us that the events in it cost.
+    Where zstd meets damage, its output for the piece that it was just fed is lost. Therefore pieces are small; that
+    costs 1 us a KB, of about 100 us that the events in it cost.
     """
 
     is_begin: Callable[[bytes], bool]
@@ -144,10 +144,10 @@ def is_skippable(first: bytes) -> bool:
 
 
 def concatenated(pieces: Iterator[bytes], codec: Codec) -> Iterator[bytes]:
-    """What members hold that stand one behind the other, zeros between or behind them passed over.
+    """The content of members that follow each other; zeros between or behind them are skipped.
 
-    Raises Damaged, after all that can be given, where a member breaks or ends
-    early, or something else stands behind one.
+    Raises Damaged, after everything that could be read, where a member breaks or
+    ends early, or where something that is no member follows.
     """
     fed = _Fed(pieces, codec.feed_bytes)
     while fed.skip_zeros():
@@ -204,7 +204,7 @@ class _Fed:
 
 
 def inflated(make: Callable[[], Stream], data: bytes, limit_bytes: int) -> bytes:
-    """The whole of one compressed block; raises Damaged, or TooLarge before it takes more than its bound."""
+    """The content of one compressed block; raises Damaged, or TooLarge as soon as it exceeds its bound."""
     stream, out = make(), bytearray()
     while not stream.eof:
         try:

@@ -13,26 +13,26 @@ _BOM = b"\xef\xbb\xbf"
 class LineCutter:
     """Cuts a stream of chunks into lines, wherever the chunks end, in bounded memory.
 
-    A line longer than MAX_PAYLOAD_BYTES is passed over and told as Unreadable.
-    A byte order mark before a line is dropped: files that were put together have
-    them anywhere.
+    A line longer than MAX_PAYLOAD_BYTES is skipped and becomes an Unreadable. A
+    byte order mark before a line is dropped: where files were concatenated, marks
+    stand in the middle.
     """
 
     def __init__(self) -> None:
         self._lines: list[bytes] = []
         self._unreadable: list[Unreadable] = []
-        self._size = self._cut_bytes = 0
+        self._lines_bytes = self._cut_bytes = 0
         self._partial: list[bytes] = []
         self._partial_bytes = 0
         self._digest: Any = None
 
     @property
     def has_any(self) -> bool:
-        """Whether `take` would give anything."""
+        """Whether `drain` would give anything."""
         return bool(self._lines or self._unreadable or self._cut_bytes)
 
     def feed(self, chunk: bytes) -> bool:
-        """Takes the next bytes; True when a block's worth of lines is there."""
+        """Adds the next bytes of the stream; True when a block's worth of lines has been gathered."""
         self._cut_bytes += len(chunk)
         first, *lines = chunk.split(b"\n")
         self._grow(first)
@@ -42,22 +42,22 @@ class LineCutter:
             if _BOM[:1] in chunk:  # one byte is looked for ten times as fast as three
                 lines = [line.removeprefix(_BOM) for line in lines]
             self._lines += [line for line in lines if line and not line.isspace()]
-            self._size += len(chunk)
-        return self._size >= blocks.BLOCK_BYTES
+            self._lines_bytes += len(chunk)
+        return self._lines_bytes >= blocks.BLOCK_BYTES
 
     def finish(self) -> None:
-        """The stream ended: a last line needs no newline."""
+        """Ends the stream: its last line needs no newline."""
         self._end_line()
 
     def drop_partial(self) -> int:
-        """Gives up the line that was not ended; returns its length in bytes."""
+        """Drops a last line that has no end; returns its length in bytes."""
         lost, self._partial_bytes, self._partial, self._digest = self._partial_bytes, 0, [], None
         return lost
 
-    def take(self) -> Block:
-        """The lines so far; starts a new block."""
+    def drain(self) -> Block:
+        """The lines so far; the next line begins a new block."""
         block = Block(lines=self._lines, unreadable=self._unreadable, cut_bytes=self._cut_bytes)
-        self._lines, self._unreadable, self._size, self._cut_bytes = [], [], 0, 0
+        self._lines, self._unreadable, self._lines_bytes, self._cut_bytes = [], [], 0, 0
         return block
 
     def _grow(self, part: bytes) -> None:
@@ -83,4 +83,4 @@ class LineCutter:
         line = line.removeprefix(_BOM)
         if line and not line.isspace():
             self._lines.append(line)
-            self._size += len(line)
+            self._lines_bytes += len(line)

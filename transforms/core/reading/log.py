@@ -1,4 +1,4 @@
-"""An endless source: what the endless job asks of a topic or a watched folder."""
+"""An endless source: the interface of topics and watched folders."""
 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple, Protocol
@@ -8,8 +8,9 @@ from transforms.core.topic_identity import TopicIdentity
 
 
 class LogPosition(NamedTuple):
-    """Where reading goes on: the next position of each partition, or what was taken of each file, and the
-    time (milliseconds since 1970) before which nothing will come any more.
+    """Where reading goes on: for each partition its next offset, or for each file how many bytes of it were taken.
+
+    `watermark_ms` is a time in milliseconds since 1970: nothing older will come.
     """
 
     positions: dict[str, int]
@@ -17,16 +18,17 @@ class LogPosition(NamedTuple):
 
 
 class LogSource(NamedTuple):
-    """How to reach a log; a path to secrets, never secrets: it stands in the job graph."""
+    """How to reach a log. It stands in the job graph, so it has a path to secrets and never secrets."""
 
     uri: str
     kafka_config: str | None = None
 
 
 class ReadBefore(NamedTuple):
-    """What the output knows of a log: up to where whole windows hold it, and of a topic which one it is.
+    """What the output knows about a log: the positions up to which whole windows hold it, and a topic's identity.
 
-    `gaps` are spans of partitions that were declared lost, from the position on up to what was left.
+    `gaps` are spans that were declared lost: by partition, the offset at which such a span ends. It begins at the
+    position.
     """
 
     positions: Mapping[str, int] = {}
@@ -40,18 +42,18 @@ NOTHING_READ = ReadBefore()
 
 
 class Log(Protocol):
-    """Blocks in the log's own time, each once; what it holds is never changed, only added to."""
+    """Gives blocks in the log's own time, each once. A log only grows; nothing in it changes."""
 
     @property
     def position(self) -> LogPosition:
         """Where reading goes on after the blocks that were given."""
 
     def read(self, timeout_s: float, interval_s: int) -> Iterator[tuple[int, Block]]:
-        """What has come, with its earliest time in milliseconds; waits at most the timeout.
+        """Blocks that have come, each with its earliest time in milliseconds; waits at most for the timeout.
 
-        No block holds payloads of two windows of the interval, none is older
-        than the watermark of the position before. To be read to its end. Raises
-        SourceUnavailable, StorageUnavailable where trying again does not help.
+        No block holds payloads of two windows of the interval, and none is older than the watermark was before the
+        call. The iterator must be read to its end. Raises SourceUnavailable or StorageUnavailable where trying
+        again does not help.
         """
 
     def close(self) -> None:

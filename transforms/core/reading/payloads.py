@@ -1,9 +1,9 @@
 """Source files -> blocks of payloads, whatever container and compression they come in.
 
-Told apart by content: gzip, zstd and Avro say what they are in their first
-bytes, and so do zip, Parquet and other containers that are none of ours;
-anything else is NDJSON. A file that ends early or is damaged gives all that can
-be read and an `Unreadable` for each part that cannot.
+The first bytes of a file tell what it is: gzip, zstd, Avro, or a container that
+we do not read, such as zip or Parquet. Any other file is NDJSON. A file that ends
+early or is damaged gives everything that can be read, and an `Unreadable` for
+each part that cannot.
 """
 
 import codecs
@@ -22,7 +22,7 @@ from transforms.core.reading.streams import CHUNK_BYTES, PlainStream, RawFile, p
 
 
 def is_plain(first: bytes) -> bool:
-    """Whether a file that begins so (START_BYTES of it) is plain lines, which can be read from any byte on."""
+    """Whether a file with these first START_BYTES is plain lines, which can be read from any byte on."""
     return kind_of(first) is Kind.LINES
 
 
@@ -39,7 +39,7 @@ def read_range(open_file: Callable[[], BinaryIO], part: Range) -> Iterator[Block
         cutter = LineCutter()
         at = max(part.start - 1, 0)
         raw.seek(at)
-        inside = part.start == 0  # else what comes before the first newline began in an earlier range
+        inside = part.start == 0  # else the bytes before the first newline belong to a line of an earlier range
         while chunk := raw.read(CHUNK_BYTES):
             base, at = at, at + len(chunk)
             if not inside:
@@ -53,10 +53,10 @@ def read_range(open_file: Callable[[], BinaryIO], part: Range) -> Iterator[Block
                 cutter.feed(chunk[: stop + 1])
                 break
             if cutter.feed(chunk):
-                yield cutter.take()
+                yield cutter.drain()
         cutter.finish()
         if cutter.has_any:
-            yield cutter.take()
+            yield cutter.drain()
 
 
 def read_blocks(open_file: Callable[[], BinaryIO], path: str) -> Iterator[Block]:
@@ -83,12 +83,12 @@ def _line_blocks(stream: PlainStream, kind: Kind, path: str) -> Iterator[Block]:
     try:
         for piece in stream.pieces() if kind is Kind.LINES else _as_utf8(stream, kind):
             if cutter.feed(piece):
-                yield cutter.take()
+                yield cutter.drain()
         cutter.finish()
     except Damaged:
         is_cut = True
         lost_bytes = cutter.drop_partial()
-    block = cutter.take()
+    block = cutter.drain()
     if is_cut:
         block.unreadable.append(Unreadable(Reason.UNREADABLE_CONTAINER, lost_bytes, part_of_file(path)))
     if block.lines or block.unreadable or block.cut_bytes:
@@ -96,7 +96,7 @@ def _line_blocks(stream: PlainStream, kind: Kind, path: str) -> Iterator[Block]:
 
 
 def _as_utf8(stream: PlainStream, kind: Kind) -> Iterator[bytes]:
-    """Text that a byte order mark says to be UTF-16 or UTF-32; what is none of it becomes U+FFFD."""
+    """UTF-16 or UTF-32, as the byte order mark says, made UTF-8; bytes that are no text become U+FFFD."""
     decoder = codecs.getincrementaldecoder(kind.value)(errors="replace")
     for piece in stream.pieces():
         yield decoder.decode(piece).encode()

@@ -1,8 +1,8 @@
-"""What reading says of each range of the source files, so that the books know by themselves what came in.
+"""What reading reports about each range of the source files, so that the books know what came in.
 
-Every block bears the bytes that it took of its range, and what comes last says
-how many payloads the range gave: a range, or a block of it, that is lost on its
-way or read twice is missing or too much in the ledger.
+Every block says how many bytes of its range it took, and a last one says how many
+payloads the range gave. A range or a block that is lost on the way, or read
+twice, then shows in the ledger as too little or too much.
 """
 
 import io
@@ -16,18 +16,18 @@ from transforms.core.reading.file_kinds import START_BYTES
 from transforms.core.reading.payloads import is_plain
 
 _REST_IS_LOST = frozenset({Reason.UNREADABLE_CONTAINER, Reason.FOREIGN_SCHEMA, Reason.DAMAGED_BLOCK})
-"""Reasons that stand for bytes which nobody reads: they were told, so they are not missing."""
+"""Reasons for skipping the rest of a file: those bytes were reported as unreadable, so they are not missing."""
 
 ReadRange = Callable[[Callable[[], BinaryIO], Range], Iterator[Block]]
 
 
 def marked(read: ReadRange, open_file: Callable[[], BinaryIO], part: Range) -> Iterator[Block]:
-    """The blocks that `read` gives of a range, and one for its end; each says what it took of the range.
+    """The blocks that `read` gives of a range, and a last empty one; each says how much of the range it took.
 
-    Bytes are those of the file as stored. Of plain lines they are those that were
-    cut into lines, so the ranges of a file add up to its size; of what is compressed
-    or a container, those that its decoder had done with, and all of them where it
-    told that a part cannot be read.
+    Bytes are those of the file as stored. For plain lines, they are the bytes that
+    were cut into lines, so the ranges of a file add up to its size. For compressed
+    files and containers, they are the bytes that the decoder is done with, or all
+    of them where it reported that the rest cannot be read.
     """
     meter, is_lost = _Meter(), False
     told_bytes = payloads = 0
@@ -43,7 +43,7 @@ def marked(read: ReadRange, open_file: Callable[[], BinaryIO], part: Range) -> I
 
 
 class _Meter:
-    """How far a file was read; one that is opened again is not read twice."""
+    """How far a file was read; a part that is read again after reopening counts once."""
 
     def __init__(self) -> None:
         self.done_bytes = 0
@@ -54,19 +54,19 @@ class _Meter:
         """Whether it is plain lines; a range that begins inside a file always is."""
         return is_plain(self.first)
 
-    def take(self, begin: int, end: int) -> None:
-        """Bytes that were done with; they count where none before them is missing."""
-        if begin <= self.done_bytes:
-            self.done_bytes = max(self.done_bytes, end)
+    def mark_done(self, begin_byte: int, end_byte: int) -> None:
+        """These bytes were consumed; they count if no byte before them is missing."""
+        if begin_byte <= self.done_bytes:
+            self.done_bytes = max(self.done_bytes, end_byte)
 
 
 class _MeteredFile(io.RawIOBase):
-    """A stored file that counts what is read of it: a chunk is done with when the next one is asked for."""
+    """A stored file that measures how far it is read: a chunk counts as consumed when the next one is asked for."""
 
     def __init__(self, file: BinaryIO, meter: _Meter) -> None:
         self._file = file
         self._meter = meter
-        self._begin = self._end = 0
+        self._begin_byte = self._end_byte = 0
 
     def readable(self) -> bool:
         return True
@@ -75,19 +75,19 @@ class _MeteredFile(io.RawIOBase):
         return True
 
     def tell(self) -> int:
-        return self._end
+        return self._end_byte
 
     def seek(self, at: int, whence: int = 0, /) -> int:
-        self._begin = self._end = self._file.seek(at, whence)
-        return self._end
+        self._begin_byte = self._end_byte = self._file.seek(at, whence)
+        return self._end_byte
 
     def read(self, size: int = -1, /) -> bytes:
-        self._meter.take(self._begin, self._end)
+        self._meter.mark_done(self._begin_byte, self._end_byte)
         data = self._file.read(size)
-        self._begin, self._end = self._end, self._end + len(data)
+        self._begin_byte, self._end_byte = self._end_byte, self._end_byte + len(data)
         if size < 0:
-            self._meter.take(self._begin, self._end)
-        if self._begin == len(self._meter.first) < START_BYTES:
+            self._meter.mark_done(self._begin_byte, self._end_byte)
+        if self._begin_byte == len(self._meter.first) < START_BYTES:
             self._meter.first = (self._meter.first + data)[:START_BYTES]
         return data
 

@@ -1,22 +1,21 @@
-"""A source file's bytes: what the storage refuses, what is damaged, and decompression, told apart."""
+"""A source file's bytes, decompressed; a storage that refuses is told apart from data that is damaged."""
 
 import io
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from schemas.errors import PipelineError, StorageUnavailable
-from transforms.core.progress import PROGRESS
 from transforms.core.reading.file_kinds import START_BYTES, Kind, kind_of
 from transforms.core.reading.inflate import GZIP, ZSTD, Damaged, concatenated
+from transforms.core.storage.file_systems import explained
 
 CHUNK_BYTES = 1 << 18
 _CODECS = {Kind.GZIP: GZIP, Kind.ZSTD: ZSTD}
 _MAX_LAYERS = 2
-"""Files that were compressed twice are read: collectors compress, and copying tools again."""
+"""Files may be compressed twice: by a collector, and again by a tool that copied them."""
 
 
 class RawFile(io.RawIOBase):
-    """A stored file; what the storage refuses becomes StorageUnavailable."""
+    """A stored file; raises StorageUnavailable where the storage refuses to read it."""
 
     def __init__(self, file: BinaryIO, path: str) -> None:
         self._file = file
@@ -29,15 +28,8 @@ class RawFile(io.RawIOBase):
         return self._file.seek(at, whence)
 
     def read(self, size: int = -1, /) -> bytes:
-        try:
-            data = self._file.read(size)
-        except PipelineError:
-            raise
-        except Exception as cause:  # clients of object stores raise classes of their own
-            detail = getattr(cause, "strerror", None) or type(cause).__name__
-            raise StorageUnavailable(f"cannot read {self._path}: {detail}") from cause
-        PROGRESS.add(read_bytes=len(data))
-        return data
+        with explained(self._path, "read"):
+            return self._file.read(size)
 
     def chunks(self) -> Iterator[bytes]:
         """All of it, in pieces."""
@@ -46,25 +38,25 @@ class RawFile(io.RawIOBase):
 
 
 class PlainStream:
-    """Bytes in the sizes that are asked for, fewer only at the end.
+    """Gives bytes in the sizes that are asked for, fewer only at the end.
 
-    `at` counts those that were given; `is_broken` says that the end is none: what
-    they came out of is damaged there.
+    `given_bytes` counts them. `is_broken` says that the end is not the true one: the
+    compressed data is damaged there.
     """
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces = pieces
         self._ahead = bytearray()
-        self.at = 0
+        self.given_bytes = 0
         self.is_broken = False
 
     def peek(self, size: int) -> bytes:
-        """The next bytes; they stay."""
+        """The next bytes, which a later call gives again."""
         self._fill(size)
         return bytes(self._ahead[:size])
 
     def peek_at(self, offset: int, size: int) -> bytes:
-        """Bytes so far ahead; they stay, and so do those before them."""
+        """Bytes that come after `offset` more ones; later calls give all of them again."""
         self._fill(offset + size)
         return bytes(self._ahead[offset : offset + size])
 
@@ -79,15 +71,15 @@ class PlainStream:
         with memoryview(self._ahead) as ahead:
             data = bytes(ahead[:size])
         del self._ahead[:size]
-        self.at += len(data)
+        self.given_bytes += len(data)
         return data
 
     def read_past(self, marker: bytes) -> int | None:
-        """Goes behind the next place where the marker stands; returns how many bytes were passed over before it.
+        """Skips to behind the next marker; returns how many bytes were skipped before it.
 
-        None where there is none: all is read then.
+        None where no marker comes: then everything is skipped.
         """
-        begin = self.at
+        begin_byte = self.given_bytes
         while (found := self._ahead.find(marker)) < 0:
             kept = len(marker) - 1
             if len(self._ahead) > kept:
@@ -97,10 +89,10 @@ class PlainStream:
                 self.read(kept)
                 return None
         self.read(found + len(marker))
-        return self.at - len(marker) - begin
+        return self.given_bytes - len(marker) - begin_byte
 
     def pieces(self) -> Iterator[bytes]:
-        """All that is left, in pieces of any size; raises Damaged at an end that is none."""
+        """Everything that is left, in pieces of any size; raises Damaged at an end that is not the true one."""
         if self._ahead:
             yield self.read(len(self._ahead))
         if self.is_broken:
@@ -118,7 +110,7 @@ class PlainStream:
 
 
 def plain_stream(opened: BinaryIO, path: str) -> PlainStream:
-    """What a file holds, decompressed where its first bytes say gzip or zstd."""
+    """The content of a file, decompressed if its first bytes say gzip or zstd."""
     stream = PlainStream(RawFile(opened, path).chunks())
     for _ in range(_MAX_LAYERS):
         codec = _CODECS.get(kind_of(stream.peek(START_BYTES)))

@@ -18,7 +18,7 @@ from transforms.core.output.published import PublishedRows, days_around, key_col
 from transforms.core.recent.key_index import KeyIndex
 from transforms.core.recent.open_facts import OpenFacts
 from transforms.core.shuffle.windows import Window
-from transforms.core.times import DAY_MICROS, UNKNOWN_DATE, date_of, micros_of
+from transforms.core.times import DAY_US, UNKNOWN_DATE, date_of, micros_of
 
 _NO_KEYS = pa.array([], pa.string())
 
@@ -63,7 +63,7 @@ class Recent:
             if earliest >= complete_from:
                 found, values = index.find(keys)
                 return found, values[0] if values else np.array([], dtype=np.int64)
-        days = [date_of(day) for day in np.unique(times // DAY_MICROS)]
+        days = [date_of(day) for day in np.unique(times // DAY_US)]
         return self._read(dataset, days_around(days, lookback))
 
     def _read(self, dataset: str, days: Iterable[date]) -> tuple[pa.Array, np.ndarray]:
@@ -76,7 +76,7 @@ class Recent:
 
     def _read_keys(self, dataset: str, earliest: int) -> KeyIndex:
         index = KeyIndex()
-        first = max(date_of(earliest // DAY_MICROS), UNKNOWN_DATE + timedelta(days=1))
+        first = max(date_of(earliest // DAY_US), UNKNOWN_DATE + timedelta(days=1))
         index.add(*self._read(dataset, self.published.days(dataset, first, date.max)))
         index.forget_before(earliest)
         return index

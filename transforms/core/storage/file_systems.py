@@ -9,19 +9,40 @@ from typing import Any, BinaryIO, cast
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from schemas.errors import StorageUnavailable
+from schemas.errors import PipelineError, StorageUnavailable
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _AS_STORED = {"auto_decompress": False, "headers": {"Accept-Encoding": "gzip"}}
 
 
+_REFUSALS = (OSError, EOFError, ValueError, RuntimeError, ImportError)
+"""Python's own classes that storage raises when it refuses. s3fs turns most answers of S3 into OSError, but a bad
+name or a failed listing into ValueError. gcsfs raises ValueError for "Bad Request" and RuntimeError for an error
+without a body. fsspec raises ValueError for an unknown protocol and ImportError for one without its package, and
+its timeouts are OSErrors. A KeyError, TypeError or the like is a bug and a MemoryError is no answer of a storage:
+these pass as they are."""
+
+
+def _is_refusal(cause: Exception) -> bool:
+    """Whether the storage refused: one of _REFUSALS, or a class that a package defines.
+
+    Clients let through classes that derive from Exception alone: HttpError and ChecksumError of gcsfs, GoogleAuthError,
+    ClientError of aiohttp, BotoCoreError and ClientError of botocore. They cannot be listed here: importing them takes
+    a second, and fsspec loads whatever package an operator's URL asks for.
+    """
+    return isinstance(cause, _REFUSALS) or type(cause).__module__ != "builtins"
+
+
 @contextmanager
 def explained(path: str, doing: str) -> Iterator[None]:
-    """What the storage refuses while the block runs becomes StorageUnavailable."""
+    """If the storage refuses while the block runs, raises StorageUnavailable. Our own errors and bugs pass."""
     try:
         yield
+    except PipelineError:
+        raise
     except Exception as cause:
-        # clients of object stores raise classes of their own: gcsfs's HttpError is no OSError
+        if not _is_refusal(cause):
+            raise
         detail = getattr(cause, "strerror", None) or type(cause).__name__
         raise StorageUnavailable(f"cannot {doing} {path}: {detail}") from cause
 

@@ -3,8 +3,9 @@
 import glob
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any, cast
+from typing import Any
 
 from schemas.errors import StorageUnavailable
 from transforms.core.storage import local_tree
@@ -12,22 +13,25 @@ from transforms.core.storage.file_systems import explained, is_local, open_fs
 from transforms.core.storage.side_files import is_side_file
 
 
-class SourceFile(dict[str, Any]):
-    """One input file: path, size_bytes and version, as they were when the run began; `modified_s` of local ones."""
+@dataclass(frozen=True)
+class SourceFile:
+    """One input file as it was when it was listed."""
 
-    @property
-    def path(self) -> str:
-        """Where it is."""
-        return cast(str, self["path"])
+    path: str
+    size_bytes: int
+    version: str
+    """Changes whenever the file does: an object's generation or digest, a local file's time of change."""
+    modified_s: float | None = None
+    """Seconds since 1970 at which a local file was last written to; None for an object of a store."""
 
     @property
     def part(self) -> str:
-        """What names it in a stream's positions: always text, whatever bytes its name has."""
-        return f"{os.fsencode(self.path).decode(errors='backslashreplace')}@{self['version']}"
+        """The file's name in the positions of a stream: always text, whatever bytes its path has."""
+        return f"{os.fsencode(self.path).decode(errors='backslashreplace')}@{self.version}"
 
 
 class InputFiles(list[SourceFile]):
-    """The files of an input, each once, sorted by path; `left_alone` are the paths of what stands beside them."""
+    """The files of an input, each once, sorted by path; `left_alone` holds the paths of the side files beside them."""
 
     left_alone: list[str]
 
@@ -35,9 +39,9 @@ class InputFiles(list[SourceFile]):
 def expand_inputs(patterns: list[str]) -> InputFiles:
     """Every file that paths, globs and folders name.
 
-    What is there under the very name is meant, whatever brackets it has. A
-    folder stands for all files below it; side files in folders and of globs are
-    left alone. Raises StorageUnavailable where a pattern names nothing to read.
+    A path that exists as it is written is meant literally, whatever brackets it
+    has. A folder stands for all files below it; side files in folders and of globs
+    are left alone. Raises StorageUnavailable where a pattern names nothing to read.
     """
     found: dict[str, SourceFile] = {}
     left_alone: set[str] = set()
@@ -69,8 +73,9 @@ def list_tree(folder: str) -> list[SourceFile]:
 
 
 def _candidates(pattern: str) -> tuple[Iterable[dict[str, Any]], str | None]:
-    """What a pattern names, by full path, and the folder below which side files are left alone; None where it is
-    a file's own name.
+    """The files that a pattern names, with their full paths, and the folder below which side files are left alone.
+
+    The folder is None where the pattern is a file's own name.
     """
     fs, inner = open_fs(pattern)
     is_there = os.path.lexists(inner) if is_local(pattern) else fs.exists(inner)
@@ -117,7 +122,7 @@ def _info(path: str) -> dict[str, Any]:
 def _sorted_out(
     infos: Iterable[dict[str, Any]], folder: str | None
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Data, and what is left alone; below no folder, all is data."""
+    """The files that are read, and those that are left alone; without a folder, all are read."""
     data: list[dict[str, Any]] = []
     beside: list[dict[str, Any]] = []
     for info in infos:
@@ -141,7 +146,7 @@ def _source_file(info: dict[str, Any]) -> SourceFile:
 
 
 def whole_folder(pattern: str) -> str | None:
-    """The folder of which all is read: the pattern's own, or that of a glob with `**`; None where it is neither."""
+    """The folder that a pattern reads completely: its own, or that of a glob with `**`; None where it is neither."""
     fs, inner = open_fs(pattern)
     with explained(pattern, "read"):
         is_there = os.path.lexists(inner) if is_local(pattern) else fs.exists(inner)
@@ -166,7 +171,7 @@ def check_unchanged(files: list[SourceFile]) -> None:
     for file in files:
         with explained(file.path, "look again at"):
             info = _info(file.path)
-        if (info["size"], _version(info)) != (file["size_bytes"], file["version"]):
+        if (info["size"], _version(info)) != (file.size_bytes, file.version):
             raise StorageUnavailable(f"{file.path} changed while it was read: run again to land what is new in it")
 
 
@@ -179,5 +184,5 @@ def _version(info: dict[str, Any]) -> str:
 
 def input_digest(files: list[SourceFile]) -> str:
     """16 hex digits that name this set of files: their paths, sizes and versions, in any order."""
-    lines = sorted(f"{f['path']}\0{f['size_bytes']}\0{f['version']}" for f in files)
+    lines = sorted(f"{f.path}\0{f.size_bytes}\0{f.version}" for f in files)
     return blake2b(os.fsencode("\n".join(lines)), digest_size=8).hexdigest()

@@ -30,13 +30,13 @@ from transforms.core.reading.inflate import (
 from transforms.core.reading.streams import PlainStream
 
 MAX_BLOCK_BYTES = 64 * 1024 * 1024
-"""A block that is longer, as stored or inflated, is passed over; writers end them at 16 KB to 1 MB, and at a record."""
+"""A longer block, as stored or inflated, is skipped. Writers end a block after 16 KB to 1 MB."""
 
 _SYNC_BYTES = 16
 _MAX_METADATA_BYTES = 1024 * 1024
 _MAX_LONG_BYTES = 10
 _RECORD_BYTES = 300
-"""What a request takes in memory beside its body."""
+"""Memory that a request takes beside its body."""
 
 
 class _Header(NamedTuple):
@@ -81,10 +81,10 @@ _CODECS: dict[bytes, Callable[[bytes], bytes]] = {
 
 
 def avro_blocks(stream: PlainStream, path: str, size_bytes: int) -> Iterator[Block]:
-    """The requests of a container, in order; `size_bytes` is told of a file that is refused whole.
+    """The requests of a container, in order; `size_bytes` is reported for a file that is refused whole.
 
-    What cannot be read is told in the blocks: a whole file (foreign schema,
-    no header), a damaged block, an invalid record, an end that is none.
+    The blocks also report what cannot be read: a whole file (foreign schema, no
+    header), a damaged block, an invalid record, an end in the middle of a block.
     """
     try:
         header = _read_header(stream)
@@ -94,17 +94,17 @@ def avro_blocks(stream: PlainStream, path: str, size_bytes: int) -> Iterator[Blo
     except ForeignSchema:
         yield Block(unreadable=[Unreadable(Reason.FOREIGN_SCHEMA, size_bytes, part_of_file(path))])
         return
-    gathered, size = Block(), 0
+    gathered, gathered_bytes = Block(), 0
     for part in _parts(stream, header, path):
         if isinstance(part, RawRequest):
             gathered.requests.append(part)
-            size += len(part.body)
+            gathered_bytes += len(part.body)
         else:
             gathered.unreadable.append(part)
-        size += _RECORD_BYTES
-        if size >= blocks.BLOCK_BYTES:
+        gathered_bytes += _RECORD_BYTES
+        if gathered_bytes >= blocks.BLOCK_BYTES:
             yield gathered
-            gathered, size = Block(), 0
+            gathered, gathered_bytes = Block(), 0
     if gathered.requests or gathered.unreadable:
         yield gathered
 
@@ -120,7 +120,7 @@ def _read_header(stream: PlainStream) -> _Header:
         for _ in range(abs(count)):
             key = _next_bytes(stream)
             metadata[key] = _next_bytes(stream)
-            if stream.at > _MAX_METADATA_BYTES:
+            if stream.given_bytes > _MAX_METADATA_BYTES:
                 raise Damaged
     sync = stream.read(_SYNC_BYTES)
     inflate = _CODECS.get(metadata.get(b"avro.codec") or b"null")
@@ -147,7 +147,7 @@ def _next_bytes(stream: PlainStream) -> bytes:
 
 def _parts(stream: PlainStream, header: _Header, path: str) -> Iterator[RawRequest | Unreadable]:
     while head := stream.peek(2 * _MAX_LONG_BYTES):
-        begin = stream.at
+        begin = stream.given_bytes
         count, size, data_at = _block_head(head)
         if size <= MAX_BLOCK_BYTES and count >= 0:
             marker = stream.peek_at(data_at + size, _SYNC_BYTES)
@@ -161,9 +161,9 @@ def _parts(stream: PlainStream, header: _Header, path: str) -> Iterator[RawReque
         is_at_end = stream.ahead_bytes < data_at + size + _SYNC_BYTES
         lost_bytes = stream.read_past(header.sync)
         if lost_bytes is None and is_at_end:
-            yield Unreadable(Reason.UNREADABLE_CONTAINER, stream.at - begin, part_of_file(path))
+            yield Unreadable(Reason.UNREADABLE_CONTAINER, stream.given_bytes - begin, part_of_file(path))
             return
-        lost_bytes = stream.at - begin if lost_bytes is None else lost_bytes
+        lost_bytes = stream.given_bytes - begin if lost_bytes is None else lost_bytes
         is_long = lost_bytes == data_at + size > MAX_BLOCK_BYTES
         reason = Reason.PAYLOAD_TOO_LARGE if is_long else Reason.DAMAGED_BLOCK
         yield Unreadable(reason, lost_bytes, part_of_file(path, begin))

@@ -14,18 +14,18 @@ from schemas.registry import raw_schemas
 from transforms.core.reading.avro import values
 from transforms.core.reading.avro.values import Read
 
-SCHEMA_BYTES = 64 * 1024
-"""The longest writer's schema that is looked at; ours has 1 KB."""
+MAX_SCHEMA_BYTES = 64 * 1024
+"""A writer's schema that is longer is refused unread; ours has 1 KB."""
 
 _MAX_DEPTH = 12
 _FIELDS = raw_schemas()["raw_request.1"]["fields"]
 FIELDS = len(_FIELDS)
-"""How many values a record has, in the order of RawRequest's; what it has beyond them says more about a request."""
+"""How many values a record has; they are the first ones of a RawRequest, in the same order."""
 
 _NAME = "raw_request"
 _TICKS = {None: 1, "timestamp-micros": 1, "local-timestamp-micros": 1, "timestamp-millis": 1000,
           "local-timestamp-millis": 1000, "timestamp-nanos": -1000, "local-timestamp-nanos": -1000}  # fmt: skip
-"""Of a time's logical type: micros in one of its units, negative where it is the other way round."""
+"""Logical type of a time -> microseconds in one of its units; negative: so many of its units in a microsecond."""
 
 _PRIMITIVES: dict[str, Read] = {
     "boolean": values.read_boolean, "int": values.read_long, "long": values.read_long, "float": values.fixed(4),
@@ -61,7 +61,7 @@ class _Type(NamedTuple):
 
 def layout(schema_json: bytes) -> list[Step]:
     """The steps that read a record of this schema; raises ForeignSchema."""
-    if len(schema_json) > SCHEMA_BYTES:
+    if len(schema_json) > MAX_SCHEMA_BYTES:
         raise ForeignSchema
     try:
         schema = msgspec.json.decode(schema_json)
@@ -121,7 +121,7 @@ class _Compiler:
             return None
         if isinstance(ours, dict):
             read = _WANTED[ours["type"]].get(kind)
-            return values.moment(_TICKS[logical]) if read and logical in _TICKS else None
+            return values.timestamp(_TICKS[logical]) if read and logical in _TICKS else None
         return _WANTED[ours].get(kind)
 
     def _type(self, kind: Any, depth: int) -> _Type:

@@ -66,8 +66,8 @@ def no_value(data: bytes, at: int) -> tuple[None, int]:  # noqa: ARG001
     return None, at
 
 
-def moment(ticks: int) -> Read:
-    """A time as ISO text, INVALID where it is in none of the years 1 to 9999; `ticks` as in `avro_layout`."""
+def timestamp(ticks: int) -> Read:
+    """A time as ISO text, INVALID outside the years 1 to 9999; `ticks` as in `layout._TICKS`."""
 
     def read(data: bytes, at: int) -> tuple[Any, int]:
         number, at = read_long(data, at)

@@ -14,10 +14,12 @@ from transforms.core.reading.log import NOTHING_READ, LogPosition, ReadBefore
 from transforms.core.topic_identity import part_name, partition_of
 
 _BLOCK_BYTES = 32 * 1024 * 1024
-"""Payload bytes in a block, of 12,000 events: of 10,000 one took 29 us to decode, protect and seal, of 5,000 35 us."""
+"""Payload bytes in a block, about 12,000 events. To decode, protect and seal an event took 29 us in blocks of 10,000
+and 35 us in blocks of 5,000."""
 
 _POLL_MESSAGES = 250
-"""Of 1 MB each at most, as brokers are set up: what a block may hold beyond its bytes."""
+"""Messages that one call returns at most. Brokers take messages of up to 1 MB, so a block may exceed its bytes by this
+many MB."""
 
 _PROOF_INTERVAL_S = 0.1
 _DISCOVERY_INTERVAL_S = 10.0
@@ -26,12 +28,13 @@ _DISCOVERY_INTERVAL_S = 10.0
 class KafkaLog:
     """Reads the partitions of one reader; see `Log` for what it promises.
 
-    A message's time is its append time, never less than what its partition has
-    reached: after a step back of the broker's clock it belongs to the open
-    window. A partition without messages moves on by proof only: all that was in
-    it when the time was asked is read. What is declared lost is
-    taken without messages. Raises SourceUnavailable where the topic is found to
-    be another one than was read before, or no longer holds what is to be read.
+    The time of a message is its append time, but never less than the time that
+    its partition has reached: if the broker's clock steps back, the message
+    belongs to the open window. A partition without messages moves on only by
+    proof: everything that was in it when the time was asked has been read.
+    Offsets that were declared lost count as taken, without messages. Raises
+    SourceUnavailable where the topic is another one than was read before, or no
+    longer holds the messages that come next.
     """
 
     def __init__(
@@ -55,7 +58,7 @@ class KafkaLog:
         self._next: dict[int, int] = {}
         self._reached_ms: dict[int, int] = {}
         self._start_ms = start.watermark_ms
-        self._proved_at = self._discovered_at = 0.0
+        self._proved_at_s = self._discovered_at_s = 0.0
         self._assign({partition_of(part): offset for part, offset in start.positions.items()})
 
     def _assign(self, offsets: dict[int, int]) -> None:
@@ -87,7 +90,7 @@ class KafkaLog:
         self._prove_idle()
 
     def _lost(self) -> Iterator[tuple[int, Block]]:
-        """What was declared lost, as taken: the window's mark tells how much of it there were no messages of."""
+        """Offsets that were declared lost, as taken without messages; the window's mark then says how many they are."""
         lost = {p: end for p, end in self._gaps.items() if p in self._accounted and self._accounted[p] < end}
         self._gaps = {p: end for p, end in self._gaps.items() if p not in self._accounted}
         if lost:
@@ -98,21 +101,21 @@ class KafkaLog:
 
     def _consume(self, timeout_s: float) -> tuple[list[Arrived], dict[int, int]]:
         """Messages until the timeout or a block's worth of bytes, and how far partitions are read to their end."""
-        until = time.monotonic() + timeout_s
+        until_s = time.monotonic() + timeout_s
         arrived: list[Arrived] = []
         reached: dict[int, int] = {}
-        size, left_s = 0, timeout_s
-        while size < _BLOCK_BYTES and left_s > 0:
+        size_bytes, left_s = 0, timeout_s
+        while size_bytes < _BLOCK_BYTES and left_s > 0:
             for message in self._consumer.consume(_POLL_MESSAGES, left_s):
                 error = message.error()
                 if error is None:
                     arrived.append(unpacked(message))
-                    size += len(message)
+                    size_bytes += len(message)
                 elif error.code() == KafkaError._PARTITION_EOF:
                     reached[place(message)[0]] = place(message)[1]  # past what is no message: transactions' marks
                 else:
                     self._raise_if_fatal(message)
-            left_s = until - time.monotonic()
+            left_s = until_s - time.monotonic()
         return arrived, reached
 
     def _raise_if_fatal(self, message: Message) -> None:
@@ -149,12 +152,12 @@ class KafkaLog:
             yield earliest, block
 
     def _prove_idle(self) -> None:
-        """Moves partitions on of which everything is read that was there when the time was asked."""
+        """Moves those partitions on of which everything is read that was there when the time was asked."""
         now_s = time.time()
         behind = min(self._reached_ms.values(), default=0) < (now_s - _PROOF_INTERVAL_S) * 1000
-        if not behind or abs(now_s - self._proved_at) < _PROOF_INTERVAL_S:
+        if not behind or abs(now_s - self._proved_at_s) < _PROOF_INTERVAL_S:
             return
-        self._proved_at = now_s
+        self._proved_at_s = now_s
         try:
             ends = self._admin.end_offsets()
         except (SourceUnavailable, InvalidOptions):  # no proof while the broker is gone: the watermark stands still
@@ -165,10 +168,10 @@ class KafkaLog:
 
     def _discover(self) -> None:
         """New partitions are read from their beginning; a topic that was made anew is not read."""
-        if abs(time.time() - self._discovered_at) < _DISCOVERY_INTERVAL_S:
+        if abs(time.time() - self._discovered_at_s) < _DISCOVERY_INTERVAL_S:
             return
-        first = not self._discovered_at
-        self._discovered_at = time.time()
+        first = not self._discovered_at_s
+        self._discovered_at_s = time.time()
         try:
             self._admin.check_is(self._identity)
             self._assign(self._admin.begin_offsets())

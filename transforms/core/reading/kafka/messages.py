@@ -15,7 +15,7 @@ _TRUE = ("true", "1")
 
 
 class Arrived(NamedTuple):
-    """What a message holds; `appended_ms` is None where it does not bear the broker's append time."""
+    """The content of a message; `appended_ms` is None where it does not bear the broker's append time."""
 
     partition: int
     offset: int
@@ -25,7 +25,7 @@ class Arrived(NamedTuple):
 
 
 def unpacked(message: Message) -> Arrived:
-    """To be called right after the message came: a second later, out of the cache, it took 3 us longer."""
+    """Call it right after the message came: a second later, out of the processor's cache, it took 3 us longer."""
     kind, time_ms = message.timestamp()
     return Arrived(
         *place(message),
@@ -41,7 +41,7 @@ def place(message: Message) -> tuple[int, int]:
 
 
 def _stamp(headers: Sequence[Any]) -> dict[str, Any]:
-    """Headers by name; a name may stand twice, and consent that is told in two ways is none."""
+    """Headers by name. A name may stand twice; consent that is stated in two different ways counts as none."""
     stamp = dict(headers)
     if len(stamp) < len(headers):
         for name, value in headers:
@@ -53,8 +53,8 @@ def _stamp(headers: Sequence[Any]) -> dict[str, Any]:
 def block_of(messages: Iterable[Arrived]) -> Block:
     """Messages with a stamp in their headers as requests, raw lines with a stamp of their own as lines.
 
-    What has neither, a body of many lines or a compressed one, is a request without a stamp: the events in
-    it may bear their own.
+    Any other message, such as a body of many lines or a compressed one, is a request without a stamp: the events
+    in it may bear their own.
     """
     block = Block()
     requests = []
@@ -86,7 +86,7 @@ def _is_stamped_line(value: bytes) -> bool:
 
 
 def _receive_times(given: list[str | None], appended_ms: Sequence[int]) -> list[str]:
-    """The header's time, the broker's append time where there is none that is a time."""
+    """The header's time; the broker's append time where the header is missing or not a time."""
     texts = pa.array(given, pa.string())
     is_time = plausible_receive_times(texts).is_valid()
     if is_time.true_count == len(given):
@@ -98,7 +98,7 @@ def _receive_times(given: list[str | None], appended_ms: Sequence[int]) -> list[
 
 
 def _texts(stamps: Sequence[dict[str, Any]], name: str) -> list[str | None]:
-    """A header of each message; few distinct values make up most."""
+    """A header of each message. Most messages share few distinct values, so each value is decoded once."""
     found = [stamp.get(name) for stamp in stamps]
     meaning = {value: _text(value) for value in set(found)}
     return [meaning[value] for value in found]
