@@ -6,11 +6,13 @@ The name and the sign after it are found first; then the value, of at most
 at random.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from transforms.core.protecting.scrubbing.engine import Detector, Span, compiled
+from transforms.core.protecting.scrubbing.density import Heads
+from transforms.core.protecting.scrubbing.engine import Detector
+from transforms.core.protecting.scrubbing.spans import Span, compiled
 from transforms.core.protecting.scrubbing.values import (
     MAX_VALUE_BYTES,
     is_password,
@@ -62,35 +64,43 @@ _CALLER = compiled(
 _CALL_OR_PATH = frozenset(b"([{")
 
 
-def _look(text: bytes, heads: Iterator[tuple[int, int]]) -> Iterable[Span]:
-    done = 0
+def _look(text: bytes, heads: Heads) -> Iterable[Span]:
     for start, end in heads:
-        if start < done:
-            continue
-        span = _value(text, start, end)
+        span = _value(text, start, end, heads)
         if span:
             yield span
-            done = span.end
+            heads.pass_over(span.end)
 
 
-def _value(text: bytes, start: int, end: int) -> Span | None:
+class _Assignment(NamedTuple):
+    """A name and a sign at `start` to `end`, after which a value stands; `strictness` as `_strictness` says it."""
+
+    start: int
+    end: int
+    name: bytes
+    sign: bytes
+    strictness: str
+
+
+def _value(text: bytes, start: int, end: int, heads: Heads) -> Span | None:
     parts = _PARTS.fullmatch(text, start, end)
     if parts is None:
         return None
+    rest, closing, raw_sign = parts.groups()
     before = _NAME_BEFORE.search(text[max(0, start - 40) : start])
-    name = (before.group() if before else b"") + parts.group(1)
+    name = (before.group() if before else b"") + rest
     strictness = _strictness(name) if len(name) <= _NAME_BYTES else None
     if strictness is None:
         return None
-    sign = parts.group(3).strip()
+    assigned = _Assignment(start, end, name, raw_sign.strip(), strictness)
     quote = _PREFIXED_QUOTE.match(text, end, min(len(text), end + 32))
     if quote:
-        return _quoted(text, quote, name, sign, strictness)
-    if sign[:1] in (b",", b"(", b"?", b"|", b"-", b"!") or sign[:2] in (b"==", b"=>", b"||"):
+        return _quoted(text, quote, assigned, heads)
+    if assigned.sign[:1] in (b",", b"(", b"?", b"|", b"-", b"!") or assigned.sign[:2] in (b"==", b"=>", b"||"):
         return None
-    if sign == b"=" and parts.group(2) in (b"", b"]") and name.startswith((b"self.", b"this.")):
+    if assigned.sign == b"=" and closing in (b"", b"]") and name.startswith((b"self.", b"this.")):
         return None
-    return _bare(text, start, end, name, sign, strictness)
+    return _bare(text, assigned, heads)
 
 
 @lru_cache(maxsize=4096)
@@ -112,7 +122,8 @@ _PLAIN_WORDS = tuple(
 )
 
 
-def _quoted(text: bytes, quote: "_Match", name: bytes, sign: bytes, strictness: str) -> Span | None:
+def _quoted(text: bytes, quote: "_Match", assigned: _Assignment, heads: Heads) -> Span | None:
+    _, _, name, sign, strictness = assigned
     opened = quote.end()
     mark = quote.group(1) + quote.group(2)
     closed = text.find(mark, opened, opened + MAX_VALUE_BYTES)
@@ -122,8 +133,10 @@ def _quoted(text: bytes, quote: "_Match", name: bytes, sign: bytes, strictness: 
     if closed < 0:  # cut short: up to the line's end
         end = min(e for e in (line_end, len(text), opened + MAX_VALUE_BYTES) if e >= 0)
         value = text[opened:end].rstrip()
+        heads.read(assigned.start, len(value))
         return _span(opened, value) if _judged(value, strictness, quoted=False) else None
     value = text[opened:closed]
+    heads.read(assigned.start, len(value))
     if strictness == "key" and sign[:1] == b":" and b" " in value:
         return None
     if sign[:1] == b"(" and not _CALLER.fullmatch(name):
@@ -137,11 +150,13 @@ def _quoted(text: bytes, quote: "_Match", name: bytes, sign: bytes, strictness: 
     return _span(opened, value) if good else None
 
 
-def _bare(text: bytes, start: int, end: int, name: bytes, sign: bytes, strictness: str) -> Span | None:
+def _bare(text: bytes, assigned: _Assignment, heads: Heads) -> Span | None:
+    start, end, name, sign, strictness = assigned
     match = _BARE.match(text, end, min(len(text), end + MAX_VALUE_BYTES))
     if match is None:
         return None
     value = match.group()
+    heads.read(start, len(value))
     if sign[:1] == b">" and text[match.end() : match.end() + 1] != b"<":
         return None
     before = text[max(0, start - 40) : start]

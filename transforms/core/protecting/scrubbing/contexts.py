@@ -2,10 +2,12 @@
 
 import base64
 import binascii
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
-from transforms.core.protecting.scrubbing.engine import Detector, Span, begins_word, compiled
+from transforms.core.protecting.scrubbing.density import Heads
+from transforms.core.protecting.scrubbing.engine import Detector, begins_word
+from transforms.core.protecting.scrubbing.spans import Span, compiled
 from transforms.core.protecting.scrubbing.values import (
     MAX_VALUE_BYTES,
     is_password,
@@ -159,7 +161,7 @@ class _Context(NamedTuple):
     judge: Callable[[bytes, int, int], _Found | None]
     needs: tuple[bytes, ...]
 
-    def look(self, text: bytes, heads: Iterator[tuple[int, int]]) -> Iterable[Span]:
+    def look(self, text: bytes, heads: Heads) -> Iterable[Span]:
         for start, end in heads:
             found = self.judge(text, start, end)
             if found:
@@ -239,12 +241,8 @@ _CONTEXTS = [
 ]  # fmt: skip
 
 
-def _cookies(text: bytes, heads: Iterator[tuple[int, int]]) -> Iterable[Span]:
-    done = 0
-    for start, end in heads:
-        at = max(end, done)
-        if start < done:
-            continue
+def _cookies(text: bytes, heads: Heads) -> Iterable[Span]:
+    for start, at in heads:
         while match := _PAIR.match(text, at, min(len(text), at + MAX_VALUE_BYTES)):
             name, value = match.group(1), match.group(2)
             long_enough = len(value) >= 6 and not is_placeholder(value) and (mixes(value) or len(value) >= 16)
@@ -253,7 +251,7 @@ def _cookies(text: bytes, heads: Iterator[tuple[int, int]]) -> Iterable[Span]:
             at = match.end()
             if not match.group(3):
                 break
-        done = at
+        heads.pass_over(at)
 
 
 COOKIES = Detector.of("cookies", rf"(?i)cookie(?:{_Q})?[\])]*\s*(?:[:=,]|=>)\s*(?:[bfur]?{_Q})?", _cookies, b"cookie")

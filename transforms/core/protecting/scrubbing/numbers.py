@@ -1,8 +1,10 @@
 """Numbers that belong to a person: telephones by country code, cards by their check digit, IBANs by mod 97."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
-from transforms.core.protecting.scrubbing.engine import Detector, Span, compiled
+from transforms.core.protecting.scrubbing.density import Heads
+from transforms.core.protecting.scrubbing.engine import Detector
+from transforms.core.protecting.scrubbing.spans import Span, compiled
 
 _WORD = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz")
 _WORD_OR_SPACE = _WORD | frozenset(b" -")
@@ -33,7 +35,7 @@ def _alone(text: bytes, start: int, end: int, *, also: bytes = b"") -> bool:
     return not any(c in _WORD or c in also for c in around)
 
 
-def _phones(text: bytes, heads: Iterator[tuple[int, int]]) -> Iterable[Span]:
+def _phones(text: bytes, heads: Heads) -> Iterable[Span]:
     for start, end in heads:
         run = text[start : min(end, start + 32)]
         while run and not 48 <= run[-1] <= 57:
@@ -61,7 +63,7 @@ def _international(run: bytes) -> bool:
     return not doubled and not decimal and len(groups[0]) <= 4 and sum(len(g) == 1 for g in groups[1:]) <= 1
 
 
-def _cards(text: bytes, heads: Iterator[tuple[int, int]]) -> Iterable[Span]:
+def _cards(text: bytes, heads: Heads) -> Iterable[Span]:
     for start, end in heads:
         at = start
         while match := _CARD_GROUPS.search(text, at, end):
@@ -96,7 +98,7 @@ def _luhn(digits: bytes) -> bool:
     return total % 10 == 0
 
 
-def _ibans(text: bytes, heads: Iterator[tuple[int, int]]) -> Iterable[Span]:
+def _ibans(text: bytes, heads: Heads) -> Iterable[Span]:
     for start, _ in heads:
         length = _IBAN_LENGTHS.get(text[start : start + 2].decode(), 0)
         compact, at = b"", start

@@ -5,7 +5,7 @@ The rules are data: `schemas/secrets/tokens.toml`.
 
 import tomllib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib.resources import files
@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 
 import re2
 
-from transforms.core.protecting.scrubbing.engine import Detector, Span, begins_word, compiled, ends_word
+from transforms.core.protecting.scrubbing.density import Heads
+from transforms.core.protecting.scrubbing.engine import Detector, begins_word, ends_word
+from transforms.core.protecting.scrubbing.spans import Span, compiled
 from transforms.core.protecting.scrubbing.values import mixes
 
 if TYPE_CHECKING:
@@ -92,18 +94,15 @@ class _Finder:
         quoted = [re2.escape(word) for word in longest_first]
         self.heads = "|".join([*(token.head for token in self._headed), *quoted])
 
-    def look(self, text: bytes, heads: Iterator[tuple[int, int]]) -> Iterable[Span]:
-        done = 0
+    def look(self, text: bytes, heads: Heads) -> Iterable[Span]:
         for start, end in heads:
-            if start < done:
-                continue
             rules = self._rules.get(text[start:end], self._headed)
             span = next((s for rule in rules if (s := rule.at(text, start, end))), None)
             if span is None or (rules[0].length > span.end - span.start and text[span.end : span.end + 1] in b"\\\r\n"):
                 span = _wrapped(text, start, end, rules) or span
             if span:
                 yield span
-                done = span.end
+                heads.pass_over(span.end)
 
 
 def _wrapped(text: bytes, start: int, end: int, rules: list[Token]) -> Span | None:

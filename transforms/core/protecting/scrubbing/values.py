@@ -5,7 +5,7 @@ All of it on values of at most `MAX_VALUE_BYTES`; of a longer one its beginning 
 
 from math import log2
 
-from transforms.core.protecting.scrubbing.engine import compiled
+from transforms.core.protecting.scrubbing.spans import compiled
 
 MAX_VALUE_BYTES = 512
 _PLACEHOLDER_WORDS = frozenset(

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from transforms.core.protecting.scrubbing.engine import Span, compiled
+from transforms.core.protecting.scrubbing.spans import Span, compiled
 
 _BACKSLASH, _QUOTE, _U = 0x5C, 0x22, 0x75
 _SHORT = np.arange(256, dtype=np.uint8)
