@@ -66,16 +66,15 @@ class Scrubber:
         found = _found(text, chain.from_iterable(groups), effort)
         shown = plain(text) if suspected is None or suspected[-1] else None
         if shown:
-            effort.spend((len(text) - len(shown.text)) // _UNDONE_BYTES_A_LOOK)
+            effort.left -= (len(text) - len(shown.text)) // _UNDONE_BYTES_A_LOOK
             found += map(shown.original, _found(shown.text, self.detectors, effort))
         return found
 
 
 def _found(text: bytes, detectors: Iterable[Detector], effort: Effort) -> list[Span]:
     """One pass over a text: what the detectors find, and where they would have had to look too often."""
-    lowered, looks = text.lower(), Looks(len(text))
+    lowered, looks = text.lower(), Looks(len(text), effort)
     found = [span for detector in detectors for span in detector.find(text, lowered, looks)]
-    effort.spend(looks.total)
     return [*found, *looks.hidden(text)]
 
 

@@ -38,7 +38,9 @@ _SIGN = (
 _HEADS = rf"(?i)(?:{_WORDS})[\w.$-]*(?:{_QUOTE})?\]?(?:{_SIGN})"
 _PARTS = compiled(rf"(?i)([\w.$-]*)((?:{_QUOTE})?\]?)({_SIGN})", captures=True)
 _NAME_BEFORE = compiled(r"[\w.$-]+\z")
-_PREFIXED_QUOTE = compiled(r"(?:[bBuUrRfFL@$]{1,2}|\(\s*|new\s+String\(\s*)?(\\*)(\"\"\"|'''|[\"'`])", captures=True)
+_NAME_END = frozenset(bytes([c]) for c in b"$-.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz")
+_PREFIXED_QUOTE = compiled(r"(?:[bBuUrRfFL@$]{1,2}|\(\s*|new\s+String\(\s*)?\\*(?:\"\"\"|'''|[\"'`])")
+_BEFORE_QUOTE = frozenset(bytes([c]) for c in b"bBuUrRfFL@$(n\\\"'`")
 _BARE = compiled(r"[^\s\"'`<>(){}\[\],;\\|\x00-\x1f]+")
 _NO_SECRET_AFTER = compiled(
     r"(?i)[s_.-]*(?:i[sz]\w*|ary|ariat\w*|y(?:_.*)?|_?(?:types?|names?|ids?|urls?|uris?|hosts?|files?|paths?|dirs?|size|len"
@@ -87,13 +89,12 @@ def _value(text: bytes, start: int, end: int, heads: Heads) -> Span | None:
     if parts is None:
         return None
     rest, closing, raw_sign = parts.groups()
-    before = _NAME_BEFORE.search(text[max(0, start - 40) : start])
-    name = (before.group() if before else b"") + rest
+    name = _name_before(text, start) + rest
     strictness = _strictness(name) if len(name) <= _NAME_BYTES else None
     if strictness is None:
         return None
     assigned = _Assignment(start, end, name, raw_sign.strip(), strictness)
-    quote = _PREFIXED_QUOTE.match(text, end, min(len(text), end + 32))
+    quote = text[end : end + 1] in _BEFORE_QUOTE and _PREFIXED_QUOTE.match(text, end, min(len(text), end + 32))
     if quote:
         return _quoted(text, quote, assigned, heads)
     if assigned.sign[:1] in (b",", b"(", b"?", b"|", b"-", b"!") or assigned.sign[:2] in (b"==", b"=>", b"||"):
@@ -101,6 +102,12 @@ def _value(text: bytes, start: int, end: int, heads: Heads) -> Span | None:
     if assigned.sign == b"=" and closing in (b"", b"]") and name.startswith((b"self.", b"this.")):
         return None
     return _bare(text, assigned, heads)
+
+
+def _name_before(text: bytes, start: int) -> bytes:
+    before = text[max(0, start - 40) : start]
+    found = before[-1:] in _NAME_END and _NAME_BEFORE.search(before)
+    return found.group() if found else b""
 
 
 @lru_cache(maxsize=4096)
@@ -125,7 +132,8 @@ _PLAIN_WORDS = tuple(
 def _quoted(text: bytes, quote: "_Match", assigned: _Assignment, heads: Heads) -> Span | None:
     _, _, name, sign, strictness = assigned
     opened = quote.end()
-    mark = quote.group(1) + quote.group(2)
+    opening = quote.group()
+    mark = opening[len(opening.rstrip(b"\\\"'`")) :]
     closed = text.find(mark, opened, opened + MAX_VALUE_BYTES)
     line_end = text.find(b"\n", opened, opened + MAX_VALUE_BYTES)
     if len(mark) < 3 and line_end >= 0 and (closed < 0 or line_end < closed):

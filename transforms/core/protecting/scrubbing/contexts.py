@@ -163,6 +163,7 @@ class _Context(NamedTuple):
 
     def look(self, text: bytes, heads: Heads) -> Iterable[Span]:
         for start, end in heads:
+            heads.read(start, 0)
             found = self.judge(text, start, end)
             if found:
                 yield Span(found.at, found.at + len(found.value), found.kind)
@@ -243,13 +244,13 @@ _CONTEXTS = [
 
 def _cookies(text: bytes, heads: Heads) -> Iterable[Span]:
     for start, at in heads:
-        while match := _PAIR.match(text, at, min(len(text), at + MAX_VALUE_BYTES)):
-            name, value = match.group(1), match.group(2)
+        while heads.goes_on(at) and (match := _PAIR.match(text, at, min(len(text), at + MAX_VALUE_BYTES))):
+            name, value, separator = match.groups()
             long_enough = len(value) >= 6 and not is_placeholder(value) and (mixes(value) or len(value) >= 16)
             if name.lower() not in _COOKIE_ATTRIBUTES and long_enough:
                 yield Span(match.span(2)[0], match.span(2)[1], "cookie")
             at = match.end()
-            if not match.group(3):
+            if not separator:
                 break
         heads.pass_over(at)
 

@@ -20,10 +20,10 @@ MOST_LOOKS = 341
 """In one window, for one pass over the text: one look every 12 bytes."""
 
 _READ_BYTES = 64
-"""A long value counts as one more look for each of these, because it is read and judged whole."""
+"""A value that is read and judged counts as one more look, and a long one as another for each of these."""
 
-_FREE_LOOKS = 16_384
-_LOOKS_A_WINDOW = 2.5 * MOST_LOOKS
+_FREE_LOOKS = 4096
+_LOOKS_A_WINDOW = 1.25 * MOST_LOOKS
 """For all passes over a text together; ordinary text is read once or twice, a hostile one up to eight times."""
 
 _BEFORE_BYTES = 512
@@ -34,30 +34,41 @@ _WORD_BEFORE = compiled(r"\S+\z")
 _REST_OF_WORD = compiled(r"\S*")
 
 
+class Effort:
+    """The looks that are left for all passes over one text."""
+
+    def __init__(self, size_bytes: int) -> None:
+        self.left = _FREE_LOOKS + int(size_bytes / WINDOW_BYTES * _LOOKS_A_WINDOW)
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether the text is to be hidden as a whole."""
+        return self.left < 0
+
+
 class Looks:
     """The looks into each window of a text, in one pass over it."""
 
-    def __init__(self, size_bytes: int) -> None:
+    def __init__(self, size_bytes: int, effort: Effort) -> None:
         self._counts = [0] * (size_bytes // WINDOW_BYTES + 1)
         self._dense: set[int] = set()
+        self._effort = effort
 
     def allows(self, offset: int) -> bool:
-        """Counts a look at this offset; False where its window had its share, and is to be hidden."""
+        """Counts a look at this offset; False where its window, or the text, had its share and is to be hidden."""
         window = offset // WINDOW_BYTES
-        if self._counts[window] >= MOST_LOOKS:
+        self._effort.left -= 1
+        if self._counts[window] >= MOST_LOOKS or self._effort.left < 0:
             self._dense.add(window)
             return False
         self._counts[window] += 1
         return True
 
     def read(self, offset: int, size_bytes: int) -> None:
-        """Counts what a look at this offset had to read, beyond the first bytes."""
-        self._counts[offset // WINDOW_BYTES] += size_bytes // _READ_BYTES
-
-    @property
-    def total(self) -> int:
-        """All looks of this pass."""
-        return sum(self._counts)
+        """Counts a value that a look at this offset had to read and judge."""
+        looks = 1 + size_bytes // _READ_BYTES
+        self._counts[offset // WINDOW_BYTES] += looks
+        self._effort.left -= looks
 
     def hidden(self, text: bytes) -> Iterator[Span]:
         """The dense windows, from the beginning of a word to the end of a line: nothing that begins there is cut."""
@@ -100,6 +111,10 @@ class Heads:
             else:
                 return
 
+    def goes_on(self, offset: int) -> bool:
+        """Counts one more look, where a head leads on from place to place; False where the window had its share."""
+        return self._looks.allows(offset)
+
     def pass_over(self, end: int) -> None:
         """Heads that begin before this offset are not wanted any more."""
         self._passed = end
@@ -113,18 +128,3 @@ class Heads:
         """See `Looks.read`."""
         self._looks.read(offset, size_bytes)
 
-
-class Effort:
-    """The looks that are left for all passes over one text."""
-
-    def __init__(self, size_bytes: int) -> None:
-        self._left = _FREE_LOOKS + int(size_bytes / WINDOW_BYTES * _LOOKS_A_WINDOW)
-
-    def spend(self, looks: int) -> None:
-        """Looks that were made."""
-        self._left -= looks
-
-    @property
-    def is_spent(self) -> bool:
-        """Whether the text is to be hidden as a whole."""
-        return self._left < 0
