@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from transforms.core.protecting.scrubbing.addresses import EMAIL, IPV4, IPV6, MAC
 from transforms.core.protecting.scrubbing.assignments import ASSIGNMENTS
 from transforms.core.protecting.scrubbing.contexts import CONTEXTS
+from transforms.core.protecting.scrubbing.cookies import COOKIES
 from transforms.core.protecting.scrubbing.density import DENSE, Effort, Looks
 from transforms.core.protecting.scrubbing.engine import Detector
 from transforms.core.protecting.scrubbing.keys import PRIVATE_KEYS
@@ -78,12 +79,12 @@ def _found(text: bytes, detectors: Iterable[Detector], effort: Effort) -> list[S
     return [*found, *looks.hidden(text)]
 
 
-_HALF = len(CONTEXTS) // 2
+_HALF = (len(CONTEXTS) + 1) // 2
 _ANYWHERE = (
     (PRIVATE_KEYS, URL_CREDENTIALS, EMAIL),
     (TOKENS,),
     tuple(CONTEXTS[:_HALF]),
-    tuple(CONTEXTS[_HALF:]),
+    (*CONTEXTS[_HALF:], COOKIES),
     (ASSIGNMENTS,),
     (IPV4, IPV6, MAC, CARD, IBAN, PHONE),
 )

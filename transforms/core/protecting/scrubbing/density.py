@@ -127,4 +127,3 @@ class Heads:
     def read(self, offset: int, size_bytes: int) -> None:
         """See `Looks.read`."""
         self._looks.read(offset, size_bytes)
-
