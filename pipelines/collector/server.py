@@ -69,36 +69,9 @@ async def serve(
     A second signal does not wait for what is in flight.
     """
     _silence()
-    loop = asyncio.get_running_loop()
-    loop.set_exception_handler(_tell_of_exception)
-    server = _Server(
-        Config(
-            intake.app(),
-            http=BoundedConnection,
-            lifespan="off",
-            ws="none",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            limit_concurrency=max_connections,
-            timeout_keep_alive=_KEEP_ALIVE_S,
-            timeout_graceful_shutdown=_GRACE_S,
-            **tls,
-        )
-    )
-
-    def end() -> None:
-        intake.is_ending = True
-        server.force_exit = server.should_exit
-        server.should_exit = True
-
-    loop.add_signal_handler(signal.SIGTERM, end)
-
-    def interrupted(*_: Any) -> None:
-        loop.call_soon_threadsafe(end)
-
-    handle_by(interrupted)
+    asyncio.get_running_loop().set_exception_handler(_tell_of_exception)
+    server = _Server(_config(intake, max_connections, tls))
+    _end_by_signals(server, intake)
     commits.start()
     host, port = sock.getsockname()[:2]
     scheme = "https" if tls else "http"
@@ -108,6 +81,39 @@ async def serve(
     finally:
         await commits.close()
     print("stopped; everything that was acknowledged is handed on", file=sys.stderr, flush=True)
+
+
+def _config(intake: Intake, max_connections: int, tls: dict[str, Any]) -> Config:
+    return Config(
+        intake.app(),
+        http=BoundedConnection,
+        lifespan="off",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=max_connections,
+        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_graceful_shutdown=_GRACE_S,
+        **tls,
+    )
+
+
+def _end_by_signals(server: Server, intake: Intake) -> None:
+    """The first signal ends the server in order, the second at once."""
+    loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        intake.is_ending = True
+        server.force_exit = server.should_exit
+        server.should_exit = True
+
+    def interrupted(*_: Any) -> None:
+        loop.call_soon_threadsafe(end)
+
+    loop.add_signal_handler(signal.SIGTERM, end)
+    handle_by(interrupted)
 
 
 def _silence() -> None:

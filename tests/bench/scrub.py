@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from tests.support.ordinary_lines import ordinary_lines, ordinary_texts
-from tests.support.worst_texts import worst_pieces, worst_text
+from tests.support.worst_texts import mixed_pieces, worst_pieces, worst_text
 from transforms.core.protecting.scrub import CODE, ERRORS, Scrubber, scrub_column, scrub_text
 
 _CASES = Path(__file__).parent.parent / "data" / "cases" / "scrub" / "labelled.jsonl"
@@ -49,7 +49,7 @@ def _cost(name: str, texts: list[str], scrubber: Scrubber) -> None:
 def _growth() -> None:
     """The ten worst of the texts that grow without end."""
     rows = []
-    for piece in worst_pieces():
+    for piece in [*worst_pieces(), *mixed_pieces()]:
         taken = []
         for size in (_SMALL_BYTES, _LARGE_BYTES):
             text = worst_text(piece, size)

@@ -37,6 +37,13 @@ def worst_pieces() -> list[str]:
     return list(dict.fromkeys(_PIECES))
 
 
+def mixed_pieces() -> list[str]:
+    """What is dense in one thing, and holds in every 2 KB what has a text read again: finds of each pass, an escape."""
+    again = " ghp_" + "Zq1A" * 9 + "pass:w0rd1 password='password='password=' %40 \n"
+    dense = ("pass:", "a@", "4242 4242 4242 4241 ", "tskey-.", "C:\\", "password='", "phx_", "1.2.3.4 ", "://a:b/")
+    return [piece * (2000 // len(piece)) + again for piece in dense]
+
+
 def worst_text(piece: str, size: int) -> str:
     """The piece again and again, without an end; so many bytes."""
     return (piece * (size // len(piece.encode()) + 1)).encode()[:size].decode("utf-8", "ignore")

@@ -1,13 +1,16 @@
 """Addresses of people and machines: e-mail, IPv4, IPv6, MAC."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from ipaddress import AddressValueError, IPv6Address
 
-from transforms.core.protecting.scrubbing.engine import HIGH, Detector, Span, compiled
+from transforms.core.protecting.scrubbing.density import Heads
+from transforms.core.protecting.scrubbing.engine import Detector
+from transforms.core.protecting.scrubbing.spans import HIGH, Span, compiled
 
 _DOMAIN = compiled(rf"(?:[A-Za-z0-9{HIGH}_-]+\.)+[A-Za-z{HIGH}][A-Za-z0-9{HIGH}-]*")
 _LOCAL_BEFORE = compiled(rf"[A-Za-z0-9{HIGH}_][\w.%+'{HIGH}-]*\z")
 _QUOTED_BEFORE = compiled(r"\"[^\"\s@<>]+\"\z")
+_NO_MAILBOX_END = frozenset((b"", *(bytes([c]) for c in b" \t\r\n()[]{}<>,;:=/\\|`@")))
 _MAILBOX_BYTES, _DOMAIN_BYTES = 128, 260
 _NO_TOP_LEVEL = frozenset(
     b"png jpg jpeg gif svg webp css scss js mjs cjs jsx tsx json html txt lock tgz whl exe dll".split()
@@ -22,10 +25,11 @@ _ZONE = compiled(r"%[\w.-]+")
 _VERSION_BEFORE = compiled(r"(?i)(?:version|release|ver|[=~<>!^]=?|@|-)[\s:=\"']*\z")
 
 
-def _emails(text: bytes, heads: Iterator[tuple[int, int]]) -> Iterable[Span]:
-    done = 0
+def _emails(text: bytes, heads: Heads) -> Iterable[Span]:
     for start, end in heads:
-        before = text[max(done, start - _MAILBOX_BYTES) : start]
+        if text[start - 1 : start] in _NO_MAILBOX_END:
+            continue
+        before = text[max(heads.passed, start - _MAILBOX_BYTES) : start]
         local = _LOCAL_BEFORE.search(before) or _QUOTED_BEFORE.search(before)
         if local is None or local.group() == b"git":
             continue
@@ -35,7 +39,7 @@ def _emails(text: bytes, heads: Iterator[tuple[int, int]]) -> Iterable[Span]:
             host = _HOST.match(text, end - 1, min(len(text), end + _DOMAIN_BYTES))
             if host and (b"-remote+" in local.group() or _LOGIN.search(text[max(0, begin - 40) : begin])):
                 yield Span(begin, host.end(), "email")
-                done = host.end()
+                heads.pass_over(host.end())
             continue
         labels = domain.group().split(b".")
         if (
@@ -45,7 +49,7 @@ def _emails(text: bytes, heads: Iterator[tuple[int, int]]) -> Iterable[Span]:
         ):
             continue
         yield Span(begin, domain.end(), "email")
-        done = domain.end()
+        heads.pass_over(domain.end())
 
 
 def _is_version(octets: list[int], text: bytes, start: int, end: int) -> bool:
@@ -58,7 +62,7 @@ def _is_version(octets: list[int], text: bytes, start: int, end: int) -> bool:
     return octets[0] < 30 and octets[0] != 10 and bool(_VERSION_BEFORE.search(text[max(0, start - 12) : start]))
 
 
-def _ipv4(text: bytes, heads: Iterator[tuple[int, int]]) -> Iterable[Span]:
+def _ipv4(text: bytes, heads: Heads) -> Iterable[Span]:
     for start, end in heads:
         at = start + text[start : start + 4].find(b"-") + 1 if text[start] > 57 else start  # `ip-` stays
         parts = text[at : min(end, at + 24)].replace(b"-", b".").split(b".")
@@ -71,7 +75,7 @@ def _ipv4(text: bytes, heads: Iterator[tuple[int, int]]) -> Iterable[Span]:
         yield Span(at, end, "ip_address")
 
 
-def _ipv6(text: bytes, heads: Iterator[tuple[int, int]]) -> Iterable[Span]:
+def _ipv6(text: bytes, heads: Heads) -> Iterable[Span]:
     for start, end in heads:
         run = text[start:end]
         if len(run) > _RUN_BYTES:
@@ -105,7 +109,7 @@ def _is_v6(run: bytes) -> bool:
     return (len(groups) >= 3 or b"." in run or known) and any(48 <= c <= 57 for c in run) and not address.is_loopback
 
 
-def _mac(text: bytes, heads: Iterator[tuple[int, int]]) -> Iterable[Span]:
+def _mac(text: bytes, heads: Heads) -> Iterable[Span]:
     for start, end in heads:
         run = text[start:end] if end - start == 17 or b"." in text[start : start + 5] else b""
         signs = {c for c in run if c in b":-."}

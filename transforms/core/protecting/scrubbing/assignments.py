@@ -6,11 +6,13 @@ The name and the sign after it are found first; then the value, of at most
 at random.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from transforms.core.protecting.scrubbing.engine import Detector, Span, compiled
+from transforms.core.protecting.scrubbing.density import Heads
+from transforms.core.protecting.scrubbing.engine import Detector
+from transforms.core.protecting.scrubbing.spans import Span, compiled
 from transforms.core.protecting.scrubbing.values import (
     MAX_VALUE_BYTES,
     is_password,
@@ -36,7 +38,9 @@ _SIGN = (
 _HEADS = rf"(?i)(?:{_WORDS})[\w.$-]*(?:{_QUOTE})?\]?(?:{_SIGN})"
 _PARTS = compiled(rf"(?i)([\w.$-]*)((?:{_QUOTE})?\]?)({_SIGN})", captures=True)
 _NAME_BEFORE = compiled(r"[\w.$-]+\z")
-_PREFIXED_QUOTE = compiled(r"(?:[bBuUrRfFL@$]{1,2}|\(\s*|new\s+String\(\s*)?(\\*)(\"\"\"|'''|[\"'`])", captures=True)
+_NAME_END = frozenset(bytes([c]) for c in b"$-.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz")
+_PREFIXED_QUOTE = compiled(r"(?:[bBuUrRfFL@$]{1,2}|\(\s*|new\s+String\(\s*)?\\*(?:\"\"\"|'''|[\"'`])")
+_BEFORE_QUOTE = frozenset(bytes([c]) for c in b"bBuUrRfFL@$(n\\\"'`")
 _BARE = compiled(r"[^\s\"'`<>(){}\[\],;\\|\x00-\x1f]+")
 _NO_SECRET_AFTER = compiled(
     r"(?i)[s_.-]*(?:i[sz]\w*|ary|ariat\w*|y(?:_.*)?|_?(?:types?|names?|ids?|urls?|uris?|hosts?|files?|paths?|dirs?|size|len"
@@ -62,35 +66,48 @@ _CALLER = compiled(
 _CALL_OR_PATH = frozenset(b"([{")
 
 
-def _look(text: bytes, heads: Iterator[tuple[int, int]]) -> Iterable[Span]:
-    done = 0
+def _look(text: bytes, heads: Heads) -> Iterable[Span]:
     for start, end in heads:
-        if start < done:
-            continue
-        span = _value(text, start, end)
+        span = _value(text, start, end, heads)
         if span:
             yield span
-            done = span.end
+            heads.pass_over(span.end)
 
 
-def _value(text: bytes, start: int, end: int) -> Span | None:
+class _Assignment(NamedTuple):
+    """A name and a sign at `start` to `end`, after which a value stands; `strictness` as `_strictness` says it."""
+
+    start: int
+    end: int
+    name: bytes
+    sign: bytes
+    strictness: str
+
+
+def _value(text: bytes, start: int, end: int, heads: Heads) -> Span | None:
     parts = _PARTS.fullmatch(text, start, end)
     if parts is None:
         return None
-    before = _NAME_BEFORE.search(text[max(0, start - 40) : start])
-    name = (before.group() if before else b"") + parts.group(1)
+    rest, closing, raw_sign = parts.groups()
+    name = _name_before(text, start) + rest
     strictness = _strictness(name) if len(name) <= _NAME_BYTES else None
     if strictness is None:
         return None
-    sign = parts.group(3).strip()
-    quote = _PREFIXED_QUOTE.match(text, end, min(len(text), end + 32))
+    assigned = _Assignment(start, end, name, raw_sign.strip(), strictness)
+    quote = text[end : end + 1] in _BEFORE_QUOTE and _PREFIXED_QUOTE.match(text, end, min(len(text), end + 32))
     if quote:
-        return _quoted(text, quote, name, sign, strictness)
-    if sign[:1] in (b",", b"(", b"?", b"|", b"-", b"!") or sign[:2] in (b"==", b"=>", b"||"):
+        return _quoted(text, quote, assigned, heads)
+    if assigned.sign[:1] in (b",", b"(", b"?", b"|", b"-", b"!") or assigned.sign[:2] in (b"==", b"=>", b"||"):
         return None
-    if sign == b"=" and parts.group(2) in (b"", b"]") and name.startswith((b"self.", b"this.")):
+    if assigned.sign == b"=" and closing in (b"", b"]") and name.startswith((b"self.", b"this.")):
         return None
-    return _bare(text, start, end, name, sign, strictness)
+    return _bare(text, assigned, heads)
+
+
+def _name_before(text: bytes, start: int) -> bytes:
+    before = text[max(0, start - 40) : start]
+    found = before[-1:] in _NAME_END and _NAME_BEFORE.search(before)
+    return found.group() if found else b""
 
 
 @lru_cache(maxsize=4096)
@@ -112,9 +129,11 @@ _PLAIN_WORDS = tuple(
 )
 
 
-def _quoted(text: bytes, quote: "_Match", name: bytes, sign: bytes, strictness: str) -> Span | None:
+def _quoted(text: bytes, quote: "_Match", assigned: _Assignment, heads: Heads) -> Span | None:
+    _, _, name, sign, strictness = assigned
     opened = quote.end()
-    mark = quote.group(1) + quote.group(2)
+    opening = quote.group()
+    mark = opening[len(opening.rstrip(b"\\\"'`")) :]
     closed = text.find(mark, opened, opened + MAX_VALUE_BYTES)
     line_end = text.find(b"\n", opened, opened + MAX_VALUE_BYTES)
     if len(mark) < 3 and line_end >= 0 and (closed < 0 or line_end < closed):
@@ -122,8 +141,10 @@ def _quoted(text: bytes, quote: "_Match", name: bytes, sign: bytes, strictness: 
     if closed < 0:  # cut short: up to the line's end
         end = min(e for e in (line_end, len(text), opened + MAX_VALUE_BYTES) if e >= 0)
         value = text[opened:end].rstrip()
+        heads.read(assigned.start, len(value))
         return _span(opened, value) if _judged(value, strictness, quoted=False) else None
     value = text[opened:closed]
+    heads.read(assigned.start, len(value))
     if strictness == "key" and sign[:1] == b":" and b" " in value:
         return None
     if sign[:1] == b"(" and not _CALLER.fullmatch(name):
@@ -137,11 +158,13 @@ def _quoted(text: bytes, quote: "_Match", name: bytes, sign: bytes, strictness: 
     return _span(opened, value) if good else None
 
 
-def _bare(text: bytes, start: int, end: int, name: bytes, sign: bytes, strictness: str) -> Span | None:
+def _bare(text: bytes, assigned: _Assignment, heads: Heads) -> Span | None:
+    start, end, name, sign, strictness = assigned
     match = _BARE.match(text, end, min(len(text), end + MAX_VALUE_BYTES))
     if match is None:
         return None
     value = match.group()
+    heads.read(start, len(value))
     if sign[:1] == b">" and text[match.end() : match.end() + 1] != b"<":
         return None
     before = text[max(0, start - 40) : start]

@@ -1,40 +1,20 @@
-"""What every detector is made of: a pattern that finds where to look, and code that decides on a bounded window.
+"""What every detector is made of: a pattern that finds where to look, and code that decides on a bounded window."""
 
-RE2 reads a text once, whatever the text; Python's `re` may go back without end.
-All patterns see UTF-8 bytes as Latin-1, so that offsets need no counting, a
-letter outside ASCII is one or more bytes of `HIGH`, and a negated class takes
-a character whole.
-"""
-
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
-import re2
+from transforms.core.protecting.scrubbing.density import Heads, Looks
+from transforms.core.protecting.scrubbing.spans import Span, compiled
 
-HIGH = r"\x80-\xff"
+if TYPE_CHECKING:
+    from re2 import _Regexp
+
+Look = Callable[[bytes, Heads], Iterable[Span]]
+"""Spans of a text, in any order, from the places at which a detector's heads were found."""
+
 _ALPHANUMERIC = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 _HEX = frozenset(b"0123456789ABCDEFabcdef")
-_MAX_MEMORY_BYTES = 64 << 20
-
-
-class Span(NamedTuple):
-    """Bytes `start` to `end` of a text that go; a span that begins first or is longer swallows others."""
-
-    start: int
-    end: int
-    kind: str
-
-
-def compiled(pattern: str, *, captures: bool = False, longest: bool = False) -> "re2._Regexp":
-    """An RE2 pattern over bytes; without captures it never leaves the fast automaton."""
-    options = re2.Options()
-    options.encoding = re2.Options.Encoding.LATIN1
-    options.never_capture = not captures
-    options.longest_match = longest
-    options.max_mem = _MAX_MEMORY_BYTES
-    options.log_errors = False
-    return re2.compile(pattern.encode("latin-1"), options)
 
 
 @dataclass(frozen=True)
@@ -49,22 +29,20 @@ class Detector:
 
     name: str
     heads: str
-    look: Callable[[bytes, Iterator[tuple[int, int]]], Iterable[Span]]
-    _pattern: "re2._Regexp"
+    look: Look
+    _pattern: "_Regexp"
     needs: tuple[bytes, ...] = ()
 
     @classmethod
-    def of(
-        cls, name: str, heads: str, look: Callable[[bytes, Iterator[tuple[int, int]]], Iterable[Span]], *needs: bytes
-    ) -> "Detector":
+    def of(cls, name: str, heads: str, look: Look, *needs: bytes) -> "Detector":
         """A detector with its heads compiled."""
         return cls(name, heads, look, compiled(heads), needs)
 
-    def find(self, text: bytes, lowered: bytes) -> Iterable[Span]:
+    def find(self, text: bytes, lowered: bytes, looks: Looks) -> Iterable[Span]:
         """Spans in the text, in any order; `lowered` is the text in small letters."""
         if self.needs and not any(word in lowered for word in self.needs):
             return ()
-        return self.look(text, (match.span() for match in self._pattern.finditer(text)))
+        return self.look(text, Heads(self._pattern, text, looks))
 
 
 def begins_word(text: bytes, at: int) -> bool:
@@ -82,23 +60,3 @@ def begins_word(text: bytes, at: int) -> bool:
 def ends_word(text: bytes, at: int) -> bool:
     """Whether no letter or digit stands at this offset."""
     return at >= len(text) or text[at] not in _ALPHANUMERIC
-
-
-def merged(spans: Iterable[Span]) -> list[Span]:
-    """In order and apart: spans that overlap become one of the longest's kind.
-
-    Of a URL's credentials and an e-mail address that begins in them, the
-    credentials stay: the rest of that "address" is the host.
-    """
-    kept: list[Span] = []
-    for span in sorted(set(spans), key=lambda s: (s.start, -s.end, s.kind == "password")):
-        if not kept or span.start >= kept[-1].end:
-            kept.append(span)
-            continue
-        last = kept[-1]
-        if span.kind == "email" and last.kind == "url_credentials":
-            continue
-        if span.end > last.end:
-            longest = max(last, span, key=lambda s: s.end - s.start)
-            kept[-1] = Span(last.start, span.end, longest.kind)
-    return kept

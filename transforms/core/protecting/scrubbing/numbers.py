@@ -1,8 +1,10 @@
 """Numbers that belong to a person: telephones by country code, cards by their check digit, IBANs by mod 97."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
-from transforms.core.protecting.scrubbing.engine import Detector, Span, compiled
+from transforms.core.protecting.scrubbing.density import Heads
+from transforms.core.protecting.scrubbing.engine import Detector
+from transforms.core.protecting.scrubbing.spans import Span, compiled
 
 _WORD = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz")
 _WORD_OR_SPACE = _WORD | frozenset(b" -")
@@ -24,6 +26,9 @@ _IBAN_LENGTHS = {
 _CARD_GROUPS = compiled(
     r"[0-9]{4}[ -][0-9]{4}[ -][0-9]{4}[ -][0-9]{1,7}|[0-9]{4}[ -][0-9]{6}[ -][0-9]{4,5}|[0-9]{14,16}"
 )
+_STEPS_A_LOOK = 3
+"""Of a long run of digits; tables of numbers are nothing else."""
+
 _NATIONAL = compiled(r"\(?[2-9][0-9]{2}\)?[ .-][2-9][0-9]{2}[ .-][0-9]{4}")
 
 
@@ -33,7 +38,7 @@ def _alone(text: bytes, start: int, end: int, *, also: bytes = b"") -> bool:
     return not any(c in _WORD or c in also for c in around)
 
 
-def _phones(text: bytes, heads: Iterator[tuple[int, int]]) -> Iterable[Span]:
+def _phones(text: bytes, heads: Heads) -> Iterable[Span]:
     for start, end in heads:
         run = text[start : min(end, start + 32)]
         while run and not 48 <= run[-1] <= 57:
@@ -61,13 +66,16 @@ def _international(run: bytes) -> bool:
     return not doubled and not decimal and len(groups[0]) <= 4 and sum(len(g) == 1 for g in groups[1:]) <= 1
 
 
-def _cards(text: bytes, heads: Iterator[tuple[int, int]]) -> Iterable[Span]:
+def _cards(text: bytes, heads: Heads) -> Iterable[Span]:
     for start, end in heads:
-        at = start
+        at, steps = start, 0
         while match := _CARD_GROUPS.search(text, at, end):
+            steps += 1
+            if steps % _STEPS_A_LOOK == 0 and not heads.goes_on(at):
+                break
             first, last = match.span()
-            digits = match.group().translate(None, b" -")
-            if _alone(text, first, last, also=b".") and _is_card(digits):
+            digits = text[first:last].translate(None, b" -")
+            if _is_card(digits) and _alone(text, first, last, also=b"."):
                 yield Span(first, last, "card_number")
                 at = last
             else:
@@ -88,15 +96,16 @@ def _is_card(digits: bytes) -> bool:
     return known and len(set(digits)) > 1 and _luhn(digits)
 
 
+_DOUBLED = bytes.maketrans(b"0123456789", bytes((0, 2, 4, 6, 8, 1, 3, 5, 7, 9)))
+"""Of a digit the sum of the digits of its double."""
+
+
 def _luhn(digits: bytes) -> bool:
-    total = 0
-    for place, c in enumerate(reversed(digits)):
-        value = (c - 48) * (1 + place % 2)
-        total += value - 9 * (value > 9)
+    total = sum(digits[-1::-2]) - ord("0") * ((len(digits) + 1) // 2) + sum(digits[-2::-2].translate(_DOUBLED))
     return total % 10 == 0
 
 
-def _ibans(text: bytes, heads: Iterator[tuple[int, int]]) -> Iterable[Span]:
+def _ibans(text: bytes, heads: Heads) -> Iterable[Span]:
     for start, _ in heads:
         length = _IBAN_LENGTHS.get(text[start : start + 2].decode(), 0)
         compact, at = b"", start

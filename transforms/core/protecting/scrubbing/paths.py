@@ -5,9 +5,11 @@ Found are drives (`C:\`), shares (`\\host\`, `//host/`), roots (`/home/…`), ho
 ASCII, apostrophes within names and spaces between them. Addresses of the web are no paths, unless they lead into one.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
-from transforms.core.protecting.scrubbing.engine import HIGH, Detector, Span, compiled
+from transforms.core.protecting.scrubbing.density import Heads
+from transforms.core.protecting.scrubbing.engine import Detector
+from transforms.core.protecting.scrubbing.spans import HIGH, Span, compiled
 
 _SIGNS = r"\s\"<>|:*?()\[\]{},;`/\\"
 _INSIDE = rf"'[A-Za-z{HIGH}]|[,;][A-Za-z{HIGH}]|\([A-Za-z{HIGH}][\w.{HIGH}-]*\)|\[[A-Za-z.{HIGH}][\w.{HIGH}-]*\]"
@@ -51,24 +53,22 @@ _HEADS = (
 )
 
 
-def _look(text: bytes, heads: Iterator[tuple[int, int]]) -> Iterable[Span]:
-    done = 0
+def _look(text: bytes, heads: Heads) -> Iterable[Span]:
     for start, end in heads:
-        if start < done:
-            continue
         first = text[start : start + 1]
         if end - start > 3 and text[end - 1] == 47 and text[start:end].rstrip(b"/").endswith(b":"):
-            begin, done = _uri(text, start, end)
+            begin, last = _uri(text, start, end)
+            heads.pass_over(last)
             if begin is None:
                 continue
         else:
-            begin, done = start, _end(text, start, end, first)
-            if done == start:
-                done = 0
+            begin, last = start, _end(text, start, end, first)
+            if last == start:
                 continue
+            heads.pass_over(last)
         if text[:begin].endswith(_REDACTED) if begin < 64 else text[begin - len(_REDACTED) : begin] == _REDACTED:
             continue
-        yield Span(begin, begin + _kept_from(text[begin:done]), "path")
+        yield Span(begin, begin + _kept_from(text[begin:last]), "path")
 
 
 def _uri(text: bytes, start: int, end: int) -> tuple[int | None, int]:

@@ -5,7 +5,7 @@ The rules are data: `schemas/secrets/tokens.toml`.
 
 import tomllib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib.resources import files
@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 
 import re2
 
-from transforms.core.protecting.scrubbing.engine import Detector, Span, begins_word, compiled, ends_word
+from transforms.core.protecting.scrubbing.density import Heads
+from transforms.core.protecting.scrubbing.engine import Detector, begins_word, ends_word
+from transforms.core.protecting.scrubbing.spans import Span, compiled
 from transforms.core.protecting.scrubbing.values import mixes
 
 if TYPE_CHECKING:
@@ -42,24 +44,27 @@ class Token:
     def _compiled(self) -> "_Regexp":
         return compiled(self.pattern, captures="(" in self.pattern.replace("(?", ""))
 
-    def at(self, text: bytes, start: int, end: int) -> Span | None:
-        """The token whose keyword stands at `start` to `end`, or None."""
+    def at(self, text: bytes, start: int, end: int, word_at: int = 0) -> Span | None:
+        """The token whose keyword stands at `start` to `end`, or None.
+
+        At `word_at`, where another token ended, a word begins whatever stands before.
+        """
         if not self.before:
-            if not self.inside and not begins_word(text, start):
+            if not self.inside and start != word_at and not begins_word(text, start):
                 return None  # first of all, so that no run is read from each of its bytes
-            return self._checked(text, self._compiled.match(text, start))
+            return self._checked(text, self._compiled.match(text, start), word_at)
         for match in self._compiled.finditer(text, max(0, start - self.before), min(len(text), end + 512)):
             if match.start() > start:
                 return None
             if match.end() >= end:
-                return self._checked(text, match)
+                return self._checked(text, match, word_at)
         return None
 
-    def _checked(self, text: bytes, match: "re2._Match | None") -> Span | None:
+    def _checked(self, text: bytes, match: "re2._Match | None", word_at: int) -> Span | None:
         if match is None:
             return None
         start, end = match.span(1) if match.re.groups and match.span(1)[0] >= 0 else match.span()
-        if not self.inside and not begins_word(text, match.start()):
+        if not self.inside and match.start() != word_at and not begins_word(text, match.start()):
             return None
         if self.exact and not ends_word(text, end):
             return None
@@ -92,18 +97,17 @@ class _Finder:
         quoted = [re2.escape(word) for word in longest_first]
         self.heads = "|".join([*(token.head for token in self._headed), *quoted])
 
-    def look(self, text: bytes, heads: Iterator[tuple[int, int]]) -> Iterable[Span]:
-        done = 0
+    def look(self, text: bytes, heads: Heads) -> Iterable[Span]:
         for start, end in heads:
-            if start < done:
-                continue
             rules = self._rules.get(text[start:end], self._headed)
-            span = next((s for rule in rules if (s := rule.at(text, start, end))), None)
+            if rules[0].before:
+                heads.read(start, 0)
+            span = next((s for rule in rules if (s := rule.at(text, start, end, heads.passed))), None)
             if span is None or (rules[0].length > span.end - span.start and text[span.end : span.end + 1] in b"\\\r\n"):
                 span = _wrapped(text, start, end, rules) or span
             if span:
                 yield span
-                done = span.end
+                heads.pass_over(span.end)
 
 
 def _wrapped(text: bytes, start: int, end: int, rules: list[Token]) -> Span | None:

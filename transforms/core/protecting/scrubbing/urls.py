@@ -1,8 +1,10 @@
 """Credentials before the host of a URL: `scheme://user:password@host`, `redis://:password@host`, `https://token@host`."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
-from transforms.core.protecting.scrubbing.engine import Detector, Span, compiled
+from transforms.core.protecting.scrubbing.density import Heads
+from transforms.core.protecting.scrubbing.engine import Detector
+from transforms.core.protecting.scrubbing.spans import Span, compiled
 from transforms.core.protecting.scrubbing.values import is_placeholder
 
 _AUTHORITY = compiled(r"[^\s/?#\"'`<>\\(){}]+")
@@ -11,7 +13,7 @@ _LONGEST_BYTES = 512
 _NO_PERSON = frozenset((b"git", b"hg", b"svn", b"user", b"username", b"anonymous", b"nobody", b"root", b"npm"))
 
 
-def _look(text: bytes, heads: Iterator[tuple[int, int]]) -> Iterable[Span]:
+def _look(text: bytes, heads: Heads) -> Iterable[Span]:
     for _, end in heads:
         match = _AUTHORITY.match(text, end, min(len(text), end + _LONGEST_BYTES))
         if match is None:

@@ -5,7 +5,7 @@ All of it on values of at most `MAX_VALUE_BYTES`; of a longer one its beginning 
 
 from math import log2
 
-from transforms.core.protecting.scrubbing.engine import compiled
+from transforms.core.protecting.scrubbing.spans import compiled
 
 MAX_VALUE_BYTES = 512
 _PLACEHOLDER_WORDS = frozenset(
@@ -15,17 +15,21 @@ _PLACEHOLDER_WORDS = frozenset(
     b" changeme change_me changeit replace_me replaceme todo fixme your_password yourpassword mypassword"
     b" bearer basic session cookie test testing dummy fake mock value input prompt basestring optional[str]".split()
 )
-_PLACEHOLDER = compiled(
-    r"(?i)[$<{%@]\s*[{(]?.*|.*(?:\$\{|\{\{|#\{|%\(|<redacted|\.\.\.).*|(?:your|my|insert|enter|replace|put|the|some)"
+_PLACEHOLDER = (
+    r"(?i:[$<{%@]\s*[{(]?.*|.*(?:\$\{|\{\{|#\{|%\(|<redacted|\.\.\.).*|(?:your|my|insert|enter|replace|put|the|some)"
     r"[\s_-].*|(?:x+|\*+|\.+|-+|_+|0+|a+|#+|\?+)|.*(?:xxxx|\*\*\*\*|placeholder|changeme|example_).*"
-    r"|(?:process|os|env|self|this|config|options|settings|args|params|props)\b[.\[].*"
+    r"|(?:process|os|env|self|this|config|options|settings|args|params|props)\b[.\[].*)"
 )
 _DOTTED_NAME = compiled(r"[A-Za-z_$][\w$]*(?:(?:\.|->|::)[A-Za-z_$][\w$]*)+")
 _PLAIN_NAME = compiled(r"[A-Za-z_$][A-Za-z_$-]*")
 _NAME = compiled(r"[A-Za-z_$][\w$]*")
 _NAMES_A_SECRET = compiled(r"(?i)pass|pwd|secret|token|key|cred|auth|user|value|param|field|name")
-_PLACE = compiled(r"(?i)(?:[a-z][a-z0-9+.-]*://|\.{0,2}/[\w.-]+/|[a-z]:[\\/]|~/).*")
-_CODE = compiled(r".*(?:\(\)|\) \{|=>|\{\}|\[\]|</|; ).*|[)\],;+:.=|&?!].*")
+_PLACE = r"(?i:(?:[a-z][a-z0-9+.-]*://|\.{0,2}/[\w.-]+/|[a-z]:[\\/]|~/).*)"
+_CODE = r".*(?:\(\)|\) \{|=>|\{\}|\[\]|</|; ).*|[)\],;+:.=|&?!].*"
+_IS_PLACEHOLDER, _IS_PLACE = compiled(_PLACEHOLDER), compiled(_PLACE)
+_IS_NO_PASSWORD = compiled(f"{_PLACEHOLDER}|{_PLACE}|{_CODE}")
+"""All three at once: each call costs more than what it does."""
+
 _LETTER = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _DIGIT = frozenset(b"0123456789")
 _HEX_OR_DASH = frozenset(b"0123456789abcdefABCDEF-")
@@ -39,7 +43,11 @@ def entropy(value: bytes) -> float:
 
 def is_placeholder(value: bytes) -> bool:
     """Whether it stands for a value: `${X}`, `<token>`, `xxxx`, `changeme`, `None`, a word for what belongs there."""
-    return value.lower() in _PLACEHOLDER_WORDS or len(set(value)) < 3 or bool(_PLACEHOLDER.fullmatch(value))
+    return _is_word_or_run(value) or bool(_IS_PLACEHOLDER.fullmatch(value))
+
+
+def _is_word_or_run(value: bytes) -> bool:
+    return value.lower() in _PLACEHOLDER_WORDS or len(set(value)) < 3
 
 
 def mixes(value: bytes) -> bool:
@@ -52,7 +60,7 @@ def is_random(value: bytes, least: int = 16) -> bool:
     """Whether it looks drawn at random: long, letters with digits, even frequencies, no place and no dotted name."""
     if len(value) < least or not mixes(value) or is_placeholder(value):
         return False
-    if b" " in value or _DOTTED_NAME.fullmatch(value) or (_PLACE.fullmatch(value) and not _is_base64(value)):
+    if b" " in value or _DOTTED_NAME.fullmatch(value) or (_IS_PLACE.fullmatch(value) and not _is_base64(value)):
         return False
     return entropy(value) >= (2.6 if set(value) <= _HEX_OR_DASH else 3.0 if len(value) < 20 else 3.2)
 
@@ -68,7 +76,7 @@ def is_password(value: bytes, *, quoted: bool) -> bool:
     must mix letters with digits. A bare one must mix them, as code's names
     seldom do, or hold a sign that names cannot.
     """
-    if len(value) < 4 or is_placeholder(value) or _PLACE.fullmatch(value) or _CODE.fullmatch(value):
+    if len(value) < 4 or _is_word_or_run(value) or _IS_NO_PASSWORD.fullmatch(value):
         return False
     if b" " in value or b"\n" in value:
         words = value.split()

@@ -6,11 +6,12 @@ pattern: percent and HTML escapes, letters of full width, invisible characters.
 
 import html
 import unicodedata
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
-from transforms.core.protecting.scrubbing.engine import Span, compiled
+from transforms.core.protecting.scrubbing.spans import Span, compiled
 
 _BACKSLASH, _QUOTE, _U = 0x5C, 0x22, 0x75
 _SHORT = np.arange(256, dtype=np.uint8)
@@ -143,23 +144,37 @@ def plain(text: bytes) -> View | None:
     if not _HIDES.search(text):
         return None
     pieces: list[bytes] = []
-    starts: list[np.ndarray] = []
-    ends: list[np.ndarray] = []
+    begins, ends, sizes = [], [], []
     at = 0
     for match in _HIDDEN.finditer(text):
         begin, end = match.span()
         shown = _shown(text[begin:end])
         pieces += (text[at:begin], shown)
-        starts += (np.arange(at, begin), np.full(len(shown), begin))
-        ends += (np.arange(at + 1, begin + 1), np.full(len(shown), end))
+        begins.append(begin)
+        ends.append(end)
+        sizes.append(len(shown))
         at = end
     if not pieces:
         return None
-    starts.append(np.arange(at, len(text)))
-    ends.append(np.arange(at + 1, len(text) + 1))
-    return View(b"".join([*pieces, text[at:]]), np.concatenate(starts), np.concatenate(ends))
+    pieces.append(text[at:])
+    return View(b"".join(pieces), *_way_back(len(text), np.array(begins), np.array(ends), np.array(sizes)))
 
 
+def _way_back(
+    size: int, begins: np.ndarray, ends: np.ndarray, shown_sizes: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """For each byte that is shown where its own begins and ends; each of an escape's lie over all of the escape."""
+    starts = np.arange(size)
+    is_hidden = np.zeros(size + 1, dtype=np.int8)
+    np.add.at(is_hidden, begins, 1)
+    np.add.at(is_hidden, ends, -1)
+    kept = starts[np.cumsum(is_hidden[:-1]) == 0]
+    shown_starts, shown_ends = np.repeat(begins, shown_sizes), np.repeat(ends, shown_sizes)
+    order = np.argsort(np.concatenate((kept, shown_starts)), kind="stable")
+    return np.concatenate((kept, shown_starts))[order], np.concatenate((kept + 1, shown_ends))[order]
+
+
+@lru_cache(maxsize=4096)
 def _shown(hidden: bytes) -> bytes:
     """The character that an escape stands for, in UTF-8; nothing for one that is invisible."""
     first = hidden[:1]
