@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from tests.support.stream_jobs import needs_kafka, needs_prism
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```(sh|python)\n(.*?)```", README, re.DOTALL)
-JOBS = ("batch", "streaming", "verify", "metrics", "report", "snippets", "keys", "generate", "collect")
+JOBS = sorted(path.stem for path in (ROOT / "pipelines").glob("*.py") if "run_job(main)" in path.read_text())
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +108,14 @@ def test_steps_bear_one_name() -> None:
         assert f"class {step}(beam.PTransform)" in (ROOT / "transforms" / "steps" / f"{module}.py").read_text()
         assert step in page
     assert len(rows) == 10
+
+
+def test_jobs_are_those_that_a_contract_keeps_apart() -> None:
+    """A job that the contract does not know could import others."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (apart,) = (c for c in contracts if c["name"] == "jobs do not import jobs")
+    assert apart["modules"] == [f"pipelines.{job}" for job in JOBS]
+    assert len(JOBS) >= 9
 
 
 @pytest.mark.parametrize("job", JOBS)
