@@ -20,6 +20,7 @@ from pipelines import streaming
 from pipelines.ingest import Ingest, IngestSettings, StreamSettings
 from pipelines.options.beam_options import parse_pipeline_options
 from pipelines.options.ingest_flags import default_geo_database
+from pipelines.streams import flags as stream_flags
 from pipelines.streams import watch as stream_watch
 from pipelines.streams.flink import cancel_flink_job
 from pipelines.streams.prism import find_prism
@@ -108,9 +109,9 @@ REQUIRED = ["--output=o", "--key_ring=k"]
 )
 def test_settings_that_contradict_or_lose_data_are_refused(flags: list[str], message: str) -> None:
     with pytest.raises(InvalidOptions) as refused:
-        streaming.check(
+        stream_flags.check(
             parse_pipeline_options(
-                "streaming", streaming.StreamingJobOptions, ("input", "output", "key_ring"), [*flags, *REQUIRED]
+                "streaming", stream_flags.StreamingJobOptions, ("input", "output", "key_ring"), [*flags, *REQUIRED]
             )
         )
     assert message in str(refused.value)
