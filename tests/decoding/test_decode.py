@@ -148,3 +148,14 @@ def test_more_bugs_than_may_stop_and_leave_the_decoder_usable(monkeypatch: pytes
         with pytest.raises(InternalError, match=r"^ValueError at .*--max_unprocessable \(1\)$"):
             decoder.decode(Block(lines=GOOD[:3]))
     assert decoder.decode(Block(lines=GOOD)).events == len(GOOD)
+
+
+def test_an_event_that_is_lost_between_splitting_and_decoding_is_counted_all_the_same(ring: KeyRing) -> None:
+    """Then the events are more than their fates, and the books do not balance: that is how a loss is seen."""
+    settings_ = decoded.DecodeSettings(ring, 4, str, Unprocessable())
+    part = decoded.DecodedPart(settings_)
+    part.expect(3)
+    part.add_events([(OFF, None, None)])
+    found = part.finish()
+    assert found.events == 1
+    assert counts_of(rows_of(found.batches)) == Counter(events=3, withheld=1)

@@ -111,3 +111,24 @@ def test_events_of_months_without_a_key_are_found(months: set[str], moments: lis
     ring = KeyRing(bytes(32), bytes(32), dict.fromkeys(months, bytes(32)))
     found = outside_ring(ring, pa.array(moments, TIMESTAMP)).tolist()
     assert found == [moment is not None and f"{moment:%Y-%m}" not in months for moment in moments]
+
+
+@pytest.mark.parametrize(
+    "stamp", ["all", 7, ["all"], {**STAMP, "telemetry_level": ["all"]}, {**STAMP, "telemetry_level": 3}]
+)
+def test_a_stamp_that_cannot_be_read_is_seen_and_leaves_no_bytes(stamp: Any) -> None:
+    """Its user did not say off: somebody shall see that stamps are wrong, and nothing of what came with them."""
+    line = json.dumps({**sample(), "collector": stamp}).encode()
+    _, withheld, row = refused(line, None, None, Reason.INVALID_EVENT)
+    assert (withheld, row["body"], row["payload_bytes"]) == ([], None, len(line))
+
+
+def test_a_stamp_that_says_off_or_says_nothing_withholds() -> None:
+    for stamp in (
+        {**STAMP, "telemetry_level": "off"},
+        {**STAMP, "telemetry_level": "off", "client_ip": 7},
+        STAMP,
+        None,
+    ):
+        _, withheld, row = refused(json.dumps({"collector": stamp}).encode(), None, None, Reason.INVALID_EVENT)
+        assert (len(withheld), row) == (1, None)

@@ -76,7 +76,9 @@ def test_damage_behind_the_stamp_leaves_it_whole() -> None:
     [b"", b"{", b"[]", b"7", b'"collector"', b'[{"collector": {"telemetry_level": "all"}}]',
      b'{"a": "\\"collector\\": {}', b'{"a": {"collector": {"telemetry_level": "all"}}',
      b'{"a": NaN, "collector": {"telemetry_level": "all"}, ', b'{"collector" {"telemetry_level": "all"}, ',
-     b'{"collector": {"telemetry_level": "all", "telemetry_level": ', b'"collector": {"telemetry_level": "all"}}'],
+     b'{"collector": {"telemetry_level": "all", "telemetry_level": ', b'{"c\\u006fllector": {"telemetry_level": "off"}, "collector": {"telemetry_level": "all"}, ',
+     b'{"collector": {"telemetry_level": "all"}, "x": {"collector": {"telemetry_level": "off"',
+     b'"collector": {"telemetry_level": "all"}}'],
 )  # fmt: skip
 def test_what_could_hide_another_stamp_is_none(line: bytes) -> None:
     found = stamp_of(line)

@@ -102,3 +102,19 @@ def test_the_stored_file_is_closed() -> None:
 
     assert list(marked(read_range, open_file, whole(TEXT)))
     assert [file.closed for file in opened] == [True]
+
+
+def test_bytes_behind_a_gap_do_not_count() -> None:
+    """A reader that skips a part has not read the file, though it came to its end."""
+
+    def skips(open_file: object, part: Range) -> Iterator[Block]:
+        with open_file() as file:  # type: ignore[operator]
+            file.read(50)
+            file.read(50)  # done with only when more is asked for
+            file.seek(200)
+            while file.read(100):
+                pass
+        yield Block()
+
+    data = gzip.compress(random.Random(2).randbytes(1000))
+    assert told(list(marked(skips, lambda: io.BytesIO(data), whole(data))))[0] == 50

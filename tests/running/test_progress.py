@@ -16,6 +16,8 @@ from apache_beam.runners.portability.portable_runner import PipelineResult
 
 from pipelines.running import progress
 from pipelines.running.progress import Figures, figures_of_process, figures_of_runner
+from pipelines.streams.prism import find_prism, prism
+from schemas.errors import InvalidOptions
 from tests.conftest import run_batch, sample, write_lines
 from transforms.counters import DECODED_EVENTS, NAMESPACE, READ_BYTES, WRITTEN_BUCKETS
 
@@ -154,3 +156,32 @@ def test_the_larger_of_both_sources_counts_and_the_runner_is_not_asked_for_each_
     WRITTEN_BUCKETS.add(3)
     mine.follow(portable_result(iter([metrics(decoded_events=5, written_buckets=1)])))
     assert [mine.figures() for _ in range(5)] == [Figures(0, 5, 3)] * 5
+
+
+class _OneByOne(beam.DoFn):
+    """Counts for some seconds."""
+
+    def process(self, seconds: float) -> Iterator[float]:
+        for _ in range(20):
+            DECODED_EVENTS.add(1)
+            time.sleep(seconds / 20)
+        yield seconds
+
+
+def test_prism_tells_figures_while_its_job_goes_on() -> None:
+    try:
+        location = find_prism(None)
+    except InvalidOptions:
+        pytest.skip("Prism is not installed")
+    with prism(location) as endpoint:
+        flags = ["--runner=PortableRunner", f"--job_endpoint={endpoint}", "--environment_type=LOOPBACK"]
+        pipeline = beam.Pipeline(options=PipelineOptions(flags))
+        _ = pipeline | beam.Create([3.0]) | beam.ParDo(_OneByOne())
+        result = pipeline.run()
+        seen = set()
+        while result.state not in ("DONE", "FAILED"):
+            seen.add(figures_of_runner(result).events)
+            time.sleep(0.2)
+        result.wait_until_finish()
+        assert figures_of_runner(result) == Figures(0, 20, 0)
+    assert len(seen - {0, 20}) > 1
