@@ -33,7 +33,7 @@ def test_the_next_window_goes_on_with_what_was_given_back() -> None:
     memory.give_back(of_window(FIRST, 0), first.loan, Published({}, 7, 3, None))
     again = memory.lend(of_window(SECOND, 0), LISTING)
     assert again is first
-    assert (again.latest, again.quiet_since_s) == (7, 3)
+    assert (again.latest_us, again.quiet_since_s) == (7, 3)
     assert memory.lend(of_window(SECOND, 1), LISTING) is not first  # another bucket's
 
 

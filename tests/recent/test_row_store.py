@@ -38,10 +38,10 @@ def test_rows_are_found_as_in_a_list(windows: list[tuple[list[Any], int, int]]) 
         assert len(store._chunks) <= 65
         model += added
         of_owner = store.find("suggestion_id", pa.array([key(asked)]))
-        assert numbers(store.take(of_owner)) == [n for o, _, n in model if o == asked]
+        assert numbers(store.rows_at(of_owner)) == [n for o, _, n in model if o == asked]
         assert store.holds("suggestion_id", pa.array([key(asked), None])).tolist() == [bool(len(of_owner)), False]
         due = store.due_before(clock)
-        assert numbers(store.take(due)) == [n for _, d, n in model if d < clock]
+        assert numbers(store.rows_at(due)) == [n for _, d, n in model if d < clock]
         store.remove(due)
         model = [row for row in model if row[1] >= clock]
         assert len(store) == len(model)
