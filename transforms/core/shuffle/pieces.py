@@ -75,7 +75,7 @@ def split_by_bucket(batch: pa.RecordBatch) -> Iterator[tuple[int, pa.RecordBatch
     order = np.argsort(buckets, kind="stable")
     ordered = rest.take(pa.array(order))
     present, starts = np.unique(buckets[order], return_index=True)
-    ends = [*starts[1:], len(order)]
+    ends = np.r_[starts, len(order)][1:]
     for bucket, start, end in zip(present, starts, ends, strict=True):
         yield int(bucket), ordered.slice(int(start), int(end - start))
 
