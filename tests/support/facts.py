@@ -7,7 +7,10 @@ from typing import Any
 import pyarrow as pa
 
 from schemas.registry import load
+from transforms.core.batches import EventBatch
+from transforms.core.carried import BUCKET
 from transforms.core.output.layout import LANDING_DATASETS
+from transforms.core.shuffle.pieces import sealed_schema
 
 NOON = datetime(2026, 3, 29, 12, tzinfo=UTC)
 COMMON = {
@@ -42,3 +45,12 @@ def tables_of(facts: Sequence[Fact]) -> dict[tuple[str, date], pa.Table]:
             rows = [f for d, f in facts if d == dataset and f["received_at"].date() == day]
             tables[dataset, day] = pa.Table.from_batches([batch_of(dataset, rows)])
     return tables
+
+
+def sealed_batch(dataset: str, rows: Sequence[dict[str, Any]], bucket: int = 0) -> EventBatch:
+    """Rows as they come into the shuffle: pseudonyms as 16 bytes, with their bucket."""
+    schema = sealed_schema(dataset).append(pa.field(BUCKET, pa.int32()))
+    names = {f.name for f in load(dataset).fields if f.pseudonym_domain}
+    made = [{k: bytes.fromhex(v) if k in names and v else v for k, v in row.items()} for row in rows]
+    batch = pa.RecordBatch.from_pylist([{"is_primary": True, BUCKET: bucket, **row} for row in made], schema=schema)
+    return EventBatch(dataset, batch)
