@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
+from schemas.errors import PipelineError
 from transforms.core.output.layout import Listing, Output
 from transforms.core.output.published import PublishedRows
 from transforms.core.recent.recent import Recent
@@ -66,13 +67,15 @@ class BucketMemory:
         return recent
 
     def lent(self, portion: Portion, loan: int) -> Recent:
-        """What was lent under that number; raises RuntimeError where the loan is over.
+        """What was lent under that number; raises PipelineError where the loan is over.
 
         After a failure a runner may go on in a thread beside the one that tries again.
         """
         recent = self._lent.get(_place(portion))
         if recent is None or recent.loan != loan:
-            raise RuntimeError("another try of this portion has begun")
+            raise PipelineError(
+                "another try of this portion has begun; this one ends, and its files are written by the other"
+            )
         return recent
 
     def give_back(self, portion: Portion, loan: int, published: Published | None) -> None:
