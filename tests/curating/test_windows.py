@@ -3,12 +3,10 @@
 import contextlib
 import json
 import random
-from collections import Counter
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -24,8 +22,7 @@ from transforms.core.blocks import Block, Taken
 from transforms.core.output import stream_state
 from transforms.core.output.layout import Output
 from transforms.core.output.ledger import differences, imbalances, read_marks, total
-from transforms.core.recent.key_index import KeyIndex
-from transforms.core.shuffle.windows import Portion, Window, boundary_after, window_end_s
+from transforms.core.shuffle.windows import Window, window_end_s
 from transforms.steps.write_datasets import is_whole
 
 RUN_COLUMNS = {"published_at"}
@@ -244,40 +241,3 @@ def test_a_whole_window_is_not_written_again(tmp_path: Path) -> None:
     state.whole_to_s = windows[1].end_s
     state.save()
     assert [is_whole(Output(str(tmp_path)), w) for w in windows[:3]] == [True, True, False]
-
-
-KEYS = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 30)), max_size=30)
-
-
-@given(st.lists(KEYS, max_size=6), st.integers(0, 30), KEYS)
-def test_the_index_finds_what_a_dictionary_finds(parts: list, floor: int, asked: list) -> None:
-    def key(number: int) -> str:
-        return f"{number * 7919:032x}"
-
-    index, model = KeyIndex(), Counter[tuple[str, int]]()
-    for part in parts:
-        index.add(pa.array([key(k) for k, _ in part], pa.string()), np.array([t for _, t in part], dtype=np.int64))
-        model.update((key(k), t) for k, t in part)
-    index.forget_before(floor)
-    wanted = {key(k) for k, _ in asked}
-    keys, values = index.find(pa.array(sorted(wanted), pa.string()))
-    found = Counter(zip(keys.to_pylist(), values[0].tolist() if values else [], strict=True))
-    assert found >= Counter({k: n for k, n in model.items() if k[0] in wanted and k[1] >= floor})
-    assert {k for k in found if k[0] in wanted} <= {k for k in model if k[1] >= floor}
-    assert len(index) == sum(n for (_, t), n in model.items() if t >= floor)
-
-
-@given(st.integers(0, 4_000_000_000), st.integers(1, 100_000))
-def test_a_boundary_is_later_and_a_multiple(moment: int, interval: int) -> None:
-    boundary = boundary_after(moment, interval)
-    assert moment < boundary <= moment + interval
-    assert boundary % interval == 0
-
-
-@given(st.integers(1, 4_000_000_000))
-def test_names_tell_the_window(end_s: int) -> None:
-    window = Window(STREAM, end_s - 1, end_s)
-    assert window_end_s(window.name, STREAM) == end_s
-    assert window_end_s(window.name, "another") is None
-    assert Portion("x", 0, window._replace(begin_s=end_s, end_s=end_s + 1)).comes_after(window.name)
-    assert not Portion("x", 0, window).comes_after(window.name)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.errors import PipelineError
 from transforms.core.output.layout import Output
 from transforms.core.recent.memory import BucketMemory, Published
 from transforms.core.shuffle.windows import Portion, Window, of_window
@@ -33,7 +34,7 @@ def test_the_next_window_goes_on_with_what_was_given_back() -> None:
     memory.give_back(of_window(FIRST, 0), first.loan, Published({}, 7, 3, None))
     again = memory.lend(of_window(SECOND, 0), LISTING)
     assert again is first
-    assert (again.latest, again.quiet_since_s) == (7, 3)
+    assert (again.latest_us, again.quiet_since_s) == (7, 3)
     assert memory.lend(of_window(SECOND, 1), LISTING) is not first  # another bucket's
 
 
@@ -54,11 +55,11 @@ def test_what_was_lent_is_not_kept_unless_it_is_given_back() -> None:
     again = memory.lend(of_window(FIRST, 0), LISTING)
     assert again is not failed
     for use in (memory.lent, partial(memory.give_back, published=NOTHING)):
-        with pytest.raises(RuntimeError, match="another try"):
+        with pytest.raises(PipelineError, match="another try"):
             use(of_window(FIRST, 0), failed.loan)
     assert memory.lent(of_window(FIRST, 0), again.loan) is again
     memory.give_back(of_window(FIRST, 0), again.loan, NOTHING)
-    with pytest.raises(RuntimeError, match="another try"):
+    with pytest.raises(PipelineError, match="another try"):
         memory.lent(of_window(FIRST, 0), again.loan)
 
 

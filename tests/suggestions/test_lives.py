@@ -39,7 +39,7 @@ def run(
 ) -> tuple[list[Row], list, list]:
     suggestions, times = (np.array([f[i] for f in facts], dtype=np.int64) for i in (0, 1))
     lives = find_lives(suggestions, times, published or {}, ClosingRule(HORIZON, LOOKBACK, clock, close_open))
-    columns = (c.tolist() for c in (lives.suggestion, lives.first, lives.last, lives.closed_at))
+    columns = (c.tolist() for c in (lives.suggestion, lives.first_us, lives.last_us, lives.closed_at_us))
     rows = sorted(zip(*columns, lives.closed_by, strict=True))
     return rows, lives.is_late.tolist(), lives.of_fact.tolist()
 
@@ -78,3 +78,37 @@ def test_cuts_change_nothing(facts: list, cuts: list[int]) -> None:
             published.setdefault(suggestion, []).append((first, closed_at))
     assert seen == len(facts)
     assert (sorted(rows), late) == model(facts, clock, False)
+
+
+@given(FACTS, st.integers(0, 60))
+def test_every_fact_is_published_open_or_late_and_open_ones_say_until_when(facts: list, clock: int) -> None:
+    suggestions, times = (np.array([f[i] for f in facts], dtype=np.int64) for i in (0, 1))
+    lives = find_lives(suggestions, times, {}, ClosingRule(HORIZON, LOOKBACK, clock, close_open=False))
+    fates = np.stack([lives.of_fact >= 0, lives.open_until_us >= 0, lives.is_late])
+    assert (fates.sum(axis=0) == 1).all()
+    for (_, time), until in zip(facts, lives.open_until_us.tolist(), strict=True):
+        assert until == -1 or (until >= clock and until >= time)
+
+
+@given(FACTS, st.integers(0, 60), st.integers(1, 20))
+def test_what_is_over_stays_over_and_as_it_was(facts: list, clock: int, later: int) -> None:
+    """Facts that come once the clock has passed the end of a life change nothing of it."""
+    known = [f for f in facts if f[1] <= clock]
+    rows, _, _ = run(known, clock)
+    assert {*rows} <= {*run(facts, clock + later)[0]}
+
+
+@given(
+    FACTS, st.dictionaries(st.integers(0, 2), st.lists(st.tuples(st.integers(0, 30), st.integers(0, 9)), max_size=2))
+)
+def test_a_published_life_owns_what_comes_near_it(facts: list, spans: dict[int, list[tuple[int, int]]]) -> None:
+    """From one horizon before its first fact to one lookback after its end; only what lies outside makes new lives."""
+    published = {code: [(first, first + length) for first, length in found] for code, found in spans.items()}
+
+    def is_owned(code: int, time: int) -> bool:
+        return any(first - HORIZON <= time <= end + LOOKBACK for first, end in published.get(code, ()))
+
+    rows, late, of_fact = run(facts, 50, published=published)
+    free = [fact for fact in facts if not is_owned(*fact)]
+    assert (rows, sum(late) - sum(is_owned(*fact) for fact in facts)) == model(free, 50, False)
+    assert not any(life >= 0 and is_owned(*fact) for fact, life in zip(facts, of_fact, strict=True))

@@ -4,11 +4,10 @@ import itertools
 import json
 import random
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,27 +15,14 @@ from hypothesis import strategies as st
 from pipelines import generate
 from schemas.registry import load
 from tests.conftest import nothing_recent, read_rows, run_batch, sample, write_lines
+from tests.support.facts import NOON, fact, tables_of
 from transforms.core.curating.curate import Clock, CuratedBucket
 from transforms.core.curating.join import join_suggestions
 from transforms.core.shuffle.windows import Portion
 from transforms.core.suggestions.rows import ATTACHED
 
-NOON = datetime(2026, 3, 29, 12, tzinfo=UTC)
-COMMON = {
-    "suggestion_id": "5" * 32,
-    "request_id": "4" * 32,
-    "key_id": "2026-03",
-    "schema_version": 1,
-    "redaction_count": 0,
-}
 ACCEPT = {"outcome": "accepted", "completion_type": "full", "accepted_chars": 60}
 CHECK = {"check_s": 30, "completion_type": "full", "relative_edit_distance": 0.2, "is_still_in_code": True}
-
-
-def fact(dataset: str, number: int, second: float, **values: Any) -> tuple[str, dict[str, Any]]:
-    moment = NOON + timedelta(seconds=second)
-    row = {**COMMON, "event_id": f"{number:032x}", "event_name": "e", "occurred_at": moment, "received_at": moment}
-    return dataset, {**row, **values}
 
 
 LIFE = [
@@ -54,12 +40,7 @@ LIFE = [
 
 def joined(facts: Sequence[tuple[str, dict[str, Any]]], **options: Any) -> tuple[list[dict[str, Any]], dict[str, int]]:
     """The rows and late counts of a bucket that holds these facts."""
-    tables: dict[tuple[str, date], pa.Table] = {}
-    for dataset in ("displays", "outcomes", "persistence_checks", "redactions", "requests"):
-        for day in {f["received_at"].date() for d, f in facts if d == dataset}:
-            rows = [f for d, f in facts if d == dataset and f["received_at"].date() == day]
-            schema = pa.schema([pa.field(f.name, f.type) for f in load(dataset).arrow])
-            tables[dataset, day] = pa.Table.from_pylist(rows, schema=schema)
+    tables = tables_of(facts)
     settings = {"horizon": timedelta(minutes=30), "lookback": timedelta(days=1), "close_open": True, **options}
     clock = Clock(max((f["received_at"] for _, f in facts), default=NOON))
     curated = join_suggestions(CuratedBucket(Portion("x", 0), tables, clock=clock), nothing_recent(), **settings)

@@ -29,7 +29,9 @@ class _Curate(beam.DoFn):
     def process(self, grouped: tuple[Portion, Iterable[bytes]]) -> Iterator[CuratedBucket]:
         portion, pieces = grouped
         with payload_free_errors():
-            listing = self._listing if portion.window is None else self._output.listing()  # a stream's files grow
+            # The files of a batch output are listed once a worker; a stream adds to them with each window.
+            listing = self._listing if portion.window is None else self._output.listing()
+            # GroupByBucket lets an empty piece come for each bucket, so that buckets come of which there is none.
             tables = open_pieces(self._sealer, portion.bucket, (p for p in pieces if p))
             recent = self._memory.lend(portion, listing)
             yield curate(portion, tables, recent, self._lookback, self._lateness)
@@ -38,8 +40,8 @@ class _Curate(beam.DoFn):
 class CurateEvents(beam.PTransform):
     """(portion, pieces) -> one CuratedBucket each: exact duplicates gone, rows sorted, counts made.
 
-    Duplicates are also those of rows that other inputs, or windows before this
-    one, published at most the lookback away. In windows the clock that closes
+    Copies of rows that other inputs, or windows before this one, published at
+    most the lookback away are duplicates, too. In windows the clock that closes
     suggestions lags by the lateness. Raises KeyUnavailable on a piece of another
     ring or bucket, StorageUnavailable where published rows cannot be read.
     """

@@ -9,10 +9,10 @@ from transforms.core.shuffle.windows import Portion
 
 
 class GroupByBucket(beam.PTransform):
-    """(bucket, sealed) -> (portion, every sealed piece of it); every bucket comes, empty ones too.
+    """(bucket, sealed) -> (portion, all its pieces), one for each bucket, empty ones too.
 
     An empty bucket comes so that files which an earlier run of the same input
-    left in it are removed: for it the pieces are none.
+    left in it are removed. Among the pieces of each bucket is one of no bytes.
     """
 
     def __init__(self, input_digest: str, buckets: int) -> None:

@@ -15,8 +15,9 @@ from transforms.core.shuffle.windows import Portion, Window, boundary_after, of_
 
 
 class _Group(beam.DoFn):
-    """Holds a bucket's pieces, each with its time, and gives them out when the watermark passes a boundary."""
+    """Holds a bucket's pieces, and yields those of a window when the watermark passes its end."""
 
+    # Pieces, each with its time in microseconds since 1970; and where the next window begins, in seconds since 1970.
     PIECES = BagStateSpec("pieces", TupleCoder((VarIntCoder(), BytesCoder())))
     BEGIN = ReadModifyWriteStateSpec("begin", VarIntCoder())
     PUBLISH = TimerSpec("publish", TimeDomain.WATERMARK)
@@ -37,14 +38,16 @@ class _Group(beam.DoFn):
         until_s = quiet_until_s(element[1])
         if until_s is None:
             pieces.add((timestamp.micros, element[1]))
+        # The first quiet piece of a bucket is its seed: it says where the first window begins, and sets the timer.
         elif begin.read() is None:
             begin.write(until_s)
             publish.set(Timestamp(boundary_after(until_s, self._interval_s)))
         else:
             end_s = until_s // self._interval_s * self._interval_s
             is_gap = end_s > boundary_after(begin.read(), self._interval_s)
-            if is_gap and all(micros >= end_s * 1_000_000 for micros, _ in pieces.read()):
-                publish.set(Timestamp(end_s))  # one long window instead of many empty ones
+            # After a long silence one long window is published instead of many empty ones, unless it holds a piece.
+            if is_gap and all(time_us >= end_s * 1_000_000 for time_us, _ in pieces.read()):
+                publish.set(Timestamp(end_s))
 
     @on_timer(PUBLISH)  # type: ignore[untyped-decorator]
     def publish(
@@ -58,23 +61,26 @@ class _Group(beam.DoFn):
         end_s = timestamp.micros // 1_000_000
         held = list(pieces.read())
         window = Window(self._stream, begin.read(), end_s)
+        # Pieces of later windows may be here already. Late ones, of windows before, go into this one.
         pieces.clear()
-        for micros, piece in held:
-            if micros >= end_s * 1_000_000:
-                pieces.add((micros, piece))
+        for time_us, piece in held:
+            if time_us >= end_s * 1_000_000:
+                pieces.add((time_us, piece))
         begin.write(end_s)
         if self._until_s is None or end_s < self._until_s:
             publish.set(Timestamp(boundary_after(end_s, self._interval_s)))
-        yield of_window(window, bucket), [piece for micros, piece in held if micros < end_s * 1_000_000]
+        yield of_window(window, bucket), [piece for time_us, piece in held if time_us < end_s * 1_000_000]
 
 
 class GroupByWindow(beam.PTransform):
     """(bucket, sealed), stamped with the log's time -> (portion, its pieces), one for each bucket and window.
 
-    Windows of a bucket come in order, empty ones too; each begins where the one
-    before it ended, the first at `start_s`. In the global window: at the end of
-    a window's time Prism gives timers an empty state. Pieces are held in state
-    until their window is over. `until_s` ends a bounded log; an endless one has none.
+    Windows of a bucket come in order, empty ones too. Each begins where the one
+    before it ended, the first at `start_s`. Pieces are held in state until their
+    window is over; one that comes later than that is in the next window. `until_s`
+    ends a bounded log, an endless one has none; both are seconds since 1970. The
+    step works in Beam's global window, because at the end of another window's time
+    Prism gives timers an empty state.
     """
 
     def __init__(

@@ -32,8 +32,8 @@ class JoinSuggestions(beam.PTransform):
     """CuratedBuckets -> CuratedBuckets with rows of `suggestions` and counts of late facts.
 
     A suggestion is written once its life is over, by the rule in
-    `transforms.core.suggestions.lives`; what is open stays with its facts and is taken up
-    by the next run or window. Raises StorageUnavailable where published rows
+    `transforms.core.suggestions.lives`. The facts of one that is open stay, and
+    the next run or window joins them. The element itself is not changed. Raises StorageUnavailable where published rows
     cannot be read.
     """
 

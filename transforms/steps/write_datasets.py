@@ -16,7 +16,7 @@ from transforms.core.shuffle.windows import Portion, Window
 from transforms.counters import WRITTEN_BUCKETS
 
 EarlierDays = dict[tuple[str, int], list[date]]
-"""(Input, bucket) -> days for which an earlier run left files."""
+"""(Input, bucket) -> the days for which an earlier run of the same input left files."""
 
 
 class _Write(beam.DoFn):
@@ -49,15 +49,17 @@ class _Write(beam.DoFn):
         yield portion.bucket
 
     def finish_bundle(self) -> None:
-        """Makes ready for the next window, once all buckets of this one can be read: a fifth of a window's work."""
+        """Does what only the next window needs, once this one's files can be read: a fifth of a window's work."""
         with payload_free_errors():
             for portion in self._published:
                 self._memory.settle(portion)
 
 
 def is_whole(output: Output, window: Window) -> bool:
-    """Whether the window was whole already: a runner went back to a checkpoint of before, and a window of a folder
-    may then come with other files in it.
+    """Whether the window was whole already, so that its files must stay as they are.
+
+    That happens when a runner goes back to an older checkpoint: a window of a folder may then come with other files
+    in it.
     """
     state = stream_state.load(output, window.stream)
     return state is not None and window.end_s <= state.whole_to_s
@@ -66,7 +68,7 @@ def is_whole(output: Output, window: Window) -> bool:
 class WriteDatasets(beam.PTransform):
     """CuratedBuckets -> the buckets whose files are whole.
 
-    A file is a pure function of dataset, day, input or window, and bucket; a
+    A file is a pure function of dataset, day, input or window, and bucket, so a
     bundle that is tried again replaces its files with the same bytes. Raises
     StorageUnavailable where a file cannot be written.
     """

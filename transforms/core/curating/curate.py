@@ -23,28 +23,31 @@ from transforms.core.shuffle.windows import Portion, mark_day
 from transforms.core.times import TIMESTAMP, UNKNOWN_DATE, date_of, days_of, micros_of
 
 _SORT_KEYS = ("installation_id", "session_id", "occurred_at", "event_id", "payload_id", "received_at")
+"""The order of a file's rows, by those of these columns that it has."""
 
 
 class Clock(NamedTuple):
-    """The receive time that suggestions are closed by; times in microseconds since 1970.
+    """The receive times that decide which suggestions are over and which facts are late.
 
-    `closes_to` is None where there is no event yet. Facts published before count as late if they were received
-    after `counted_late_to`. `latest` is the latest receive time that the stream has seen.
+    A suggestion is closed if its life ended before `closes_to`; None where there is no event yet. Facts published
+    before were counted as late up to `counted_late_to_us`, and those received after it still have to be.
+    `latest_us` is the latest receive time that the stream has seen. Both are microseconds since 1970.
     """
 
     closes_to: datetime | None = None
-    counted_late_to: int = np.iinfo(np.int64).max
-    latest: int | None = None
+    counted_late_to_us: int = np.iinfo(np.int64).max
+    latest_us: int | None = None
 
 
 @dataclass(frozen=True)
 class CuratedBucket:
     """What a portion publishes: tables in the datasets' file schemas, sorted, and counts by day.
 
-    `taken` is what the source read: partition or file -> begin and end; `ranges` the same of a batch input:
-    range -> bytes and payloads. `loan` is the number under which its bucket's memory is lent, and
-    `quiet_since_s` the begin of the quiet span before it, in seconds since 1970. Nothing in it is changed once
-    it is made. Code is still clear in it; it is written by the step it is fused with and refuses to be pickled.
+    `taken` says what the source of a stream read: partition or file -> begin and end, exclusive. `ranges` says it
+    of a batch input: range -> bytes and payloads. `loan` is the number under which the bucket's memory is lent, and
+    `quiet_since_s` the begin of the quiet span before the portion, in seconds since 1970. Nothing in it is changed
+    once it is made. It holds code in clear; the step that writes it is fused with this one, and it refuses to be
+    pickled.
     """
 
     portion: Portion
@@ -66,12 +69,16 @@ class CuratedBucket:
 
     @property
     def holds_ranges(self) -> bool:
-        """Whether a ledger row of this portion says what was read, nothing too."""
+        """Whether a ledger row of this portion says what was read of a batch input, even if nothing was."""
         return self.portion.window is None and self.portion.bucket == COUNT_BUCKET
 
     @property
     def mark_begin_s(self) -> int:
-        """Where the span begins that the window's mark stands for: quiet windows of a day are one span."""
+        """Where the span begins that the window's mark stands for, in seconds since 1970.
+
+        Quiet windows of one day are marked as one span: an endless job with nothing to do would write a file for
+        each bucket and window.
+        """
         window, since_s = self.portion.window, self.quiet_since_s
         assert window is not None
         goes_on = since_s is not None and self.is_quiet and mark_day(window.begin_s) == window.mark_day
@@ -81,10 +88,11 @@ class CuratedBucket:
 def curate(
     portion: Portion, tables: Mapping[str, pa.Table], recent: Recent, lookback: timedelta, lateness: timedelta
 ) -> CuratedBucket:
-    """Drops duplicates, sorts, splits by day, counts. The order of the rows changes nothing.
+    """Drops duplicates, sorts, splits by day and counts. The order of the rows in the tables changes nothing.
 
-    In a window the clock lags behind the latest receive time by the lateness, for receive times
-    out of order; a batch input has all its rows.
+    `tables` are by kind, as `open_pieces` gives them. In a window the clock lags behind the latest receive time by
+    the lateness, because rows come out of order; a batch input has all its rows. Raises StorageUnavailable where
+    published rows cannot be read.
     """
     counts: dict[date, Books] = defaultdict(Books)
     for row in _rows(tables, COUNTS):
@@ -97,6 +105,7 @@ def curate(
     curated = CuratedBucket(
         portion, landed, dict(counts), clock, _taken(tables), _ranges(tables), recent.loan, recent.quiet_since_s
     )
+    # An input of which nothing came needs a row of the ledger, too: without one it could not be told from a lost one.
     return replace(curated, counts={UNKNOWN_DATE: Books()}) if curated.holds_ranges and not counts else curated
 
 
@@ -106,7 +115,7 @@ def _rows(tables: Mapping[str, pa.Table], kind: str) -> list[dict[str, Any]]:
 
 
 def _taken(tables: Mapping[str, pa.Table]) -> dict[str, tuple[int, int]]:
-    """Of each part that a stream's source read, the smallest begin and the largest end."""
+    """For each partition or file that a stream's source read the smallest begin and the largest end."""
     taken: dict[str, tuple[int, int]] = {}
     for row in _rows(tables, TAKEN):
         begin, end = taken.get(row["part"], (row["begin"], row["end"]))
@@ -115,7 +124,7 @@ def _taken(tables: Mapping[str, pa.Table]) -> dict[str, tuple[int, int]]:
 
 
 def _ranges(tables: Mapping[str, pa.Table]) -> dict[str, tuple[int, int]]:
-    """Of each range of a batch input, the sum of its bytes and of its payloads."""
+    """For each range of a batch input the sums of bytes and payloads that were read of it."""
     ranges: dict[str, tuple[int, int]] = {}
     for row in _rows(tables, RANGES):
         read_bytes, payloads = ranges.get(row["range"], (0, 0))
@@ -124,27 +133,28 @@ def _ranges(tables: Mapping[str, pa.Table]) -> dict[str, tuple[int, int]]:
 
 
 def _clock(portion: Portion, recent: Recent, clocks: pa.Table | None, lateness: timedelta) -> Clock:
-    seen = None if clocks is None else pc.max(clocks["received_at"].cast(pa.int64())).as_py()
+    seen_us = None if clocks is None else pc.max(clocks["received_at"].cast(pa.int64())).as_py()
     window = portion.window
     if window is None:
-        return Clock(_moment(seen))
-    lag, before = lateness // timedelta(microseconds=1), recent.latest
-    latest = max((t for t in (before, seen) if t is not None), default=None)
-    # a collector's clock that is ahead must not close what is open: nothing was received after it was in the log
-    closes_to = None if latest is None else min(latest, window.end_s * 1_000_000) - lag
-    counted_late_to = -1 if before is None else min(before, window.begin_s * 1_000_000) - lag
-    return Clock(_moment(closes_to), counted_late_to, latest)
+        return Clock(_datetime(seen_us))
+    lag_us, before_us = lateness // timedelta(microseconds=1), recent.latest_us
+    latest_us = max((time_us for time_us in (before_us, seen_us) if time_us is not None), default=None)
+    # A collector's clock that is ahead must not close what is open: nothing was received after it was in the log.
+    closes_to_us = None if latest_us is None else min(latest_us, window.end_s * 1_000_000) - lag_us
+    # This is where the clock of the window before stood, whose facts up to there were looked at then.
+    counted_late_to_us = -1 if before_us is None else min(before_us, window.begin_s * 1_000_000) - lag_us
+    return Clock(_datetime(closes_to_us), counted_late_to_us, latest_us)
 
 
-def _moment(micros: int | None) -> datetime | None:
-    moment: datetime | None = pa.scalar(micros, TIMESTAMP).as_py()
-    return moment
+def _datetime(time_us: int | None) -> datetime | None:
+    time: datetime | None = pa.scalar(time_us, TIMESTAMP).as_py()
+    return time
 
 
 def _curate_dataset(
     counts: dict[date, Books], recent: Recent, dataset: str, table: pa.Table, lookback: timedelta
 ) -> dict[tuple[str, date], pa.Table]:
-    """The rows that land, by day; `counts` gets what became of them all."""
+    """The rows that land, by day; adds to `counts` what became of each event."""
     landed = {}
     days = days_of(table["received_at"])
     dates = {int(d): date_of(d) for d in np.unique(days)}
@@ -158,9 +168,10 @@ def _curate_dataset(
         kept = table.filter(pa.array(within & ~is_duplicate))
         if not kept.num_rows:
             continue
+        # An event can leave rows in several datasets. One of them is primary, and only that one is counted.
         primary = pc.sum(kept["is_primary"]).as_py()
         if dataset == QUARANTINE:
-            for reason in kept.filter(kept["is_primary"])["reason"].to_pylist():  # an attached row is no event
+            for reason in kept.filter(kept["is_primary"])["reason"].to_pylist():
                 of_day.add("quarantined", reason, 1)
         else:
             of_day.landed += primary
@@ -170,7 +181,7 @@ def _curate_dataset(
 
 
 def _as_in_files(dataset: str, table: pa.Table) -> pa.Table:
-    """Pseudonyms as 32 hex digits."""
+    """The same with pseudonyms as 32 hex digits; they travel as 16 bytes."""
     for index, f in enumerate(load(dataset).fields):
         if f.pseudonym_domain:
             values = pa.concat_arrays(table.column(index).chunks)
@@ -180,14 +191,14 @@ def _as_in_files(dataset: str, table: pa.Table) -> pa.Table:
 
 def _duplicate_rows(dataset: str, table: pa.Table, recent: Recent, lookback: timedelta) -> np.ndarray:
     own_keys = pa.concat_arrays(table[key_column(dataset)].chunks)
-    own = table["received_at"].cast(pa.int64()).fill_null(0).to_numpy()
-    keys, times = recent.same_keys(dataset, own_keys, own, lookback)
+    own_times_us = table["received_at"].cast(pa.int64()).fill_null(0).to_numpy()
+    keys, times_us = recent.same_keys(dataset, own_keys, own_times_us, lookback)
 
     def contents_of(rows: np.ndarray) -> np.ndarray:
         return content_ranks(table.drop_columns(_FRESH.get(dataset, [])).take(pa.array(rows)))
 
-    micros = lookback // timedelta(microseconds=1)
-    return duplicates(own_keys, own, keys, times, micros, contents_of)
+    lookback_us = lookback // timedelta(microseconds=1)
+    return duplicates(own_keys, own_times_us, keys, times_us, lookback_us, contents_of)
 
 
 _FRESH = {QUARANTINE: ["body"]}
@@ -195,13 +206,14 @@ _FRESH = {QUARANTINE: ["body"]}
 
 
 def _sorted(table: pa.Table) -> pa.Table:
+    """In the order of the files; no two rows tie, because no two that land share key and receive time."""
     keys = [(name, "ascending") for name in _SORT_KEYS if name in table.column_names]
     return table.sort_by(keys)
 
 
 def remembered(curated: CuratedBucket, lookback: timedelta) -> Published:
-    """What the bucket has to remember of a portion, once every file of it is written."""
+    """What the bucket has to remember of a portion, once every file of the portion is written."""
     quiet_since_s = curated.mark_begin_s if curated.portion.window is not None and curated.is_quiet else None
     closes_to = curated.clock.closes_to
-    forget_before = None if closes_to is None else micros_of(closes_to - lookback)
-    return Published(curated.tables, curated.clock.latest, quiet_since_s, forget_before)
+    forget_before_us = None if closes_to is None else micros_of(closes_to - lookback)
+    return Published(curated.tables, curated.clock.latest_us, quiet_since_s, forget_before_us)

@@ -1,4 +1,8 @@
-"""Everything that may belong to a portion's suggestions: its own rows and what was published before them."""
+"""Everything that may belong to a portion's suggestions: its own rows and what was published before it.
+
+There are two ways to the same: reading the files, and what the window before left
+in memory. What comes of a portion must not depend on which of them was gone.
+"""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -16,38 +20,42 @@ from transforms.core.output.published import PublishedRows, whole_days
 from transforms.core.recent.open_facts import OpenFacts, plain_schema
 from transforms.core.recent.recent import Recent
 from transforms.core.suggestions.facts import micros
-from transforms.core.suggestions.lives import Published
+from transforms.core.suggestions.lives import PublishedSpans
 from transforms.core.suggestions.rows import ATTACHED, FACTS
 from transforms.core.times import TIMESTAMP
 
 _EPOCH_DAY = date(1970, 1, 1)
 LIFE_COLUMNS = ("suggestion_id", "first_received_at", "closed_at")
+"""What is remembered of a published life: whose it is, and its span."""
 
 
 class Gathered(NamedTuple):
-    """Rows of one dataset: this portion's first, then what was published before."""
+    """Rows of one dataset: first `own_rows` of this portion, then those that were published before."""
 
     rows: pa.RecordBatch
-    own: int
+    own_rows: int
 
 
 class Material(Protocol):
-    """Where what was published before comes from."""
+    """A portion's facts, and where to find what was published before it."""
 
     facts: dict[str, Gathered]
 
-    def published(self, ids: pa.Array) -> Published:
-        """Lives of these suggestions that were published before."""
+    def published(self, ids: pa.Array) -> PublishedSpans:
+        """The lives of these suggestions that were published before, by the suggestion's place among the ids."""
 
     def attached(self, facts: Mapping[str, pa.RecordBatch]) -> dict[str, pa.RecordBatch]:
-        """Own and earlier rows of ATTACHED; at least all that belong to these facts."""
+        """The portion's and earlier rows of each dataset of ATTACHED; at least all that belong to these facts."""
 
     def kept(self) -> tuple[OpenFacts, Mapping[str, pa.RecordBatch]]:
-        """What goes on to the next window, less the facts of this one that are open; and rows to be attached to it."""
+        """The memory of the next window, and the attached rows that it does not hold yet.
+
+        The facts that are still open are not in it; the caller adds them.
+        """
 
 
 class FromFiles:
-    """Read from the output: as far back as a life can reach that nobody has closed."""
+    """What the output's files hold, as far back as a life can reach that nobody has closed."""
 
     def __init__(self, curated: CuratedBucket, recent: Recent, horizon: timedelta, lookback: timedelta) -> None:
         self._curated = curated
@@ -58,7 +66,7 @@ class FromFiles:
 
     @cached_property
     def _lives(self) -> tuple[pa.Array, list[np.ndarray]]:
-        """Ids and spans, from the day on which the first life that is still remembered may have closed."""
+        """Ids and spans of published lives, from the first day on of which a life may still be remembered."""
         begin = self._begin - whole_days(self._lookback) * timedelta(days=1)
         rows = self._recent.published
         table = rows.read(SUGGESTIONS, rows.days(SUGGESTIONS, begin, date.max), LIFE_COLUMNS)
@@ -66,12 +74,12 @@ class FromFiles:
             return pa.array([], pa.string()), [np.array([], dtype=np.int64)] * 2
         return life_spans(table)
 
-    def published(self, ids: pa.Array) -> Published:
-        """Lives of these suggestions."""
+    def published(self, ids: pa.Array) -> PublishedSpans:
+        """Those of all lives that were read."""
         return by_place(*self._lives, ids)
 
     def attached(self, facts: Mapping[str, pa.RecordBatch]) -> dict[str, pa.RecordBatch]:  # noqa: ARG002
-        """Of datasets that are facts too, the rows that are read already."""
+        """All rows that were read; a dataset that is of FACTS, too, is not read a second time."""
         return self._attached
 
     @cached_property
@@ -82,7 +90,7 @@ class FromFiles:
         }
 
     def kept(self) -> tuple[OpenFacts, Mapping[str, pa.RecordBatch]]:
-        """All that was read."""
+        """A new memory with the lives that were read; all attached rows have to be added to it."""
         fresh, (ids, spans) = OpenFacts(), self._lives
         fresh.lives.add(ids, *spans, spans[1] + self._lookback // timedelta(microseconds=1))
         return fresh, self._attached
@@ -91,72 +99,73 @@ class FromFiles:
         curated, schema = self._curated, plain_schema(dataset, columns)
         assert curated.clock.closes_to is not None
         published = self._recent.published
-        last = date.max if self._recent.is_kept else curated.clock.closes_to.date()  # kept rows serve later clocks, too
+        # A row that was received after the clock is no fact yet, but if it is kept it may be one of a later window.
+        last = date.max if self._recent.is_kept else curated.clock.closes_to.date()
         others = published.read(dataset, published.days(dataset, self._begin, last), columns)
         return _one_batch(curated, dataset, schema, [others.cast(schema)] if others.num_rows else [])
 
 
 class FromMemory:
-    """Kept from the window before: only suggestions that are heard of again, or due."""
+    """What the window before kept; of its facts only those of suggestions that are heard of again, or due."""
 
     def __init__(self, curated: CuratedBucket, kept: OpenFacts) -> None:
         self._kept = kept
         self._own = {name: _one_batch(curated, name, plain_schema(name, c), []).rows for name, c in ATTACHED.items()}
         own = {name: _one_batch(curated, name, plain_schema(name), []) for name in FACTS}
         own_ids = pa.concat_arrays([rows["suggestion_id"] for rows, _ in own.values()])
-        clock = int(micros(pa.array([curated.clock.closes_to], TIMESTAMP))[0])
-        found = kept.come_up(own_ids, clock)
+        clock_us = int(micros(pa.array([curated.clock.closes_to], TIMESTAMP))[0])
+        found = kept.come_up(own_ids, clock_us)
         self.facts = {name: Gathered(_joined(rows, found[name]), count) for name, (rows, count) in own.items()}
 
-    def published(self, ids: pa.Array) -> Published:
-        """Lives that are remembered."""
+    def published(self, ids: pa.Array) -> PublishedSpans:
+        """Those of the lives that are remembered."""
         keys, values = self._kept.lives.find(ids)
         return by_place(keys, values or [np.array([], dtype=np.int64)] * 2, ids)
 
     def attached(self, facts: Mapping[str, pa.RecordBatch]) -> dict[str, pa.RecordBatch]:
-        """Own rows, and kept ones that belong to the facts."""
+        """The portion's rows, and of the kept ones those that belong to the facts."""
         found = self._kept.of_owners(facts)
         return {name: _joined(rows, found[name]) for name, rows in self._own.items()}
 
     def kept(self) -> tuple[OpenFacts, Mapping[str, pa.RecordBatch]]:
-        """What was kept, and own rows."""
+        """The same memory; the portion's attached rows have to be added to it."""
         return self._kept, self._own
 
 
 def gather(curated: CuratedBucket, recent: Recent, horizon: timedelta, lookback: timedelta) -> Material:
-    """From memory where that is complete for the portion's facts, else from files."""
+    """What was kept in memory, if it is complete for the portion's facts; else what the files hold."""
     kept = recent.open_facts
-    earliest = min((_earliest(t) for (name, _), t in curated.tables.items() if name in FACTS), default=None)
-    if kept is not None and (earliest is None or earliest >= kept.floor):
+    earliest_us = min((_earliest_us(t) for (name, _), t in curated.tables.items() if name in FACTS), default=None)
+    if kept is not None and (earliest_us is None or earliest_us >= kept.complete_from_us):
         return FromMemory(curated, kept)
     return FromFiles(curated, recent, horizon, lookback)
 
 
 def life_spans(suggestions: pa.Table) -> tuple[pa.Array, list[np.ndarray]]:
-    """Ids, and first fact and end in microseconds, of rows of `suggestions`."""
+    """Of rows of `suggestions` the ids, and the first facts and the ends in microseconds since 1970."""
     ids, *spans = (pa.concat_arrays(suggestions[name].chunks) for name in LIFE_COLUMNS)
     return ids, [micros(span) for span in spans]
 
 
-def by_place(keys: pa.Array, spans: list[np.ndarray], ids: pa.Array) -> Published:
-    """The spans of each of the ids, by its place among them."""
+def by_place(keys: pa.Array, spans: list[np.ndarray], ids: pa.Array) -> PublishedSpans:
+    """First fact and end of each life of the ids, by the id's place among them; those of other keys are left out."""
     known: dict[int, list[tuple[int, int]]] = defaultdict(list)
     places = pc.index_in(keys, ids).to_pylist() if len(keys) else []
-    for place, first, end in zip(places, *(v.tolist() for v in spans[:2]), strict=True):
+    for place, first_us, end_us in zip(places, *(v.tolist() for v in spans[:2]), strict=True):
         if place is not None:
-            known[place].append((first, end))
+            known[place].append((first_us, end_us))
     return known
 
 
-def _earliest(table: pa.Table) -> int:
+def _earliest_us(table: pa.Table) -> int:
     return int(np.min(micros(pa.concat_arrays(table["received_at"].chunks))))
 
 
 def _begin(curated: CuratedBucket, published: PublishedRows, reach: timedelta) -> date:
     """The first day that can hold a fact of a life that no earlier run has closed.
 
-    What was open at the end of the input before this one has its last facts on the
-    last day that has any; its first ones lie at most the reach before.
+    What was open at the end of the input before this one has its last fact on the
+    last day before this one's that has any; its first fact lies at most the reach before.
     """
     assert curated.clock.closes_to is not None
     start = min((day for name, day in curated.tables if name in FACTS), default=curated.clock.closes_to.date())
@@ -165,6 +174,7 @@ def _begin(curated: CuratedBucket, published: PublishedRows, reach: timedelta) -
 
 
 def _one_batch(curated: CuratedBucket, dataset: str, schema: pa.Schema, others: list[pa.Table]) -> Gathered:
+    """The portion's rows of a dataset by day, then the others, as one batch without chunks."""
     own = [t.select(schema.names).cast(schema) for key, t in sorted(curated.tables.items(), key=lambda found: found[0])
            if key[0] == dataset]  # fmt: skip
     table = pa.concat_tables([schema.empty_table(), *own, *others])

@@ -25,39 +25,43 @@ _MICROSECOND = timedelta(microseconds=1)
 def join_suggestions(
     curated: CuratedBucket, recent: Recent, horizon: timedelta, lookback: timedelta, close_open: bool
 ) -> CuratedBucket:
-    """The same with the suggestions that are over, by the day they closed on, and late facts counted.
+    """The same portion with the suggestions that are over, by the day on which they closed, and late facts counted.
 
-    What is open goes to the bucket's memory. Raises StorageUnavailable where published rows cannot be read.
+    What is open goes to the bucket's memory, `recent`. With `close_open` every suggestion is over. Raises
+    StorageUnavailable where published rows cannot be read.
     """
     if curated.clock.closes_to is None:
         return curated
-    clock = int(micros(pa.array([curated.clock.closes_to], TIMESTAMP))[0])
-    rule = ClosingRule(horizon // _MICROSECOND, lookback // _MICROSECOND, clock, close_open)
+    clock_us = int(micros(pa.array([curated.clock.closes_to], TIMESTAMP))[0])
+    rule = ClosingRule(horizon // _MICROSECOND, lookback // _MICROSECOND, clock_us, close_open)
     material = gather(curated, recent, horizon, lookback)
     codes, ids = _codes(material.facts)
-    received = np.concatenate([micros(g.rows["received_at"]) for g in material.facts.values()])
-    visible = (received <= rule.clock) & (codes >= 0)
-    lives = find_lives(codes[visible], received[visible], material.published(ids), rule)
+    received_us = np.concatenate([micros(g.rows["received_at"]) for g in material.facts.values()])
+    # A fact that was received after the clock waits: others from before it may still come and must be seen first.
+    visible = (received_us <= rule.clock_us) & (codes >= 0)
+    lives = find_lives(codes[visible], received_us[visible], material.published(ids), rule)
     of_fact, is_late = np.full(len(codes), -1), np.zeros(len(codes), dtype=bool)
     of_fact[visible], is_late[visible] = lives.of_fact, lives.is_late
     counts = {day: books.copy() for day, books in curated.counts.items()}
     by_dataset = _count_late_and_split(curated, counts, material.facts, of_fact, is_late)
     over: dict[date, pa.Table] = {}
-    if len(lives.first):
+    if len(lives.suggestion):
         attached = material.attached({name: facts.rows for name, facts in by_dataset.items()})
-        over = _by_day(suggestion_rows(by_dataset, attached, lives, rule.horizon))
+        over = _by_day(suggestion_rows(by_dataset, attached, lives, rule.horizon_us))
     for day, table in over.items():
         counts.setdefault(day, Books()).add("rows", SUGGESTIONS, table.num_rows)
     if recent.is_kept:
-        due = np.where(codes >= 0, received - 1, -1)  # what is not visible yet comes up when the clock reaches it
-        due[visible] = lives.open_until
-        _keep_open(recent, over.values(), material, due, rule)
+        # An open fact comes up when its life would be over. One that is not visible yet comes up once the clock
+        # has reached it. A fact that is in a published life, late or of no suggestion is not kept: -1.
+        due_us = np.where(codes >= 0, received_us - 1, -1)
+        due_us[visible] = lives.open_until_us
+        _keep_open(recent, over.values(), material, due_us, rule)
     suggestions = {(SUGGESTIONS, day): table for day, table in over.items()}
     return replace(curated, tables={**curated.tables, **suggestions}, counts=counts)
 
 
 def _codes(facts: dict[str, Gathered]) -> tuple[np.ndarray, pa.Array]:
-    """A small number for each fact's suggestion, -1 where it has none, and the ids by number."""
+    """For each fact a small number for its suggestion, -1 where it names none; and the suggestions' ids by number."""
     coded = pa.concat_arrays([g.rows["suggestion_id"] for g in facts.values()]).dictionary_encode()
     return coded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64), coded.dictionary
 
@@ -69,17 +73,19 @@ def _count_late_and_split(
     of_fact: np.ndarray,
     is_late: np.ndarray,
 ) -> dict[str, Facts]:
-    """Each dataset's rows of published lives; late ones are counted on their day, once.
+    """Each dataset's rows of the lives that are over; adds the late facts to `counts`, on their day.
 
-    Facts published before count if the clock of their own window had not come to them.
+    A fact that was published before is counted if its own window's clock had not reached it: so each is counted
+    once.
     """
     split, start = {}, 0
-    for name, (rows, own) in facts.items():
+    for name, (rows, own_rows) in facts.items():
         life, late = of_fact[start : start + rows.num_rows], is_late[start : start + rows.num_rows].copy()
-        late[own:] &= micros(rows["received_at"])[own:] > curated.clock.counted_late_to
+        late[own_rows:] &= micros(rows["received_at"])[own_rows:] > curated.clock.counted_late_to_us
         for day, count in zip(*np.unique(days_of(rows["received_at"])[late], return_counts=True), strict=True):
             counts.setdefault(date_of(day), Books()).add("late", name, int(count))
         within = np.flatnonzero(life >= 0)
+        # Taking all rows would copy them; in a batch run nearly all are of lives that are over.
         kept = rows if len(within) == rows.num_rows else rows.take(pa.array(within))
         split[name] = Facts(kept, life[within])
         start += rows.num_rows
@@ -87,7 +93,7 @@ def _count_late_and_split(
 
 
 def _by_day(rows: pa.Table) -> dict[date, pa.Table]:
-    """Rows of suggestions, sorted, by the day they closed on."""
+    """Rows of suggestions, sorted, by the day on which they closed."""
     keys = ("installation_id", "session_id", "displayed_at", "suggestion_id", "first_received_at")
     rows = rows.sort_by([(name, "ascending") for name in keys])
     days = days_of(rows["closed_at"])
@@ -95,13 +101,16 @@ def _by_day(rows: pa.Table) -> dict[date, pa.Table]:
 
 
 def _keep_open(
-    recent: Recent, over: Iterable[pa.Table], material: Material, due: np.ndarray, rule: ClosingRule
+    recent: Recent, over: Iterable[pa.Table], material: Material, due_us: np.ndarray, rule: ClosingRule
 ) -> None:
-    """Keeps for the next window what may yet become part of a suggestion, and the lives that are just over."""
+    """Keeps for the next window what may yet become part of a suggestion, and the lives that are over now.
+
+    The work is put off until the files of this window are written.
+    """
     still_open, start = {}, 0
     for name, (rows, _) in material.facts.items():
-        mine = due[start : start + rows.num_rows]
-        still_open[name] = rows.filter(pa.array(mine >= 0)), mine[mine >= 0]
+        own_due_us = due_us[start : start + rows.num_rows]
+        still_open[name] = rows.filter(pa.array(own_due_us >= 0)), own_due_us[own_due_us >= 0]
         start += rows.num_rows
     spans = [life_spans(table) for table in over]
     recent.open_facts, attached = material.kept()
@@ -115,11 +124,15 @@ def _take_in(
     over: Iterable[tuple[pa.Array, list[np.ndarray]]],
     rule: ClosingRule,
 ) -> None:
-    kept.attach(attached)
-    for name, (rows, due) in still_open.items():
-        kept.facts[name].add(rows, due)
+    kept.add_attached(attached)
+    for name, (rows, due_us) in still_open.items():
+        kept.facts[name].add(rows, due_us)
+    # A life owns what comes up to one lookback after its end, so that is how long it is remembered.
     for ids, spans in over:
-        kept.lives.add(ids, *spans, spans[1] + rule.lookback)
-    kept.floor = rule.clock - rule.horizon
-    kept.lives.forget_before(kept.floor)
-    kept.let_go(kept.floor - rule.horizon, rule.clock + rule.horizon)
+        kept.lives.add(ids, *spans, spans[1] + rule.lookback_us)
+    # A fact that was received before this may be one of a life that is forgotten: the files are read for it.
+    kept.complete_from_us = rule.clock_us - rule.horizon_us
+    kept.lives.forget_before(kept.complete_from_us)
+    # A row is attached to a life that begins at most one horizon after it. A life that begins with the next window
+    # begins at `complete_from_us` or later.
+    kept.let_go(kept.complete_from_us - rule.horizon_us, rule.clock_us + rule.horizon_us)

@@ -1,4 +1,4 @@
-"""Writes a bucket's files; the ledger rows come last and mark the others as whole."""
+"""Writes a bucket's files. The ledger's rows are written last and mark the others as whole."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -22,12 +22,14 @@ from transforms.core.output.parquet import parquet_bytes
 from transforms.core.shuffle.windows import Portion, Window
 
 _REMOTE_WRITERS = 8
-"""Files of a portion are written at once where a store answers each after its own time; on a local disk eight took
-45 MB more and no less time."""
+"""Files of one portion that are written at the same time to an object store, which answers each only after a while.
+
+On a local disk eight took 45 MB more memory and no less time than one.
+"""
 
 
 class Publisher:
-    """Publishes portions into one output; made in `setup`, because it holds public keys."""
+    """Publishes portions into one output. A step makes it in `setup`, because it holds keys."""
 
     def __init__(self, listing: Listing, buckets: int, keys: RoleKeys) -> None:
         self._output = listing.output
@@ -42,35 +44,43 @@ class Publisher:
     def publish(self, curated: CuratedBucket, earlier_days: Iterable[date]) -> None:
         """Writes, replaces or removes every file of this portion; a window's mark comes last.
 
-        `earlier_days` are days for which the same input left files before.
-        Raises StorageUnavailable where a file cannot be written, OutputInUse where
-        another run took the output over; what was written stays, and the same run
-        again makes it whole.
+        `earlier_days` are days for which the same input left files before. Where
+        nothing is to be written for a day, its files are removed. Raises
+        StorageUnavailable where a file cannot be written, OutputInUse where another
+        run took the output over. What was written stays, and the same run again
+        makes the portion whole.
         """
         check_held(self._output)
         window = curated.portion.window
         days = {*curated.counts, *earlier_days, *({window.mark_day} if window else ())}
         tables = [(name, day, curated.tables.get((name, day))) for day in days for name in DATA_DATASETS]
         self._at_once([partial(self._put, name, day, curated.portion, table) for name, day, table in tables])
+        # The row of the mark's day stands for the whole window, so it follows those of all other days.
         for day in sorted(days, key=lambda d: (window is not None and d == window.mark_day, d)):
             counts = curated.counts.get(day)
             if counts is not None or (window and day == window.mark_day):
                 self._put(LEDGER, day, curated.portion, self._ledger_table(curated, counts or Books(), day))
             else:
                 self._put(LEDGER, day, curated.portion, None)
+        # The mark of a quiet span replaces the one that stood for its first part. It is removed last: a job that dies
+        # in between leaves two marks that say the same, not a gap.
         if window is not None and curated.mark_begin_s < window.begin_s:
             swallowed = Window(window.stream, curated.mark_begin_s, window.begin_s)
             name = FileName(swallowed.name, curated.portion.bucket)
             storage.remove(self._output.file(LEDGER, swallowed.mark_day, name))
 
     def _at_once(self, tasks: Iterable[Callable[[], None]]) -> None:
-        """Returns when all have ended: none goes on when one has failed and its portion is tried again."""
+        """Runs the tasks, several at a time, and raises what the first of them raised.
+
+        It returns when all have ended: none may still write when one has failed and the portion is tried again.
+        """
         futures = [self._writers.submit(task) for task in tasks]
         wait(futures)
         for future in futures:
             future.result()
 
     def _put(self, dataset: str, day: date, portion: Portion, table: pa.Table | None) -> None:
+        """Writes a file, or removes the one that an earlier run left; None is no file."""
         name = FileName(portion.input, portion.bucket)
         if table is not None:
             encryption = encryption_properties(load(dataset), self._keys, f"{day:%Y-%m}")
@@ -86,7 +96,10 @@ class Publisher:
         return pa.Table.from_pylist([row], schema=load(LEDGER).arrow)
 
     def _lost(self, curated: CuratedBucket, day: date) -> dict[str, Any]:
-        """What of the window's span of a partition retention took before it was read, where that was declared."""
+        """The ledger's column about messages that Kafka's retention removed before they were read.
+
+        It has those of them that lie in the window's span of a partition and that an operator has declared lost.
+        """
         window = curated.portion.window
         if window is None or day != window.mark_day or not curated.taken:
             return {}
@@ -100,6 +113,7 @@ def window_facts(curated: CuratedBucket, day: date) -> dict[str, Any]:
     window = curated.portion.window
     if window is None:
         return {}
+    # A timestamp column takes whole numbers as microseconds since 1970.
     facts: dict[str, Any] = {
         "window_begin": curated.mark_begin_s * 1_000_000,
         "window_end": window.end_s * 1_000_000,
@@ -110,7 +124,7 @@ def window_facts(curated: CuratedBucket, day: date) -> dict[str, Any]:
             "window_events": sum(b.events for b in curated.counts.values()),
             "window_accounted": sum(b.accounted for b in curated.counts.values()),
             "window_rows": sum(b.rows.total() for b in curated.counts.values()),
-            "latest_received_at": curated.clock.latest,
+            "latest_received_at": curated.clock.latest_us,
             "positions_begin": sorted((part, begin) for part, (begin, _) in curated.taken.items()),
             "positions_end": sorted((part, end) for part, (_, end) in curated.taken.items()),
         }
@@ -118,7 +132,7 @@ def window_facts(curated: CuratedBucket, day: date) -> dict[str, Any]:
 
 
 def range_facts(curated: CuratedBucket, day: date) -> dict[str, Any]:
-    """The ledger's columns about ranges of a batch input: on the latest day of one bucket."""
+    """The ledger's columns about ranges of a batch input; they stand on the latest day of one bucket."""
     if not curated.holds_ranges or day != max(curated.counts):
         return {}
     read = sorted(curated.ranges.items())
@@ -129,7 +143,10 @@ def range_facts(curated: CuratedBucket, day: date) -> dict[str, Any]:
 
 
 def days_left_by(output: Output, is_ours: Callable[[str], bool]) -> dict[tuple[str, int], list[date]]:
-    """(Input, bucket) -> the days for which an earlier run left files, whole or not, of inputs that are ours."""
+    """(Input, bucket) -> the days for which an earlier run left files, whole or not, sorted.
+
+    Only inputs for which `is_ours` says yes are looked at.
+    """
     found: dict[tuple[str, int], set[date]] = defaultdict(set)
     for file in output.listing().files(*DATA_DATASETS, LEDGER):
         if is_ours(file.name.input):

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
+from schemas.errors import PipelineError
 from transforms.core.output.layout import Listing, Output
 from transforms.core.output.published import PublishedRows
 from transforms.core.recent.recent import Recent
@@ -21,16 +22,17 @@ _Place = tuple[str, int]
 
 
 class Published(NamedTuple):
-    """What of a portion its bucket has to remember; times in microseconds since 1970.
+    """What a bucket has to remember of a portion.
 
-    `quiet_since_s` is the begin of the quiet span that the portion's mark ended, in seconds since 1970; None where
-    something came. Keys of rows received before `forget_before` may be let go of; None: of none.
+    `latest_us` is the latest receive time that the stream has seen, in microseconds since 1970. `quiet_since_s` is
+    the begin of the quiet span that ended with the portion, in seconds since 1970; None where something came. Keys
+    of rows received before `forget_before_us`, in microseconds since 1970, may be forgotten; None: all are kept.
     """
 
     tables: Mapping[tuple[str, date], pa.Table]
-    latest: int | None
+    latest_us: int | None
     quiet_since_s: int | None
-    forget_before: int | None
+    forget_before_us: int | None
 
 
 class BucketMemory:
@@ -65,13 +67,15 @@ class BucketMemory:
         return recent
 
     def lent(self, portion: Portion, loan: int) -> Recent:
-        """What was lent under that number; raises RuntimeError where the loan is over.
+        """What was lent under that number; raises PipelineError where the loan is over.
 
         After a failure a runner may go on in a thread beside the one that tries again.
         """
         recent = self._lent.get(_place(portion))
         if recent is None or recent.loan != loan:
-            raise RuntimeError("another try of this portion has begun")
+            raise PipelineError(
+                "another try of this portion has begun; this one ends, and its files are written by the other"
+            )
         return recent
 
     def give_back(self, portion: Portion, loan: int, published: Published | None) -> None:
@@ -83,10 +87,10 @@ class BucketMemory:
         del self._lent[_place(portion)]
         if portion.window is None or published is None:
             return
-        recent.latest, recent.quiet_since_s = published.latest, published.quiet_since_s
+        recent.latest_us, recent.quiet_since_s = published.latest_us, published.quiet_since_s
         recent.remember(published.tables)
-        if published.forget_before is not None:
-            recent.forget_before(published.forget_before)
+        if published.forget_before_us is not None:
+            recent.forget_before(published.forget_before_us)
         self._kept[_place(portion)] = (portion.window.end_s, recent)
 
     def settle(self, portion: Portion) -> None:

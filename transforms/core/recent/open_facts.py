@@ -13,10 +13,11 @@ from transforms.core.suggestions.facts import micros
 from transforms.core.suggestions.rows import ATTACHED, FACTS
 
 _OWNERS = ("suggestion_id", "request_id", "opportunity_id")
+"""Columns that say whom a row belongs to."""
 
 
 def plain_schema(dataset: str, columns: tuple[str, ...] | None = None) -> pa.Schema:
-    """A dataset's columns as they are joined: without metadata, all of them nullable."""
+    """A dataset's columns, or some of them, as they are joined: without metadata and all of them nullable."""
     names = load(dataset).arrow.names if columns is None else columns
     return pa.schema([pa.field(name, load(dataset).field(name).type) for name in names])
 
@@ -33,51 +34,58 @@ def _attached_stores() -> dict[str, RowStore]:
 class OpenFacts:
     """Rows that may still become part of a suggestion, and the lives that facts may come late for.
 
-    Facts come up when their life would be over, or when its suggestion is heard of again.
-    Complete for facts received at `floor` (microseconds) or later; for an
-    earlier one the files have to be read.
+    `facts` come up when their life would be over, or when their suggestion is
+    heard of again. `attached` are rows that do not prolong a life. `lives` has for
+    each suggestion its life's first fact, its end, and until when it is remembered.
+    All of it is complete for a fact that was received at `complete_from_us` or
+    later; for an earlier fact the files have to be read. Times are microseconds
+    since 1970.
     """
 
-    floor: int = 0
+    complete_from_us: int = 0
     facts: dict[str, RowStore] = field(default_factory=_fact_stores)
     attached: dict[str, RowStore] = field(default_factory=_attached_stores)
     lives: KeyIndex = field(default_factory=KeyIndex)
 
-    def come_up(self, own_ids: pa.Array, clock: int) -> dict[str, pa.RecordBatch]:
-        """Takes out every fact of these suggestions and of those that are due."""
-        due = {name: store.due_before(clock) for name, store in self.facts.items()}
-        due_ids = [self.facts[name].take(places)["suggestion_id"] for name, places in due.items()]
+    def come_up(self, own_ids: pa.Array, clock_us: int) -> dict[str, pa.RecordBatch]:
+        """Removes and returns every fact of these suggestions and of those of which a fact is due before the clock."""
+        due = {name: store.due_before(clock_us) for name, store in self.facts.items()}
+        due_ids = [self.facts[name].rows_at(places)["suggestion_id"] for name, places in due.items()]
         ids = pa.concat_arrays([own_ids, *due_ids]).drop_null().unique()
         found = {}
         for name, store in self.facts.items():
+            # A due row of a found suggestion is in both, and must be removed once.
             places = np.unique(np.concatenate([due[name], store.find("suggestion_id", ids)]))
-            found[name] = store.take(places)
+            found[name] = store.rows_at(places)
             store.remove(places)
         return found
 
     def of_owners(self, facts: Mapping[str, pa.RecordBatch]) -> dict[str, pa.RecordBatch]:
-        """Attached rows of the suggestions, requests and opportunities of these facts."""
+        """The attached rows of the suggestions, requests and opportunities of these facts; they stay."""
         found = {}
         for name, store in self.attached.items():
             places = [store.find(owner, _ids(facts, owner)) for owner in _OWNERS]
-            found[name] = store.take(np.unique(np.concatenate(places)))
+            found[name] = store.rows_at(np.unique(np.concatenate(places)))
         return found
 
-    def let_go(self, earliest: int, until: int) -> None:
-        """Forgets attached rows received earlier, but for those that an open fact may need: they stay until then."""
+    def let_go(self, earliest_us: int, until_us: int) -> None:
+        """Removes the attached rows that were received before `earliest_us` and that no open fact may need.
+
+        Those that one may need are kept, and looked at again once `earliest_us` has passed `until_us`.
+        """
         for store in self.attached.values():
-            places = store.due_before(earliest)
-            rows = store.take(places)
+            places = store.due_before(earliest_us)
+            rows = store.rows_at(places)
             store.remove(places)
             is_needed = np.zeros(rows.num_rows, dtype=bool)
             for owner in (o for o in _OWNERS if o in rows.schema.names):
                 for facts in self.facts.values():
                     is_needed |= facts.holds(owner, rows[owner])
             kept = rows.filter(pa.array(is_needed))
-            store.add(kept, np.full(kept.num_rows, until, dtype=np.int64))
+            store.add(kept, np.full(kept.num_rows, until_us, dtype=np.int64))
 
-    def attach(self, rows: Mapping[str, pa.RecordBatch]) -> None:
-        """Takes in rows that may be attached to suggestions; they are let go by their receive time."""
+    def add_attached(self, rows: Mapping[str, pa.RecordBatch]) -> None:
+        """Adds rows that may be attached to suggestions; `let_go` goes by their receive time."""
         for name, batch in rows.items():
             self.attached[name].add(batch, micros(batch["received_at"]))
 

@@ -1,9 +1,9 @@
-"""What a bucket published lately, so far as later rows depend on it.
+"""What a bucket published lately, as far as later rows depend on it.
 
 A batch run reads it from the files, once. The endless job reads it when it
-starts and keeps it in memory from window to window (`memory`): keys of events, to
-tell duplicates, and what belongs to suggestions that are not over. It follows
-from the files alone, so it may be dropped at any time and read again.
+starts and keeps it in memory from window to window (see `memory`): the keys of
+events, to tell duplicates, and what belongs to suggestions that are not over. It
+follows from the files alone, so it may be dropped at any time and read again.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -26,44 +26,51 @@ _NO_KEYS = pa.array([], pa.string())
 class Recent:
     """What one bucket remembers; `BucketMemory` lends it to whoever works on a portion of that bucket.
 
-    `latest` is the latest receive time that the stream has seen, in microseconds since 1970. `is_kept` says that
-    the next window goes on with it. Work that only the next window needs is put off until all files of this
-    one are written: then nobody waits for it.
+    `latest_us` is the latest receive time that the stream has seen, in microseconds since 1970, and
+    `quiet_since_s` the begin of the quiet span that ended with the window before, in seconds since 1970.
+    `is_kept` says that the next window goes on with it. Work that only the next window needs is put off until
+    all files of this one are written: then nobody waits for it.
     """
 
     def __init__(self, published: PublishedRows, *, is_kept: bool) -> None:
         self.published = published
         self.is_kept = is_kept
         self.open_facts: OpenFacts | None = None
-        self.latest: int | None = None
+        self.latest_us: int | None = None
         self.quiet_since_s: int | None = None
         self.loan = 0
         self._put_off: list[Callable[[], None]] = []
+        # Dataset -> keys with their receive times, and since when they are complete, both in microseconds since 1970.
         self._keys: dict[str, tuple[KeyIndex, int]] = {}
 
     def read_mark(self, window: Window) -> None:
-        """Takes up what the mark of the window before this one says."""
+        """Reads what the mark of the window before this one says; raises StorageUnavailable."""
         before = self.published.mark_at(window.stream, window.begin_s)
         if before is None:
             return
         if before["latest_received_at"] is not None:
-            self.latest = micros_of(before["latest_received_at"])
+            self.latest_us = micros_of(before["latest_received_at"])
         if is_quiet(before):
             self.quiet_since_s = int(before["window_begin"].timestamp())
 
     def same_keys(
-        self, dataset: str, keys: pa.Array, times: np.ndarray, lookback: timedelta
+        self, dataset: str, keys: pa.Array, times_us: np.ndarray, lookback: timedelta
     ) -> tuple[pa.Array, np.ndarray]:
-        """Keys and receive times of rows published before that may be copies of these; others may be among them."""
-        earliest = int(times.min()) - lookback // timedelta(microseconds=1)
-        if self.is_kept and int(times.min()) > 0:
+        """Keys and receive times of rows published before that may be copies of these; others may be among them.
+
+        `times_us` are the receive times of the rows, in microseconds since 1970, 0 where unknown; there is at least
+        one. Raises StorageUnavailable.
+        """
+        earliest_us = int(times_us.min()) - lookback // timedelta(microseconds=1)
+        # Rows of an unknown time lie in a day of their own, so far back that an index would have to hold everything.
+        if self.is_kept and int(times_us.min()) > 0:
             if dataset not in self._keys:
-                self._keys[dataset] = (self._read_keys(dataset, earliest), earliest)
-            index, complete_from = self._keys[dataset]
-            if earliest >= complete_from:
+                self._keys[dataset] = (self._read_keys(dataset, earliest_us), earliest_us)
+            index, complete_from_us = self._keys[dataset]
+            if earliest_us >= complete_from_us:
                 found, values = index.find(keys)
                 return found, values[0] if values else np.array([], dtype=np.int64)
-        days = [date_of(day) for day in np.unique(times // DAY_US)]
+        days = [date_of(day) for day in np.unique(times_us // DAY_US)]
         return self._read(dataset, days_around(days, lookback))
 
     def _read(self, dataset: str, days: Iterable[date]) -> tuple[pa.Array, np.ndarray]:
@@ -71,14 +78,14 @@ class Recent:
         rows = self.published.read(dataset, days, [key, "received_at"])
         if not rows.num_rows:
             return _NO_KEYS, np.array([], dtype=np.int64)
-        times = rows["received_at"].cast(pa.int64()).combine_chunks().fill_null(0).to_numpy()
-        return pa.concat_arrays(rows[key].chunks), times
+        times_us = rows["received_at"].cast(pa.int64()).combine_chunks().fill_null(0).to_numpy()
+        return pa.concat_arrays(rows[key].chunks), times_us
 
-    def _read_keys(self, dataset: str, earliest: int) -> KeyIndex:
+    def _read_keys(self, dataset: str, earliest_us: int) -> KeyIndex:
         index = KeyIndex()
-        first = max(date_of(earliest // DAY_US), UNKNOWN_DATE + timedelta(days=1))
+        first = max(date_of(earliest_us // DAY_US), UNKNOWN_DATE + timedelta(days=1))
         index.add(*self._read(dataset, self.published.days(dataset, first, date.max)))
-        index.forget_before(earliest)
+        index.forget_before(earliest_us)
         return index
 
     def put_off(self, work: Callable[[], None]) -> None:
@@ -91,19 +98,22 @@ class Recent:
             self._put_off.pop(0)()
 
     def remember(self, tables: Mapping[tuple[str, date], pa.Table]) -> None:
-        """Takes in, once it is settled, the keys of rows that were just published."""
+        """Adds the keys of rows that were just published, once `settle` is called."""
         for (dataset, _), table in tables.items():
             if dataset in self._keys:
-                times = pa.concat_arrays(table["received_at"].chunks).cast(pa.int64()).fill_null(0).to_numpy()
+                times_us = pa.concat_arrays(table["received_at"].chunks).cast(pa.int64()).fill_null(0).to_numpy()
                 keys = pa.concat_arrays(table[key_column(dataset)].chunks)
-                self.put_off(partial(self._keys[dataset][0].add, keys, times))
+                self.put_off(partial(self._keys[dataset][0].add, keys, times_us))
 
-    def forget_before(self, earliest: int) -> None:
-        """Lets go, once it is settled, of keys of rows received earlier; where one matters yet, the files are read."""
-        self.put_off(partial(self._forget_before, earliest))
+    def forget_before(self, earliest_us: int) -> None:
+        """Removes the keys of rows received before `earliest_us`, once `settle` is called.
 
-    def _forget_before(self, earliest: int) -> None:
-        for dataset, (index, complete_from) in self._keys.items():
-            if earliest > complete_from:
-                index.forget_before(earliest)
-                self._keys[dataset] = (index, earliest)
+        Where one of them matters later on, the files are read.
+        """
+        self.put_off(partial(self._forget_before, earliest_us))
+
+    def _forget_before(self, earliest_us: int) -> None:
+        for dataset, (index, complete_from_us) in self._keys.items():
+            if earliest_us > complete_from_us:
+                index.forget_before(earliest_us)
+                self._keys[dataset] = (index, earliest_us)

@@ -1,4 +1,4 @@
-"""Rows kept in memory from window to window, found by ids, or because they are due."""
+"""Rows kept in memory from window to window, found by an id or because their time has come."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,9 +10,13 @@ import pyarrow.compute as pc
 from transforms.core.recent.key_index import KeyIndex
 
 _MOST_CHUNKS = 64
+"""Chunks at which they are put together into one."""
+
 _ROW_BITS = 32
+"""Bits of a place that number the row; those above number the chunk."""
+
 Places = np.ndarray
-"""Where rows stand: chunk and row in one int64."""
+"""Where rows stand, each as one int64: the number of the chunk and of the row in it."""
 
 _NO_PLACES: Places = np.array([], dtype=np.int64)
 
@@ -20,15 +24,17 @@ _NO_PLACES: Places = np.array([], dtype=np.int64)
 @dataclass
 class _Chunk:
     rows: pa.RecordBatch
-    due: np.ndarray
+    due_us: np.ndarray
     is_live: np.ndarray
 
 
 class RowStore:
-    """Rows of one dataset; what a window costs follows from the rows it asks for, not from those that are kept.
+    """Rows of one dataset, each with the time at which it comes up by itself.
 
-    Each window adds a chunk; they are put together once they are many, or once the indexes name more rows
-    that are gone than are there: so neither holds more than twice the rows.
+    A window costs as much as the rows it asks for, however many others are kept.
+    Each window adds a chunk. Removed rows are only marked, and chunks are put
+    together once they are many or once the indexes name more than twice the rows
+    that are left; so a store never holds more than twice its rows for long.
     """
 
     def __init__(self, schema: pa.Schema, indexed: Sequence[str]) -> None:
@@ -39,57 +45,62 @@ class RowStore:
 
     def _clear(self) -> None:
         self._chunks: dict[int, _Chunk] = {}
-        self._next = self._indexed_rows = self._live_rows = 0
+        self._next_chunk = self._indexed_rows = self._live_rows = 0
         self._indexes = {name: KeyIndex() for name in self._indexed}
 
     def __len__(self) -> int:
         return self._live_rows
 
-    def add(self, rows: pa.RecordBatch, due: np.ndarray) -> None:
-        """Takes rows in; `due` says for each when it is to come up by itself, in microseconds."""
+    def add(self, rows: pa.RecordBatch, due_us: np.ndarray) -> None:
+        """Adds rows; `due_us` says for each when it comes up by itself, in microseconds since 1970.
+
+        Places that were asked for before no longer hold.
+        """
         if len(self._chunks) >= _MOST_CHUNKS or self._indexed_rows > 2 * self._live_rows:
             self._compact()
         if rows.num_rows:
-            self._append(rows, due)
+            self._append(rows, due_us)
 
-    def _append(self, rows: pa.RecordBatch, due: np.ndarray) -> None:
-        number, self._next = self._next, self._next + 1
-        self._chunks[number] = _Chunk(rows, due, np.ones(rows.num_rows, dtype=bool))
+    def _append(self, rows: pa.RecordBatch, due_us: np.ndarray) -> None:
+        number, self._next_chunk = self._next_chunk, self._next_chunk + 1
+        self._chunks[number] = _Chunk(rows, due_us, np.ones(rows.num_rows, dtype=bool))
         self._indexed_rows += rows.num_rows
         self._live_rows += rows.num_rows
         for name, index in self._indexes.items():
+            # An index holds no nulls: it reads the memory of its keys, in which a null has no place.
             valid = np.flatnonzero(np.asarray(rows[name].is_valid()))
             index.add(rows[name].drop_null(), (number << _ROW_BITS) + valid)
 
     def _compact(self) -> None:
-        rows = self.take(self._live())
-        due = np.concatenate([_NO_PLACES, *(chunk.due[chunk.is_live] for chunk in self._chunks.values())])
+        rows = self.rows_at(self._live())
+        due_us = np.concatenate([_NO_PLACES, *(chunk.due_us[chunk.is_live] for chunk in self._chunks.values())])
         self._clear()
         if rows.num_rows:
-            self._append(rows, due)
+            self._append(rows, due_us)
 
     def _live(self) -> Places:
         every = [(number << _ROW_BITS) + np.flatnonzero(c.is_live) for number, c in self._chunks.items()]
         return np.concatenate([_NO_PLACES, *every])
 
-    def due_before(self, moment: int) -> Places:
-        """Rows that are due earlier."""
-        every = [(n << _ROW_BITS) + np.flatnonzero(c.is_live & (c.due < moment)) for n, c in self._chunks.items()]
+    def due_before(self, time_us: int) -> Places:
+        """Where the rows stand that come up by themselves before a time, in microseconds since 1970."""
+        every = [(n << _ROW_BITS) + np.flatnonzero(c.is_live & (c.due_us < time_us)) for n, c in self._chunks.items()]
         return np.concatenate([_NO_PLACES, *every])
 
     def find(self, name: str, ids: pa.Array) -> Places:
-        """Rows whose indexed column holds one of the ids; none where the column is not indexed."""
+        """Where the rows stand whose column holds one of the ids, none of them null; nowhere if it is not indexed."""
         if name not in self._indexes or not len(ids):
             return _NO_PLACES
         keys, values = self._indexes[name].find(ids)
         if not len(keys):
             return _NO_PLACES
+        # The index compares half of a key, and it still names rows that were removed.
         places = np.unique(values[0][np.asarray(pc.is_in(keys, value_set=ids))])
         return places[self._is_live(places)]
 
     def holds(self, name: str, ids: pa.Array) -> np.ndarray:
-        """For each of the ids whether a row holds it in that column."""
-        found = self.take(self.find(name, ids.drop_null()))
+        """For each of the ids whether a row has it in that column; False for null."""
+        found = self.rows_at(self.find(name, ids.drop_null()))
         if not found.num_rows:
             return np.zeros(len(ids), dtype=bool)
         return np.asarray(pc.is_in(ids, value_set=found[name].drop_null())) & np.asarray(ids.is_valid())
@@ -98,13 +109,14 @@ class RowStore:
         live = np.zeros(len(places), dtype=bool)
         numbers = places >> _ROW_BITS
         for number in np.unique(numbers):
+            # A chunk of which no row is left is gone, though the index may name it.
             if (chunk := self._chunks.get(int(number))) is not None:
                 mine = numbers == number
                 live[mine] = chunk.is_live[places[mine] & ((1 << _ROW_BITS) - 1)]
         return live
 
-    def take(self, places: Places) -> pa.RecordBatch:
-        """The rows at these places; they stay."""
+    def rows_at(self, places: Places) -> pa.RecordBatch:
+        """The rows at these places, by chunk; they stay in the store."""
         numbers, parts = places >> _ROW_BITS, []
         for number in np.unique(numbers):
             rows = places[numbers == number] & ((1 << _ROW_BITS) - 1)
@@ -117,7 +129,7 @@ class RowStore:
         )
 
     def remove(self, places: Places) -> None:
-        """Lets rows go that are there, each named once."""
+        """Removes the rows at these places, each of which is named once and holds a row."""
         numbers = places >> _ROW_BITS
         for number in np.unique(numbers):
             chunk = self._chunks[int(number)]

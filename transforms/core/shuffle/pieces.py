@@ -1,8 +1,8 @@
 """Sealed pieces: the only form in which events cross a shuffle.
 
 A piece holds batches of several kinds for one bucket, as Arrow IPC, compressed
-and sealed as a whole. Its context is the bucket and the contract, so the
-schemas need not travel with it.
+and sealed as a whole. It is sealed under its bucket and the digest of the
+contract: both sides then have the same schemas, which need not travel with it.
 """
 
 import struct
@@ -32,28 +32,29 @@ from transforms.core.carried import BUCKET
 from transforms.core.keys.seal import PieceSealer
 
 PIECE_BYTES = 1024 * 1024
-"""Unsealed bytes at which a bucket's piece is sealed; larger ones compress better and cost memory."""
+"""Bytes of a bucket's rows in memory at which its piece is sealed; larger pieces compress better and cost memory."""
 
 Sealed = tuple[int, bytes]
 """A bucket and one sealed piece for it."""
 
-_QUIET = struct.Struct(">q")  # shorter than any sealed piece
+_QUIET = struct.Struct(">q")
+"""The end of a quiet span in seconds since 1970. Eight bytes are shorter than any sealed piece, so none looks alike."""
 
 _FRAMES = msgspec.msgpack.Decoder(list[tuple[str, bytes]])
 
 
 def quiet_piece(until_s: int) -> bytes:
-    """Instead of a sealed piece: from the element's timestamp up to this second nothing came."""
+    """Stands in for a sealed piece: nothing came from the element's timestamp up to `until_s` (since 1970)."""
     return _QUIET.pack(until_s)
 
 
 def quiet_until_s(piece: bytes) -> int | None:
-    """What `quiet_piece` says; None where it is a sealed piece."""
+    """The end of a quiet span, as `quiet_piece` was told it; None where the piece is a sealed one."""
     return _QUIET.unpack(piece)[0] if len(piece) == _QUIET.size else None
 
 
 def sealed_schema(kind: str) -> pa.Schema:
-    """The columns of a kind as they travel, without the bucket."""
+    """The columns of a kind of batch as they travel, without the bucket."""
     if kind == CLOCK:
         return CLOCK_SCHEMA
     for passing, schema in ((COUNTS, COUNT_SCHEMA), (TAKEN, TAKEN_SCHEMA), (RANGES, RANGES_SCHEMA)):
@@ -70,16 +71,17 @@ def split_by_bucket(batch: pa.RecordBatch) -> Iterator[tuple[int, pa.RecordBatch
     """The rows of each bucket, in their order, without the bucket column."""
     buckets = batch.column(BUCKET).to_numpy()
     rest = batch.drop_columns([BUCKET])
+    # One sort and one copy of the rows, then slices of it: a filter for each bucket would read all rows each time.
     order = np.argsort(buckets, kind="stable")
     ordered = rest.take(pa.array(order))
     present, starts = np.unique(buckets[order], return_index=True)
-    ends = [*starts[1:], len(order)]
+    ends = np.r_[starts, len(order)][1:]
     for bucket, start, end in zip(present, starts, ends, strict=True):
         yield int(bucket), ordered.slice(int(start), int(end - start))
 
 
 class PieceBuilder:
-    """Gathers batches by bucket and seals a bucket's piece when it is large enough."""
+    """Gathers batches by bucket, and seals a bucket's piece when it is large enough."""
 
     def __init__(self, sealer: PieceSealer, buckets: int) -> None:
         self._sealer = sealer
@@ -89,9 +91,13 @@ class PieceBuilder:
         self._bytes: dict[int, int] = defaultdict(int)
 
     def add(self, batch: EventBatch) -> Iterator[Sealed]:
-        """Takes a protected batch with a `bucket` column; gives the pieces that are full."""
+        """Adds a protected batch that has a `bucket` column; yields the pieces that are full by that.
+
+        The batch is added only as far as the pieces are asked for.
+        """
         if batch.kind not in PASSING:
             self._advance(batch.batch.column("received_at"))
+        # An estimate is enough to seal in time: each row counts as an average one.
         row_bytes = batch.batch.nbytes / max(batch.batch.num_rows, 1)
         for bucket, rows in split_by_bucket(batch.batch):
             self._waiting[bucket][batch.kind].append(rows)
@@ -100,7 +106,8 @@ class PieceBuilder:
                 yield self._seal(bucket)
 
     def finish(self) -> Iterator[Sealed]:
-        """Seals what is left, and tells every bucket the latest receive time of all."""
+        """Seals what is left, and tells every bucket the latest receive time of all of them."""
+        # A bucket closes suggestions by the clock of the whole input, also if none of its own rows came.
         if self._clock is not None:
             clock = pa.RecordBatch.from_arrays(
                 [pa.array([self._clock], CLOCK_SCHEMA.field(0).type)], schema=CLOCK_SCHEMA
@@ -128,7 +135,10 @@ def _one_batch(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
 
 
 def open_pieces(sealer: PieceSealer, bucket: int, pieces: Iterable[bytes]) -> dict[str, pa.Table]:
-    """All rows of a bucket by kind, pieces in any order; raises KeyUnavailable on a foreign piece."""
+    """All rows of a bucket by kind, in the order of the pieces.
+
+    Raises KeyUnavailable on a piece of another key ring, bucket or contract, or that was altered.
+    """
     batches: dict[str, list[pa.RecordBatch]] = defaultdict(list)
     for piece in pieces:
         for kind, data in _FRAMES.decode(sealer.unseal(piece, _context(bucket))):

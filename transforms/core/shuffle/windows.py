@@ -1,17 +1,19 @@
 """Windows of the endless job, and portions: what is published at once.
 
-A window is a span of log time between two boundaries; boundaries are multiples
-of the publish interval, so that they do not depend on when a job was started.
+A window is a span of log time between two boundaries. Boundaries are multiples of
+the publish interval in seconds since 1970, so they do not depend on when a job was
+started. Only the first window of a stream may begin elsewhere.
 """
 
 from datetime import UTC, date, datetime
 from typing import NamedTuple
 
 _FORM = "%Y%m%dT%H%M%SZ"
+"""How a window's end is written in names; it sorts as the time does."""
 
 
 class Window(NamedTuple):
-    """What a stream's log took in from one boundary, in seconds since 1970, up to another one, exclusive."""
+    """What came into a stream's log from `begin_s` up to `end_s`, exclusive, in seconds since 1970."""
 
     stream: str
     begin_s: int
@@ -19,7 +21,7 @@ class Window(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What stands in file names for the input: the stream's digest and the window's end."""
+        """What stands for the input in file names: the stream's digest and the window's end."""
         return f"{self.stream}.{datetime.fromtimestamp(self.end_s, UTC):{_FORM}}"
 
     @property
@@ -36,10 +38,10 @@ class Portion(NamedTuple):
     window: Window | None = None
 
     def comes_after(self, other: str) -> bool:
-        """Whether rows of an input of that name were published before these.
+        """Whether rows of the input of that name count as published before these.
 
-        Other inputs were; of the own stream, windows that ended by the begin of this one; never
-        later windows, which a killed run may have left.
+        Rows of all other inputs do. Of the portion's own stream those windows do that ended by the begin of this
+        one, and never itself or later ones, which a killed run may have left.
         """
         if self.window is None:
             return other != self.input
@@ -53,18 +55,26 @@ def of_window(window: Window, bucket: int) -> Portion:
 
 
 def window_end_s(name: str, stream: str) -> int | None:
-    """The end of the window that an input's name stands for; None where it is none of this stream."""
+    """The end of the window that an input's name stands for, in seconds since 1970.
+
+    None where the name is none of a window of this stream.
+    """
     prefix, _, end = name.partition(".")
-    if prefix != stream or not end:
+    if prefix != stream:
         return None
-    return int(datetime.strptime(end, _FORM).replace(tzinfo=UTC).timestamp())
+    try:
+        found = datetime.strptime(end, _FORM).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    return int(found.timestamp()) if f"{found:{_FORM}}" == end else None
 
 
 def mark_day(end_s: int) -> date:
-    """The day in which the last moment before a boundary lies."""
+    """The day in which the last second before a boundary lies."""
+    # A window that ends at midnight belongs to the day that it lies in, not to the next one.
     return datetime.fromtimestamp(end_s - 1, UTC).date()
 
 
 def boundary_after(moment_s: int, interval_s: int) -> int:
-    """The first boundary later than the moment."""
+    """The first boundary that is later than `moment_s`; all in seconds, times since 1970."""
     return (moment_s // interval_s + 1) * interval_s

@@ -5,36 +5,43 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-_UNKNOWN = 2**62
-"""Stands for an unknown time: after all others, whichever way they are ordered."""
+_UNKNOWN_US = 2**62
+"""Stands for an unknown time, in microseconds: later than every time that a column can hold and its negative."""
 
 
 class Facts(NamedTuple):
-    """Rows of one dataset, as in its files, and the number of the life that each belongs to."""
+    """Rows of one dataset, with the columns of its files, and for each row the number of the life it belongs to."""
 
     rows: pa.RecordBatch
     life: np.ndarray
 
 
-def micros(times: pa.Array, unknown: int = 0) -> np.ndarray:
-    """Microseconds since 1970."""
-    return times.cast(pa.int64()).fill_null(unknown).to_numpy(zero_copy_only=False)
+def micros(times: pa.Array, unknown_us: int = 0) -> np.ndarray:
+    """Microseconds since 1970, as int64; `unknown_us` where a time is null."""
+    return times.cast(pa.int64()).fill_null(unknown_us).to_numpy(zero_copy_only=False)
 
 
 def in_order(rows: pa.RecordBatch, *keys: np.ndarray, latest_first: bool = False) -> np.ndarray:
-    """Row numbers by the keys, then occurred_at (unknown last), received_at, event_id: no two rows tie.
+    """Row numbers sorted by the keys, then occurred_at, received_at and event_id, so that no two rows tie.
 
-    The client's clock comes first because one upload has one receive time.
+    A row without occurred_at stands after all others of the same keys, also with `latest_first`. The client's clock
+    is compared before ours, because all events of one upload share one receive time.
     """
     sign = -1 if latest_first else 1
     occurred = rows["occurred_at"]
-    happened = np.where(occurred.is_valid(), sign * micros(occurred), _UNKNOWN)
+    occurred_us = np.where(occurred.is_valid(), sign * micros(occurred), _UNKNOWN_US)
     high, low = _id_words(rows["event_id"])
-    return np.lexsort((low, high, sign * micros(rows["received_at"]), happened, *reversed(keys)))
+    # lexsort takes the most important key last
+    return np.lexsort((low, high, sign * micros(rows["received_at"]), occurred_us, *reversed(keys)))
 
 
 def _id_words(ids: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    """The first 16 of 32 hex digits as two numbers that sort as the text does; two ids alike in 64 bits are not met."""
+    """The first 16 of 32 hex digits as two numbers that sort as the text does.
+
+    That is 64 bits of a pseudonym; two different ones that agree in them are not to be expected.
+    """
+    # Digits are ASCII, so eight of them read as one big-endian number keep their order. An id
+    # is never null and always 32 bytes, so the row at offset n begins at word 4 n.
     data = np.frombuffer(ids.buffers()[2] or b"", dtype=">u8")
     start = ids.offset * 4
     words = data[start : start + len(ids) * 4].reshape(-1, 4)
@@ -42,7 +49,10 @@ def _id_words(ids: pa.Array) -> tuple[np.ndarray, np.ndarray]:
 
 
 def firsts(ordered: np.ndarray, keys: np.ndarray, count: int) -> np.ndarray:
-    """The first row of each key 0..count-1, given row numbers sorted by key; -1 where a key has none."""
+    """For each key from 0 to `count` - 1 the number of its first row; -1 where a key has no row.
+
+    `ordered` are row numbers sorted by key, `keys` the key of each row.
+    """
     sorted_keys = keys[ordered]
     begins = np.flatnonzero(np.r_[True, sorted_keys[1:] != sorted_keys[:-1]]) if len(ordered) else ordered
     first = np.full(count, -1, dtype=np.int64)
@@ -50,6 +60,6 @@ def firsts(ordered: np.ndarray, keys: np.ndarray, count: int) -> np.ndarray:
     return first
 
 
-def take(values: pa.Array, rows: np.ndarray) -> pa.Array:
-    """The values of these rows; null where a row is -1."""
+def values_at(values: pa.Array, rows: np.ndarray) -> pa.Array:
+    """The value of each of these rows; null where the row number is -1."""
     return values.take(pa.array(rows, mask=rows < 0))
