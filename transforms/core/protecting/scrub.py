@@ -123,15 +123,14 @@ def _scrubbed(
     for turn in range(_MOST_ROUNDS):
         view = json_view or View(raw)
         found = scrubber.find(view.text, effort, suspected)
-        if effort.is_spent or (found and turn == _MOST_ROUNDS - 1):
-            found = [Span(0, len(view.text), DENSE)]
-        spans = merged(map(view.original, found))
+        is_hidden = effort.is_spent or (bool(found) and turn == _MOST_ROUNDS - 1)
+        spans = [Span(0, len(raw), DENSE)] if is_hidden else merged(map(view.original, found))
         if spans and json_view:
             spans = _within_strings(spans, literals(raw))
-        if not spans:
-            break
         counts.update(span.kind for span in spans)
         raw = _replaced(raw, spans)
+        if is_hidden or not spans:
+            break
         json_view, suspected = unescaped(raw) if json_view else None, None
     return raw
 

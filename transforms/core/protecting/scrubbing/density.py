@@ -64,6 +64,11 @@ class Looks:
         self._counts[window] += 1
         return True
 
+    @property
+    def is_spent(self) -> bool:
+        """Whether the text is to be hidden as a whole, so that no more of it need be looked at."""
+        return self._effort.is_spent
+
     def read(self, offset: int, size_bytes: int) -> None:
         """Counts a value that a look at this offset had to read and judge."""
         looks = 1 + size_bytes // _READ_BYTES
@@ -105,6 +110,8 @@ class Heads:
                 if start < self._passed:
                     continue
                 if not allows(start):
+                    if self._looks.is_spent:
+                        return
                     at = (start // WINDOW_BYTES + 1) * WINDOW_BYTES
                     break
                 yield start, end

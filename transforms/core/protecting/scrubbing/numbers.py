@@ -24,8 +24,9 @@ _IBAN_LENGTHS = {
     for country in countries.split()
 }  # fmt: skip
 _CARD_GROUPS = compiled(
-    r"[0-9]{4}[ -][0-9]{4}[ -][0-9]{4}[ -][0-9]{1,7}|[0-9]{4}[ -][0-9]{6}[ -][0-9]{4,5}|[0-9]{14,16}"
+    r"[0-9]{4}[ -][0-9]{4}[ -][0-9]{4}[ -](?:[0-9]{4}[ -][0-9]{3}|[0-9]{1,7})|[0-9]{4}[ -][0-9]{6}[ -][0-9]{4,5}|[0-9]{14,16}"
 )
+_GROUPED_19_BYTES = 23
 _STEPS_A_LOOK = 3
 """Of a long run of digits; tables of numbers are nothing else."""
 
@@ -74,12 +75,21 @@ def _cards(text: bytes, heads: Heads) -> Iterable[Span]:
             if steps % _STEPS_A_LOOK == 0 and not heads.goes_on(at):
                 break
             first, last = match.span()
-            digits = text[first:last].translate(None, b" -")
-            if _is_card(digits) and _alone(text, first, last, also=b"."):
-                yield Span(first, last, "card_number")
-                at = last
+            end_of_card = next((e for e in _ends(first, last) if _is_card_at(text, first, e)), None)
+            if end_of_card is not None:
+                yield Span(first, end_of_card, "card_number")
+                at = end_of_card
             else:
                 at = first + 5 if last - first > 16 else last
+
+
+def _ends(first: int, last: int) -> tuple[int, ...]:
+    """Where a card's number may end: after four groups and three digits stands a card of 19, or one of 16 and its code."""
+    return (last, last - 4) if last - first == _GROUPED_19_BYTES else (last,)
+
+
+def _is_card_at(text: bytes, first: int, last: int) -> bool:
+    return _is_card(text[first:last].translate(None, b" -")) and _alone(text, first, last, also=b".")
 
 
 def _is_card(digits: bytes) -> bool:

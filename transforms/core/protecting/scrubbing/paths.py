@@ -48,7 +48,8 @@ _TAIL = compiled(
 _KEPT_FOLDERS = (b"node_modules", b"extensions")
 _REDACTED = b"<REDACTED:path>"
 _HEADS = (
-    r"[A-Za-z][\w+.-]+:/{2,}|[A-Za-z]:[/\\]+|\\{2,}[?.]\\+(?:UNC\\+)?(?:[A-Za-z]:\\+)?|\\{2,}[\w.$-]"
+    r"[A-Za-z][\w+.-]+:/{2,}|[A-Za-z]:[/\\]+|\\{2,}[?.]\\+(?:UNC\\+)?(?:[A-Za-z]:\\+)?"
+    rf"|\\{{2,}}[\w.${HIGH}-]"
     rf"|~[^{_SIGNS}']*[/\\]+|%\w+%[/\\]+|/+|(?i:\b(?:home|users|documents and settings)[/\\]+)"
 )
 
