@@ -15,7 +15,7 @@ from pipelines import generate
 from pipelines.options.beam_options import parse_pipeline_options
 from pipelines.options.ingest_flags import ingest_flags_of
 from pipelines.options.known_values import read_vocabulary
-from pipelines.streaming import StreamingJobOptions
+from pipelines.streams.flags import StreamingJobOptions
 from schemas.errors import InvalidOptions, StorageUnavailable
 from schemas.fields import Field
 from schemas.known_values import PACKAGED, Vocabulary, known_values, list_names

@@ -16,7 +16,6 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.transforms.window import TimestampedValue
 
-from pipelines import streaming
 from pipelines.ingest import Ingest, IngestSettings, StreamSettings
 from pipelines.options.beam_options import parse_pipeline_options
 from pipelines.options.ingest_flags import default_geo_database
@@ -108,9 +107,9 @@ REQUIRED = ["--output=o", "--key_ring=k"]
 )
 def test_settings_that_contradict_or_lose_data_are_refused(flags: list[str], message: str) -> None:
     with pytest.raises(InvalidOptions) as refused:
-        streaming.check(
+        flags.check(
             parse_pipeline_options(
-                "streaming", streaming.StreamingJobOptions, ("input", "output", "key_ring"), [*flags, *REQUIRED]
+                "streaming", flags.StreamingJobOptions, ("input", "output", "key_ring"), [*flags, *REQUIRED]
             )
         )
     assert message in str(refused.value)
