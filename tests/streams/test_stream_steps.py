@@ -16,6 +16,7 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.transforms.window import TimestampedValue
 
+from pipelines import streaming
 from pipelines.ingest import Ingest, IngestSettings, StreamSettings
 from pipelines.options.beam_options import parse_pipeline_options
 from pipelines.options.ingest_flags import default_geo_database
