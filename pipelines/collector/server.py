@@ -40,8 +40,9 @@ class _Server(Server):
 def listening_socket(listen: str) -> socket.socket:
     """The socket of `HOST:PORT`, as in 127.0.0.1:8080 or [::1]:8080; raises InvalidOptions."""
     host, _, port = listen.rpartition(":")
+    is_half_bracketed = host.startswith("[") != host.endswith("]")
     host = host.removeprefix("[").removesuffix("]")
-    if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+    if is_half_bracketed or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
         raise InvalidOptions(f"--listen {listen!r}: allowed is HOST:PORT, as in 127.0.0.1:8080 or [::]:8080")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
