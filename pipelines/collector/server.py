@@ -20,10 +20,10 @@ from pipelines.running.interrupts import handle_by
 from schemas.errors import InvalidOptions
 
 _KEEP_ALIVE_S = 65
-"""Longer than the 60 s after which common proxies close, so that they and not we end a connection in use."""
+"""Common proxies close an idle connection after 60 s. Ours stay open longer, so that none is closed while in use."""
 
 _GRACE_S = 25
-"""How long requests in flight may take after SIGTERM; orchestrators kill after 30 s."""
+"""Seconds that requests in flight may take after SIGTERM. Orchestrators kill after 30 s."""
 
 _SPARE_FILES = 64
 

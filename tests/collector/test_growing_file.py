@@ -91,3 +91,22 @@ def test_a_publication_that_failed_may_be_tried_again(tmp_path: Path, monkeypatc
     monkeypatch.undo()
     file.publish()
     assert [r["body"] for r in stored(tmp_path)] == [r.body for r in group]
+
+
+def test_a_group_that_was_written_and_not_synced_is_cut_off_at_publication(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its client was told to send it again: it would be stored twice."""
+    file = GrowingFile(str(tmp_path))
+    first = records(2)
+    file.append(first)
+
+    def failing(fd: int) -> None:
+        raise OSError(5, f"Input/output error of {type(fd).__name__}")
+
+    monkeypatch.setattr(growing_file.os, "fsync", failing)
+    with pytest.raises(OSError, match="Input"):
+        file.append(records(3))
+    monkeypatch.undo()
+    file.publish()
+    assert [r["body"] for r in stored(tmp_path)] == [r.body for r in first]
