@@ -28,7 +28,7 @@ from transforms.core.reading.open_log import kafka_parts
 
 _MB = 1024 * 1024
 _COMMIT_TIMEOUT_S = 10.0
-"""After which a record that Kafka has not confirmed is answered 503; the clients wait 20 s."""
+"""Seconds after which a record that Kafka has not confirmed is answered 503. The clients wait 20 s."""
 
 
 def _parser() -> JobParser:

@@ -1,4 +1,4 @@
-"""The parts of `pipelines.collect`: from an HTTP request to a durable record, a module a thought.
+"""The parts of `pipelines.collect`: from an HTTP request to a durable record, one idea in each module.
 
 A request's way: `intake` -> `bodies` (bytes, bounded) -> `ingestion_keys` and
 `sorting` (which events, under which stamp) -> `addresses` (whose) -> `commits`

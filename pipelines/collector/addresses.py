@@ -1,4 +1,4 @@
-"""Whose request it is: the address of the last hop that is not one of our own proxies."""
+"""The address of a request's client: the last hop that is not one of our own proxies."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -10,7 +10,7 @@ Network = IPv4Network | IPv6Network
 _PAIR = re.compile(r'\s*([A-Za-z0-9_-]+)=("(?:[^"\\]|\\.)*"|[^",;\s]*)\s*(;|,|$)')
 _BRACKETED = re.compile(r"\[([^\]]*)\](?::\d+)?")
 _MAX_HEADER_CHARS = 4096
-"""Of a longer list of hops only the end is read: that is what our own proxies wrote."""
+"""Only the end of a longer header is read, because our own proxies write at the end."""
 
 
 def networks(text: str) -> tuple[Network, ...]:

@@ -9,7 +9,7 @@ from pipelines.collector.refusals import Refused, overloaded
 from transforms.core.blocks import MAX_PAYLOAD_BYTES
 
 _BODY_TIMEOUT_S = 30.0
-"""How long a body may take to arrive; the clients give up after 20 s."""
+"""Seconds a body may take to arrive. The clients give up after 20 s."""
 
 _TYPES = frozenset(
     ("application/x-json-stream", "application/json", "application/x-ndjson", "application/octet-stream", "text/plain")

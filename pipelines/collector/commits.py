@@ -12,10 +12,10 @@ from pipelines.collector.records import Committed, Fate, Record, Sink
 from pipelines.collector.refusals import Refused, unavailable
 
 _GATHER_S = 0.002
-"""How long a group waits for others before it is written: a synced write takes 1 to 5 ms on a disk."""
+"""Seconds a group waits for more records before it is written. A synced write takes 1 to 5 ms on a disk."""
 
 _GROUP_BYTES = 16 * 1024 * 1024
-"""A group is cut at the first record past this; it is one block of an Avro file."""
+"""A group ends with the record that passes this size. It becomes one block of an Avro file."""
 
 _TICK_S = 0.5
 
@@ -60,7 +60,7 @@ class GroupCommit:
             raise unavailable()
 
     async def is_ready(self) -> bool:
-        """Whether the last commit did; after trouble, whether the next one would."""
+        """Whether the last commit succeeded; after trouble, whether the next one would."""
         if self._trouble is None:
             return True
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._sink.is_reachable)

@@ -13,7 +13,7 @@ from pipelines.collector.records import Record
 
 HIDDEN_START = ".requests-"
 HIDDEN_END = ".avro.half"
-"""No reader of the folder takes it: neither the jobs, nor a glob for `*.avro`."""
+"""Neither the jobs nor a glob for `*.avro` read a file of such a name."""
 
 _MODE = 0o600  # addresses and code of people
 
@@ -21,8 +21,8 @@ _MODE = 0o600  # addresses and code of people
 class GrowingFile:
     """A file that is written, and locked, by this process alone. Every method may raise OSError.
 
-    The lock goes with the process, however that ends; what is hidden and not
-    locked was left behind.
+    The lock ends with the process, however that ends. So a hidden file without a lock was left behind by a process
+    that was killed.
     """
 
     def __init__(self, folder: str) -> None:

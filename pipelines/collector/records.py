@@ -42,7 +42,7 @@ class Sink(Protocol):
         ...
 
     def is_reachable(self) -> bool:
-        """Tries whether a commit would do, without storing anything."""
+        """Tries whether a commit would succeed, without storing anything."""
         ...
 
     def tick(self) -> None:

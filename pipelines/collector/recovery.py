@@ -1,4 +1,4 @@
-"""What a process that was killed left behind: acknowledged requests in a hidden file."""
+"""Recovers acknowledged requests from the hidden files of processes that were killed."""
 
 import fcntl
 import os

@@ -20,10 +20,10 @@ from pipelines.running.interrupts import handle_by
 from schemas.errors import InvalidOptions
 
 _KEEP_ALIVE_S = 65
-"""Longer than the 60 s after which common proxies close, so that they and not we end a connection in use."""
+"""Common proxies close an idle connection after 60 s. Ours stay open longer, so that none is closed while in use."""
 
 _GRACE_S = 25
-"""How long requests in flight may take after SIGTERM; orchestrators kill after 30 s."""
+"""Seconds that requests in flight may take after SIGTERM. Orchestrators kill after 30 s."""
 
 _SPARE_FILES = 64
 
@@ -40,8 +40,9 @@ class _Server(Server):
 def listening_socket(listen: str) -> socket.socket:
     """The socket of `HOST:PORT`, as in 127.0.0.1:8080 or [::1]:8080; raises InvalidOptions."""
     host, _, port = listen.rpartition(":")
+    is_half_bracketed = host.startswith("[") != host.endswith("]")
     host = host.removeprefix("[").removesuffix("]")
-    if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+    if is_half_bracketed or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
         raise InvalidOptions(f"--listen {listen!r}: allowed is HOST:PORT, as in 127.0.0.1:8080 or [::]:8080")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:

@@ -13,22 +13,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pipelines import collect
-from pipelines.collector import connections, sorting
-from pipelines.collector.addresses import AddressReader, networks
-from pipelines.collector.bodies import inflated
-from pipelines.collector.ingestion_keys import Standing, load_keys
-from pipelines.collector.refusals import Refused
-from pipelines.collector.sorting import sort_events
+from pipelines.collector import connections
 from schemas.errors import InvalidOptions
 from tests.support.collectors import (
     ERRORS_KEY,
     OFF_KEY,
     TENANT_KEY,
-    ZERO_KEY,
     Collector,
     body_of,
     collecting,
@@ -293,145 +285,11 @@ def test_metrics_are_open_metrics_of_few_series_on_loopback(collector: Collector
         assert f"127.0.0.1:{collector.metrics_port} " in listening
 
 
-FORWARDED = {
-    "no header": ([], "127.0.0.1"),
-    "one hop": (["203.0.113.7"], "203.0.113.7"),
-    "the last hop that is not ours": (["6.6.6.6, 203.0.113.7, 127.0.0.9"], "203.0.113.7"),
-    "two header lines": (["6.6.6.6", "203.0.113.7"], "203.0.113.7"),
-    "a port": (["203.0.113.7:4711"], "203.0.113.7"),
-    "IPv6": (["2001:db8::7"], "2001:db8::7"),
-    "IPv6 with a port": (["[2001:db8::7]:443"], "2001:db8::7"),
-    "IPv6 with a zone": (["fe80::7%eth0"], "fe80::7"),
-    "IPv4 in IPv6": (["::ffff:203.0.113.7"], "203.0.113.7"),
-    "all ours": (["127.0.0.3, 127.0.0.2"], "127.0.0.3"),
-    "unknown": (["203.0.113.7, unknown"], None),
-    "rubbish": (["203.0.113.7, <script>"], None),
-    "an empty last hop": (["203.0.113.7, "], None),
-    "endless": (["6.6.6.6, " * 10_000 + "203.0.113.7"], "203.0.113.7"),
-}
-
-
-@pytest.mark.parametrize("kind", FORWARDED)
-def test_whose_address_it_is_behind_a_proxy(kind: str) -> None:
-    lines, expected = FORWARDED[kind]
-    reader = AddressReader(networks("127.0.0.0/8"), "x-forwarded-for")
-    assert reader.client("127.0.0.1", lines) == expected
-    assert reader.client("::ffff:127.0.0.1", lines or ["127.0.0.1"]) in (expected, "127.0.0.1")
-    assert reader.client("198.51.100.1", lines) == "198.51.100.1", "a stranger's header is not believed"
-    assert AddressReader((), "x-forwarded-for").client("127.0.0.1", lines) == "127.0.0.1"
-
-
-RFC_7239 = {
-    "for=203.0.113.7": "203.0.113.7",
-    'For="[2001:db8::7]:4711"': "2001:db8::7",
-    "for=6.6.6.6;proto=http, for=203.0.113.7;proto=https;by=203.0.113.43": "203.0.113.7",
-    'for=6.6.6.6, For="203.0.113.7:99" ; host="a,b;c", for=127.0.0.5': "203.0.113.7",
-    'for="20\\3.0.113.7"': "203.0.113.7",
-    "for=_hidden": None,
-    "for=unknown": None,
-    "proto=https": None,
-    'for="203.0.113.7': None,
-    "for=203.0.113.7, nonsense": None,
-}
-
-
-@pytest.mark.parametrize("header", RFC_7239)
-def test_the_header_of_rfc_7239(header: str) -> None:
-    reader = AddressReader(networks("127.0.0.0/8"), "forwarded")
-    assert reader.client("127.0.0.1", [header]) == RFC_7239[header]
-
-
-@given(st.text(max_size=80), st.sampled_from(["x-forwarded-for", "forwarded"]))
-def test_no_header_stops_it_or_lands_as_it_is(header: str, name: str) -> None:
-    found = AddressReader(networks("127.0.0.0/8,::1"), name).client("127.0.0.1", [header])
-    assert found is None or __import__("ipaddress").ip_address(found)
-
-
 def test_forwarded_for_lands_in_the_record(collector: Collector) -> None:
     ids = new_ids(1)
     assert ask(collector, "/v2/track", body_of(ids), X_Forwarded_For="6.6.6.6, 203.0.113.9").status == 200
     (record,) = records_with(collector, ids)
     assert record["client_ip"] == "203.0.113.9"
-
-
-KEYS = {ZERO_KEY: Standing("all", True), ERRORS_KEY: Standing("error", False)}
-
-
-@given(
-    st.lists(st.tuples(st.sampled_from([ZERO_KEY, ERRORS_KEY, "other", None]), st.text(max_size=20)), min_size=1),
-    st.booleans(),
-)
-def test_every_event_is_in_one_portion_or_refused(events: list[tuple[str | None, str]], is_array: bool) -> None:
-    documents = [json.dumps({"n": n, "iKey": key, "x": text}).encode() for n, (key, text) in enumerate(events)]
-    body = b"[" + b",".join(documents) + b"]" if is_array else b"\n".join(documents)
-    found = sort_events(body, KEYS)
-    numbers = {refusal.number for refusal in found.refusals}
-    for portion in found.portions:
-        part = portion.body if portion.body is not None else body
-        members = json.loads(part) if is_array else [json.loads(line) for line in part.split(b"\n")]
-        assert len(members) == portion.events
-        for member in members:
-            assert KEYS[member["iKey"]] == portion.standing
-            assert member["n"] not in numbers
-            numbers.add(member["n"])
-    assert numbers == set(range(len(events)))
-    assert found.events == len(events)
-
-
-@pytest.mark.parametrize("form", ["lines", "array"])
-def test_what_only_the_jobs_can_judge_reaches_them(form: str) -> None:
-    events = [b'{"iKey":"%s","x":"\\ud83d"}' % ZERO_KEY.encode(), b'{"iKey":"%s","x":NaN}' % ZERO_KEY.encode()]
-    body = b"[" + b",".join(events) + b"]" if form == "array" else b"\n".join(events)
-    found = sort_events(body, KEYS)
-    assert [(p.standing, p.events, p.body) for p in found.portions] == [(KEYS[ZERO_KEY], 2, None)]
-
-
-def test_the_key_within_a_text_or_a_member_is_not_the_events_key() -> None:
-    inner = json.dumps({"iKey": ZERO_KEY})
-    for text in (json.dumps({"x": inner}), json.dumps({"data": {"iKey": ZERO_KEY}}), '{"iKey": 7}', '{"iKey": null}'):
-        assert [r.why for r in sort_events(text.encode(), KEYS).refusals] == [sorting.Why.UNKNOWN_KEY]
-
-
-@given(st.binary(max_size=200), st.sampled_from(["gzip", "deflate", None]))
-def test_inflating_anything_is_refused_or_done(body: bytes, encoding: str | None) -> None:
-    status = 0
-    try:
-        inflated(body, encoding)
-    except Refused as refused:
-        status = refused.status
-    assert status in (0, 400)
-
-
-def test_spellings_of_a_key_are_one(tmp_path: Path) -> None:
-    path = tmp_path / "keys.json"
-    path.write_text(json.dumps({"keys": {TENANT_KEY.upper(): {"telemetry_level": "crash"}}}))
-    assert load_keys(str(path)) == {"0" * 32: Standing("crash", False)}
-
-
-WRONG_KEYS = {
-    "missing": None,
-    "no TOML": "keys = [",
-    "no keys": "[keys]",
-    "a level of another name": '[keys.a]\ntelemetry_level = "usage"',
-    "consent as a word": '[keys.a]\nsnippet_consent = "yes"',
-    "a member of another name": "[keys.a]\nlevel = 1",
-    "one key twice": f'[keys."o:{"0" * 32}"]\n[keys.{TENANT_KEY}]',
-    "an empty key": '[keys.""]',
-    "written by anybody": "[keys.a]",
-}
-
-
-@pytest.mark.parametrize("kind", WRONG_KEYS)
-def test_a_wrong_file_of_keys_is_refused_in_one_line(tmp_path: Path, kind: str) -> None:
-    path = tmp_path / "keys.toml"
-    if WRONG_KEYS[kind] is not None:
-        path.write_text(WRONG_KEYS[kind])
-        path.chmod(0o666 if kind == "written by anybody" else 0o600)
-    with pytest.raises(InvalidOptions) as refused:
-        load_keys(str(path))
-    assert str(refused.value).startswith(f"--ingestion_keys {path}: ")
-    assert "\n" not in str(refused.value)
-    assert "0" * 32 not in str(refused.value)
 
 
 WRONG_FLAGS = {

@@ -1,6 +1,5 @@
 """Nothing that was acknowledged is lost: kills, full disks, an end in order, a broker that is gone."""
 
-import fcntl
 import os
 import signal
 import socket
@@ -13,140 +12,22 @@ from typing import Any
 import pytest
 from confluent_kafka import Consumer
 
-from pipelines.collector import avro_blocks, growing_file
-from pipelines.collector.growing_file import GrowingFile
-from pipelines.collector.records import Fate, Record
-from pipelines.collector.recovery import recover
-from pipelines.collector.rolling_folder import RollingFolder
 from schemas.errors import InvalidOptions
 from tests.collect_kills import campaign
 from tests.support.brokers import Broker, kafka_broker
-from tests.support.collectors import Collector, body_of, collecting, new_ids, send, stored, stored_ids
+from tests.support.collectors import Collector, body_of, collecting, new_ids, send, stored_ids
 from tests.support.servers import small_disk
 from tests.support.stream_jobs import needs_kafka
-
-
-def records(count: int, size_bytes: int = 100) -> list[Record]:
-    return [
-        Record(1_800_000_000_000_000 + n, "203.0.113.7", "all", False, None, None, os.urandom(size_bytes))
-        for n in range(count)
-    ]
-
-
-def visible(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*.avro"))
 
 
 def hidden(folder: Path) -> list[Path]:
     return sorted(folder.glob(".requests-*"))
 
 
-def left_behind(folder: Path, groups: list[list[Record]]) -> bytes:
-    """What a killed process leaves: the bytes of a file of these groups; the file itself is gone."""
-    file = GrowingFile(str(folder))
-    for group in groups:
-        file.append(group)
-    (path,) = hidden(folder)
-    data = path.read_bytes()
-    file.discard()
-    return data
-
-
 def test_kills_lose_nothing_that_was_acknowledged(tmp_path: Path) -> None:
     found = campaign(tmp_path, events=3000, kills=3, pause_s=2.0)
     assert found.acknowledged >= 3000
     assert (found.lost, found.kills, found.hidden) == (0, 3, [])
-
-
-def test_whatever_byte_it_was_cut_at_whole_blocks_are_kept(tmp_path: Path) -> None:
-    groups = [records(3), records(1), records(2)]
-    data = left_behind(tmp_path, groups)
-    header = len(avro_blocks.header(bytes(16)))
-    seen = set()
-    for size in range(len(data) + 1):
-        path = tmp_path / ".requests-20260101T000000.000000Z-00000000.avro.half"
-        path.write_bytes(data[:size])
-        count = recover(str(tmp_path))
-        assert not hidden(tmp_path)
-        found = stored(tmp_path)
-        assert [r["body"] for r in found] == [r.body for g in groups for r in g][: len(found)]
-        assert len(found) == count
-        assert (count > 0) == bool(visible(tmp_path))
-        assert size >= header or not count
-        seen.add(count)
-        for one in visible(tmp_path):
-            one.unlink()
-    assert seen == {0, 3, 4, 6}
-
-
-def test_a_file_that_is_damaged_before_its_end_is_handed_on_as_it_is(tmp_path: Path) -> None:
-    data = bytearray(left_behind(tmp_path, [records(3), records(3), records(3)]))
-    at = data.find(bytes(data[-16:]), len(avro_blocks.header(bytes(16))))
-    data[at] ^= 0xFF
-    (tmp_path / ".requests-x.avro.half").write_bytes(data)
-    recover(str(tmp_path))
-    (path,) = visible(tmp_path)
-    assert path.read_bytes() == data
-
-
-def test_a_file_that_another_process_is_writing_is_left_alone(tmp_path: Path) -> None:
-    file = GrowingFile(str(tmp_path))
-    file.append(records(2))
-    assert recover(str(tmp_path)) == 0
-    assert hidden(tmp_path)
-    file.append(records(1))
-    file.publish()
-    assert len(stored(tmp_path)) == 3
-
-
-def test_files_are_rolled_by_size_and_by_age_and_not_when_empty(tmp_path: Path) -> None:
-    sink = RollingFolder(str(tmp_path), roll_bytes=2000, roll_interval_s=0.2)
-    assert set(sink.commit(records(1)).fates) == {Fate.DURABLE}
-    assert not visible(tmp_path)
-    sink.commit(records(30))
-    assert len(visible(tmp_path)) == 1
-    sink.commit(records(1))
-    sink.tick()
-    assert len(visible(tmp_path)) == 1
-    time.sleep(0.25)
-    sink.tick()
-    assert len(visible(tmp_path)) == 2
-    time.sleep(0.25)
-    sink.tick()
-    sink.close()
-    assert len(visible(tmp_path)) == 2
-    assert len(stored(tmp_path)) == 32
-
-
-@pytest.mark.parametrize("broken", ["write", "fsync"])
-def test_a_group_whose_write_or_sync_fails_is_not_in_the_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
-) -> None:
-    sink = RollingFolder(str(tmp_path), roll_bytes=10**9, roll_interval_s=10**9)
-    first = records(2)
-    assert set(sink.commit(first).fates) == {Fate.DURABLE}
-    real = {"write": os.write, "fsync": os.fsync}[broken]
-    calls = []
-
-    def failing(fd: int, *rest: Any) -> Any:
-        calls.append(fd)
-        if broken == "write" and len(calls) == 1:
-            return real(fd, rest[0][:40])  # a part of it, as on a disk that is nearly full
-        if len(calls) <= 2:
-            raise OSError(5, "Input/output error")
-        return real(fd, *rest)
-
-    monkeypatch.setattr(growing_file.os, broken, failing)
-    committed = sink.commit(records(3))
-    assert set(committed.fates) == {Fate.UNAVAILABLE}
-    assert committed.trouble == "Input/output error"
-    monkeypatch.undo()
-    second = records(2)
-    assert set(sink.commit(second).fates) == {Fate.DURABLE}
-    sink.tick()
-    sink.close()
-    assert [r["body"] for r in stored(tmp_path)] == [r.body for r in [*first, *second]]
-    assert not hidden(tmp_path)
 
 
 def padded(ids: list[str]) -> bytes:
@@ -193,20 +74,6 @@ def test_a_full_disk_is_answered_503_and_loses_nothing(tmp_path: Path) -> None:
         assert not hidden(disk / "to")
         assert set(acknowledged) <= set(stored_ids(disk / "to"))
         assert len(acknowledged) >= 12
-
-
-def test_a_full_disk_is_not_ready_until_there_is_space(tmp_path: Path) -> None:
-    with small_disk(tmp_path / "disk", "4m") as disk:
-        sink = RollingFolder(str(disk / "to"), 10**9, 10**9)
-        assert sink.is_reachable()
-        (disk / "filler").write_bytes(bytes(3_500_000))
-        assert sink.commit(records(1, 900_000)).trouble == "No space left on device"
-        assert not sink.is_reachable()
-        (disk / "filler").unlink()
-        assert sink.is_reachable()
-        assert set(sink.commit(records(1, 900_000)).fates) == {Fate.DURABLE}
-        sink.close()
-        assert len(stored(disk / "to")) == 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -338,11 +205,3 @@ def test_a_topic_that_is_not_there_is_refused(tmp_path: Path, broker: Broker) ->
 
     with pytest.raises(InvalidOptions, match=r"--to kafka://.*missing"):
         Topic(broker.servers, "missing", {}, 1000, 5.0)
-
-
-def test_a_lock_is_not_taken_twice(tmp_path: Path) -> None:
-    file = GrowingFile(str(tmp_path))
-    (path,) = hidden(tmp_path)
-    with path.open("rb") as other, pytest.raises(BlockingIOError):
-        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    file.discard()

@@ -142,3 +142,39 @@ def test_effort_grows_with_the_text_and_is_spent_by_looks() -> None:
         looks.read(0, 512)
     assert small.is_spent
     assert list(looks.hidden(b"x" * 10)) == [Span(0, 10, DENSE)]
+
+
+def test_a_value_some_lines_below_its_name_goes_with_the_window_of_the_name() -> None:
+    for short in range(8, 20):
+        crowd = CROWD[: WINDOW_BYTES - short]
+        assert "Tr0ub4dor" not in scrubbed(f"{crowd}\npassword =\n\n\n  'Tr0ub4dor&3'\nend")[0], short
+
+
+def test_a_name_before_a_window_goes_with_what_makes_it_an_address() -> None:
+    """Credentials of URLs are looked for first: they use up the window at whose beginning the `@` stands."""
+    for before in range(1, 20):
+        start = "x" * (WINDOW_BYTES - before - 1) + " "
+        text = start + "zofia.kowalska.wroc"[:before] + "@corp.example " + "://" * 1300
+        out, counts = scrubbed(text)
+        assert counts[DENSE] == 1
+        assert "zof"[:before] not in out[WINDOW_BYTES - 40 :], before
+        assert "corp" not in out
+
+
+@pytest.mark.parametrize("crowd", ["phx_", "://", "a@", "key="])
+def test_a_private_key_that_begins_in_a_crowd_goes_to_its_end(crowd: str) -> None:
+    """Its lines reach over many windows; so keys are looked for before anything can use a window up."""
+    secret = SECRETS[-1]
+    for at in (500, 2000, 3900, 4080):
+        text = crowd * 2000
+        out, _ = scrubbed(f"{text[:at]}\n{secret}\n{text[at : 3 * WINDOW_BYTES]}\n{'plain words' * 900}")
+        assert "MIIE" not in out, at
+
+
+def test_when_the_effort_is_spent_nothing_that_was_not_looked_at_is_left() -> None:
+    found = 0
+    for piece in mixed_pieces():
+        out, _ = scrubbed(worst_text(piece, 1 << 17) + "\n" + "plain words\n" * 2000 + "ann@corp.example")
+        assert "corp" not in out
+        found += out == MARK
+    assert found >= 3

@@ -1,23 +1,29 @@
 """Consent per event and per field, epochs, and that nothing clear is left in a protected batch."""
 
+import itertools
 import json
+from collections import Counter
 from typing import Any
 
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipelines.options.ingest_flags import default_geo_database
 from schemas.errors import KeyUnavailable
+from schemas.registry import EVENT_DATASETS, LEVELS, load
 from tests.conftest import sample
 from transforms.core.blocks import Block
+from transforms.core.carried import CLIENT_IP, LEVEL, SNIPPET_CONSENT, bucket_of
 from transforms.core.decoding.decode import BlockDecoder
 from transforms.core.keys.keyring import KeyRing
 from transforms.core.keys.pseudonym_columns import ColumnPseudonymizer
-from transforms.core.keys.pseudonyms import Pseudonymizer
+from transforms.core.keys.pseudonyms import PERSON_DOMAINS, Pseudonymizer
 from transforms.core.keys.step_keys import step_keys_of
 from transforms.core.protecting import protect
 from transforms.core.protecting.places.geo import GeoDatabase
-from transforms.core.protecting.protect import Protected, Protector
+from transforms.core.protecting.protect import Protected, Protector, withhold_fields
 
 
 def protected(ring: KeyRing, *documents: dict[str, Any]) -> dict[str, Protected]:
@@ -161,3 +167,67 @@ def test_refused_payload_keeps_its_bytes_only_where_all_of_it_is_permitted(
         return
     assert [row["body"] is not None for row in rows] == [kept]
     assert [row["body_key_id"] for row in rows] == ["standing" if kept else None]
+
+
+LEVEL_INDEX = {name: index for index, name in enumerate(LEVELS)}
+
+
+@pytest.mark.parametrize("dataset", EVENT_DATASETS)
+def test_every_field_is_withheld_at_every_level_that_does_not_permit_it(dataset: str) -> None:
+    """Against the sentence of the contract: a field needs its level; code needs level all and the consent."""
+    schema = load(dataset)
+    for level, consent in itertools.product(range(len(LEVELS)), (False, True)):
+        names = [CLIENT_IP if f.treatment == "geolocate" else f.name for f in schema.fields]
+        columns: dict[str, pa.Array] = {name: pa.array(["x", None]) for name in dict.fromkeys(names)}
+        columns |= {LEVEL: pa.array([level, level], pa.int8()), SNIPPET_CONSENT: pa.array([consent, consent])}
+        withheld: Counter[str] = Counter()
+        withhold_fields(schema, columns, withheld)
+        expected: Counter[str] = Counter()
+        gone: set[str] = set()
+        for field, name in zip(schema.fields, names, strict=True):
+            permitted = consent if field.level == "snippet" else level >= LEVEL_INDEX[field.level]
+            if not permitted and name not in gone:
+                gone.add(name)
+                expected[field.level] += 1
+        assert {name for name in columns if columns[name].null_count == 2} == gone, (level, consent)
+        assert withheld == expected, (level, consent)
+
+
+@settings(max_examples=40)
+@given(st.lists(st.tuples(st.integers(0, len(LEVELS) - 1), st.booleans(), st.booleans()), min_size=1, max_size=20))
+def test_rows_of_several_levels_are_each_withheld_by_its_own(rows: list[tuple[int, bool, bool]]) -> None:
+    schema = load("errors")
+    names = [CLIENT_IP if f.treatment == "geolocate" else f.name for f in schema.fields]
+    columns: dict[str, pa.Array] = {
+        n: pa.array(["x" if there else None for _, _, there in rows], pa.string()) for n in names
+    }
+    columns |= {LEVEL: pa.array([r[0] for r in rows], pa.int8()), SNIPPET_CONSENT: pa.array([r[1] for r in rows])}
+    withhold_fields(schema, columns, Counter())
+    for field in schema.fields:
+        if field.treatment == "geolocate":
+            continue
+        kept = columns[field.name].to_pylist()
+        for (level, consent, there), value in zip(rows, kept, strict=True):
+            permitted = consent if field.level == "snippet" else level >= LEVEL_INDEX[field.level]
+            assert value == ("x" if there and permitted else None)
+
+
+@pytest.mark.parametrize("buckets", [1, 4, 16, 64])
+def test_buckets_are_evenly_filled(ring: KeyRing, buckets: int) -> None:
+    """By chi squared: 8,000 installations, and a bound that chance exceeds once in a million runs."""
+    people, of = 8000, Pseudonymizer(ring.bucket_key, "installation").of
+    counts = Counter(bucket_of(of(f"installation-{n}"), buckets) for n in range(people))
+    assert set(counts) == set(range(buckets))
+    expected = people / buckets
+    chi_squared = sum((count - expected) ** 2 / expected for count in counts.values())
+    assert chi_squared <= (buckets - 1) + 5 * (2 * buckets) ** 0.5 + 12
+
+
+def test_pseudonyms_differ_by_domain_and_by_month(ring: KeyRing) -> None:
+    domains = ("installation", "session", "user", "organization", "event", "suggestion", "opportunity", "request")
+    made = {(d, m): ring.pseudonymizer(d, m).of("one text") for d in domains for m in ("2026-03", "2026-04")}
+    assert all(len(pseudonym) == 16 for pseudonym in made.values())
+    for domain in domains:
+        changes = made[domain, "2026-03"] != made[domain, "2026-04"]
+        assert changes == (domain in PERSON_DOMAINS)
+    assert len({made[d, "2026-03"] for d in domains}) == len(domains)

@@ -53,11 +53,14 @@ def test_each_rule_has_a_keyword_or_a_head() -> None:
 
 
 @pytest.mark.parametrize("piece", ["ABSK", "EAAE", "JQQJ99"])
-@pytest.mark.parametrize("count", [30, 200, 2000])
+@pytest.mark.parametrize("count", [30, 500, 2000])
 def test_tokens_that_are_glued_to_each_other_all_go(piece: str, count: int) -> None:
     """After four passes the fifth stayed, because a letter stood before it."""
     out, counts = scrubbed(f"x = '{piece * count}'")
     assert len(out) < 400 + 25 * counts.total()
+    assert piece == "JQQJ99" or count > 500 or set(counts) <= {"aws_key", "facebook_token"}, (
+        "one by one, not as a crowd"
+    )
     assert scrubbed(out)[0] == out
 
 

@@ -1,8 +1,8 @@
 """Unprotected columns of one dataset -> what may be kept.
 
-In this order: withhold fields above the user's level, geolocate and drop the
-address, let words land that are known, scrub free text and code, pseudonymize. After `Protector.protect`
-nothing in the batch needs protection but the code, which is encrypted at rest.
+The order is: withhold fields above the user's level, geolocate and drop the address, replace words that are not
+known, scrub free text and code, pseudonymize. After `Protector.protect` only the code needs protection; it is encrypted
+when it is written.
 """
 
 from collections import Counter
@@ -37,7 +37,7 @@ class Protected(NamedTuple):
 
 
 class Protector:
-    """Holds keys and geo database of a worker; made in `setup`, never pickled."""
+    """Protects batches with the keys and the geo database of a worker. It is made in `setup` and never pickled."""
 
     def __init__(self, keys: PseudonymKeys, geo: GeoDatabase, buckets: int, vocabulary: Vocabulary = PACKAGED) -> None:
         self._keys = keys
@@ -70,8 +70,9 @@ class Protector:
         return Protected(pa.RecordBatch.from_arrays(arrays, schema=names), withheld, scrubbed, unknown)
 
     def _bucket_column(self, columns: dict[str, pa.Array]) -> pa.Array:
-        """The bucket of the installation, else session, user, event: before withholding, so that
-        duplicates of one event meet whatever level each came with.
+        """The bucket of the installation; without one, of the session, the user or the event.
+
+        It is computed before fields are withheld, so that duplicates of an event meet whatever level each came with.
         """
         person = pc.coalesce(*(columns[name] for name in _BUCKET_SOURCES if name in columns))
         coded = person.dictionary_encode()
@@ -148,9 +149,9 @@ def withhold_fields(schema: Schema, columns: dict[str, pa.Array], withheld: Coun
 
 
 def land_words(schema: Schema, columns: dict[str, pa.Array], unknown: Counter[str], words: Words) -> None:
-    """Every text from the wire that is kept lands as one of its field's known values, or as `other`, which is counted.
+    """Replaces each text from the wire by a known value of its field, or by `other`, which is counted.
 
-    What users withheld is gone before, and is not counted.
+    Fields that were withheld are null by then, and are not counted.
     """
     for field in schema.fields:
         if field.treatment == "keep" and field.sources and pa.types.is_string(field.type):

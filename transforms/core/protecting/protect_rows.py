@@ -16,7 +16,7 @@ from transforms.core.times import days_of
 
 
 class RowProtector:
-    """A Protector, and where rows go on which it fails; made in `setup`, because it holds keys."""
+    """Protects batches, and puts aside the rows on which that fails. It is made in `setup`, because it holds keys."""
 
     def __init__(self, protector: Protector, quarantine: Quarantine, unprocessable: Unprocessable) -> None:
         self._protector = protector
@@ -48,7 +48,7 @@ class RowProtector:
         return [EventBatch(events.kind, protected.batch), *([] if counts is None else [counts])]
 
     def _alone(self, events: EventBatch, row: np.ndarray, error: Exception) -> list[EventBatch]:
-        """An event's primary row takes the event aside, and what is attached to it; an attached row only itself."""
+        """A primary row takes its whole event aside, with the rows attached to it; an attached row goes alone."""
         origins = events.origins
         if origins is None:
             raise error

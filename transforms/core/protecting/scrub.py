@@ -36,7 +36,7 @@ _UNDONE_BYTES_A_LOOK = 16
 
 @dataclass(frozen=True)
 class Scrubber:
-    """Detectors, in groups; what none of their heads is found in is clean."""
+    """Detectors in groups. A text that holds no head of any of them is clean."""
 
     groups: tuple[tuple[Detector, ...], ...]
 
@@ -47,9 +47,9 @@ class Scrubber:
 
     @cached_property
     def prefilter(self) -> list[str]:
-        """For each group a pattern of RE2 that finds every text its detectors must look at; then, what hides things.
+        """An RE2 pattern for each group that finds every text its detectors must look at; then `HIDING`.
 
-        One automaton for each: one of everything grows beyond what RE2 keeps and is five times slower.
+        Each group has its own automaton: one for everything grows beyond what RE2 keeps, and is five times slower.
         """
         return [*("|".join(f"(?:{detector.heads})" for detector in group) for group in self.groups), HIDING]
 
@@ -118,7 +118,7 @@ def _scrubbed(
     json_view: View | None = None,
     suspected: np.ndarray | None = None,
 ) -> bytes:
-    """Once more where something was replaced: what it touched may look different without it."""
+    """Scrubs again after something was replaced, because the text around it may look different then."""
     effort = Effort(len(raw))
     for turn in range(_MOST_ROUNDS):
         view = json_view or View(raw)

@@ -1,8 +1,7 @@
-"""Words of events (languages, versions, error codes, …): what is none of its field's known values lands as `other`.
+"""Words of events (languages, versions, error codes, …): a word that its field does not know lands as `other`.
 
-A client may put anything where a word belongs: a path, a token, a name. So each
-text is held against the shape that the contract declares, once for each distinct
-one in a worker's life.
+A client may put anything where a word belongs: a path, a token, a name. So each distinct text is checked once in a
+worker's life against the shape that the contract declares for its field.
 """
 
 from collections import Counter
@@ -16,7 +15,7 @@ from schemas.shapes import OTHER, Landing, landing
 
 _REMEMBERED_WORDS = 20_000
 _REMEMBERED_CHARS = 256
-"""A longer text is looked at each time, so that what is remembered stays within some megabytes."""
+"""A longer text is checked each time and not remembered, so that the memory stays within some megabytes."""
 
 
 class Words:

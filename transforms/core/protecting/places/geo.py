@@ -25,7 +25,7 @@ from transforms.core.protecting.places.geo_records import Described, described
 from transforms.core.protecting.places.regions import Region, region_coded, region_named
 
 REGION_MIN_POPULATION = 100_000
-"""Of the packaged database's addresses and networks with a region 99.4 % keep it; 99.96 % keep their country."""
+"""With this floor 99.4 % of the packaged database's addresses keep their region, and 99.96 % their country."""
 
 _REMEMBERED = 500_000
 _REMEMBERED_NAMES = 20_000
@@ -40,7 +40,7 @@ _DAMAGED = (
 
 
 class Place(NamedTuple):
-    """What lands of an address; each may be None."""
+    """What is kept of an address; each part may be None."""
 
     country: str | None = None
     region: str | None = None

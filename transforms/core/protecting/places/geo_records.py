@@ -1,8 +1,7 @@
-"""What a record of a geo database says of a place, whatever its layout: texts to be held against lists of places.
+"""What a record of a geo database says about a place. The texts are then looked up in lists of places.
 
-Nested (MaxMind, DB-IP) and flat (IPinfo, ip-location-db, IP2Location) layouts
-alike; whatever has another type than a place's name, code or coordinate is
-passed over.
+Nested layouts (MaxMind, DB-IP) and flat ones (IPinfo, ip-location-db, IP2Location) are read. A value that is no name,
+code or coordinate is ignored.
 """
 
 import math
@@ -25,7 +24,7 @@ _INNER = ("location", "geo", "geolocation", "data")
 
 _OWN_NAMES = ("name", "en", "code")
 _MOST = 16
-"""Texts that a place is read for; none has more names in a database."""
+"""Names that are read for a place; no database has more for one."""
 
 _MOST_OF_COUNTRY = 4
 """A country has a code or an English name, and they come first."""

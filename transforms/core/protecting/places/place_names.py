@@ -40,5 +40,5 @@ def name_keys(name: str) -> tuple[str, str]:
 
 
 def _words(name: str) -> list[str]:
-    parted = unicodedata.normalize("NFKD", name.translate(_LETTERS))
+    parted = unicodedata.normalize("NFKD", name).translate(_LETTERS)
     return _WORD.findall("".join(c for c in parted if not unicodedata.combining(c)).casefold())

@@ -24,7 +24,8 @@ _IBAN_LENGTHS = {
     for country in countries.split()
 }  # fmt: skip
 _CARD_GROUPS = compiled(
-    r"[0-9]{4}[ -][0-9]{4}[ -][0-9]{4}[ -](?:[0-9]{4}[ -][0-9]{3}|[0-9]{1,7})|[0-9]{4}[ -][0-9]{6}[ -][0-9]{4,5}|[0-9]{14,16}"
+    r"[0-9]{4}[ -][0-9]{4}[ -][0-9]{4}[ -](?:[0-9]{4}[ -][0-9]{3}|[0-9]{1,7})"
+    r"|[0-9]{4}[ -][0-9]{6}[ -][0-9]{4,5}|[0-9]{14,16}"
 )
 _GROUPED_19_BYTES = 23
 _STEPS_A_LOOK = 3
@@ -84,7 +85,7 @@ def _cards(text: bytes, heads: Heads) -> Iterable[Span]:
 
 
 def _ends(first: int, last: int) -> tuple[int, ...]:
-    """Where a card's number may end: after four groups and three digits stands a card of 19, or one of 16 and its code."""
+    """Where a card may end: four groups and three digits are one of 19 digits, or one of 16 and its code."""
     return (last, last - 4) if last - first == _GROUPED_19_BYTES else (last,)
 
 

@@ -1,6 +1,6 @@
 """Whether a value beside a name such as `password` is a secret, or code, a placeholder or a word.
 
-All of it on values of at most `MAX_VALUE_BYTES`; of a longer one its beginning is judged.
+Values are judged by their first `MAX_VALUE_BYTES`.
 """
 
 from math import log2
@@ -42,7 +42,7 @@ def entropy(value: bytes) -> float:
 
 
 def is_placeholder(value: bytes) -> bool:
-    """Whether it stands for a value: `${X}`, `<token>`, `xxxx`, `changeme`, `None`, a word for what belongs there."""
+    """Whether it only stands for a secret: `${X}`, `<token>`, `xxxx`, `changeme`, `None`, the word `password`."""
     return _is_word_or_run(value) or bool(_IS_PLACEHOLDER.fullmatch(value))
 
 
