@@ -161,6 +161,23 @@ def test_a_fact_from_before_what_is_kept_is_joined_from_the_files(tmp_path: Path
     assert counts == Counter(outcomes=1)
 
 
+@pytest.mark.parametrize("is_restarted", [False, True], ids=["warm", "restarted"])
+@pytest.mark.parametrize(("before_s", "is_its"), [(1, True), (599, True), (600, True), (601, False)])
+def test_a_request_is_of_what_is_shown_within_the_horizon_after_it(
+    tmp_path: Path, before_s: int, is_its: bool, is_restarted: bool
+) -> None:
+    """The request comes windows before, and the clock goes on; nothing of its suggestion is open that would keep it."""
+    shown_s = 1201
+    request = fact("requests", 1, shown_s - before_s, event_name="ghostText.issued", suggestion_id=None, prompt_chars=7)
+    others = [
+        fact("displays", n, second, suggestion_id=f"{n}" * 32, request_id=None) for n, second in ((7, 1199), (8, 3600))
+    ]
+    facts = [request, fact("displays", 2, shown_s), *others]
+    timed = [(int((f["received_at"] - NOON).total_seconds()), (d, f)) for d, f in facts]
+    rows, _ = rows_and_late(Bucket(tmp_path).run(timed, range(18) if is_restarted else ()))
+    assert [row["prompt_chars"] for row in rows] == [7 if is_its else None, None]
+
+
 @settings(max_examples=30)
 @given(FACTS)
 def test_what_is_joined_is_not_changed(told: list[Any]) -> None:

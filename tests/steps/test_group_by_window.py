@@ -115,5 +115,7 @@ def test_a_quiet_span_is_one_long_window() -> None:
         spans = [(begin, end) for begin, end, _ in found[bucket]]
         assert [begin for begin, _ in spans[1:]] == [end for _, end in spans[:-1]]
         assert (spans[0][0], spans[-1][1]) == (START_S, UNTIL_S)
-    assert [held for _, _, held in found[0] if held] == [[b"a piece of bytes"]]
+    assert [(end, held) for _, end, held in found[0] if held] == [(660, [b"a piece of bytes"])], (
+        "it waits for no silence"
+    )
     assert [(begin, end) for begin, end, _ in found[1]] == [(START_S, 960), (960, UNTIL_S)]

@@ -1,8 +1,10 @@
-"""Who owns what buckets remember: lent for a portion, given back when its files are written, kept for the next window.
+"""The owner of what buckets remember.
 
-The steps after the shuffle share one memory a process. A value that passes between
-them bears the number of its loan, never the memory itself: so values stay frozen,
-and what a failed try has half changed is never used again.
+A bucket's memory is lent for a portion, given back when the portion's files are
+written, and kept for the next window. The steps after the shuffle share one owner
+in each process. A value that passes between them has the number of its loan, never
+the memory itself: so values stay frozen, and a memory that a failed try has half
+changed is never used again.
 """
 
 from collections.abc import Mapping
@@ -49,9 +51,9 @@ class BucketMemory:
         return _MEMORIES.setdefault(output, BucketMemory())
 
     def lend(self, portion: Portion, listing: Listing) -> Recent:
-        """What was published before a portion, as it was kept, else to be read from the files that are listed.
+        """The memory of a portion's bucket: as the window before left it, else a new one that reads the listed files.
 
-        Raises StorageUnavailable. A loan of the same bucket that was not given back is over: its try has failed.
+        Raises StorageUnavailable. An earlier loan of the same bucket that was not given back ends: its try has failed.
         """
         published = PublishedRows(listing, portion)
         recent = self._as_kept(portion)
@@ -67,9 +69,9 @@ class BucketMemory:
         return recent
 
     def lent(self, portion: Portion, loan: int) -> Recent:
-        """What was lent under that number; raises PipelineError where the loan is over.
+        """The memory that was lent under that number; raises PipelineError where the loan is over.
 
-        After a failure a runner may go on in a thread beside the one that tries again.
+        After a failure a runner may go on with the old try in one thread and begin another in a second one.
         """
         recent = self._lent.get(_place(portion))
         if recent is None or recent.loan != loan:
@@ -79,9 +81,10 @@ class BucketMemory:
         return recent
 
     def give_back(self, portion: Portion, loan: int, published: Published | None) -> None:
-        """Ends a loan. Of a window it keeps what the next one needs; None: its files were there already.
+        """Ends a loan, and keeps what the next window needs; to be called once every file of the portion is written.
 
-        To be called once every file of the portion is written.
+        `published` is None where the files were there already: then nothing is kept. Raises PipelineError where the
+        loan is over.
         """
         recent = self.lent(portion, loan)
         del self._lent[_place(portion)]
@@ -94,9 +97,9 @@ class BucketMemory:
         self._kept[_place(portion)] = (portion.window.end_s, recent)
 
     def settle(self, portion: Portion) -> None:
-        """Does what a published portion has put off, if nobody was lent its bucket since.
+        """Does the work that a published portion has put off, unless its bucket was lent again since.
 
-        Nobody is lent it meanwhile; where it is missed, or where this fails, the files are read.
+        It is not among what is kept while that goes on: where the work fails, the next window reads the files.
         """
         kept = self._kept.pop(_place(portion), None)
         if kept is not None:
@@ -104,7 +107,7 @@ class BucketMemory:
             self._kept[_place(portion)] = kept
 
     def forget(self) -> None:
-        """Drops everything, as the end of the process does."""
+        """Forgets everything, as the end of the process does."""
         self._kept.clear()
         self._lent.clear()
 

@@ -63,9 +63,10 @@ def window_end_s(name: str, stream: str) -> int | None:
     if prefix != stream:
         return None
     try:
-        found = datetime.strptime(end, _FORM).replace(tzinfo=UTC)
+        found = datetime.fromisoformat(end)
     except ValueError:
         return None
+    # It reads other forms of a time, too; only our own is a window's.
     return int(found.timestamp()) if f"{found:{_FORM}}" == end else None
 
 
