@@ -18,10 +18,10 @@ from transforms.core.blocks import Block, RangeRead, RawRequest, Taken, Unreadab
 from transforms.core.decoding import decoded
 from transforms.core.decoding.decode import BlockDecoder
 from transforms.core.keys import keyring
-from transforms.core.keys.keyring import KeyRing
+from transforms.core.keys.step_keys import step_keys_of
 from transforms.core.quarantine.unprocessable import Unprocessable
 
-RING = keyring.load(KEY_RING)
+KEYS = step_keys_of(keyring.load(KEY_RING)).quarantine
 STAMP = sample()["collector"]
 GOOD = [json.dumps(json.loads(path.read_text())).encode() for path in sorted((DATA / "samples").glob("*/pass/*.json"))]
 OFF = json.dumps({**sample(), "collector": {**STAMP, "telemetry_level": "off"}}).encode()
@@ -67,7 +67,7 @@ def counts_of(rows: list[tuple[str, Any]]) -> Counter[str]:
 @settings(max_examples=25)
 @given(BLOCKS)
 def test_every_event_has_one_fate(block: Block) -> None:
-    found = BlockDecoder(RING, 4).decode(block)
+    found = BlockDecoder(KEYS, 4).decode(block)
     counts = counts_of(rows_of(found))
     fates = counts["landed"] + counts["quarantined"] + counts["withheld"] + counts["outside_contract"]
     assert counts["events"] == fates == found.events + len(block.unreadable)
@@ -77,23 +77,23 @@ def test_every_event_has_one_fate(block: Block) -> None:
 @settings(max_examples=25)
 @given(st.lists(BLOCKS, min_size=1, max_size=3))
 def test_nothing_of_a_block_stays_for_the_next_one(blocks: list[Block]) -> None:
-    decoder = BlockDecoder(RING, 4)
+    decoder = BlockDecoder(KEYS, 4)
     for block in blocks:
-        again, fresh = decoder.decode(block), BlockDecoder(RING, 4).decode(block)
+        again, fresh = decoder.decode(block), BlockDecoder(KEYS, 4).decode(block)
         assert again.events == fresh.events
         assert rows_of(again) == rows_of(fresh)
 
 
 def test_one_decoder_serves_many_threads() -> None:
-    decoder = BlockDecoder(RING, 4)
+    decoder = BlockDecoder(KEYS, 4)
     blocks = [Block(lines=GOOD[n:] + GOOD[:n]) for n in range(8)]
     expected = [rows_of(decoder.decode(block)) for block in blocks]
     with ThreadPoolExecutor(4) as threads:
         assert list(threads.map(lambda block: rows_of(decoder.decode(block)), blocks)) == expected
 
 
-def test_each_batch_is_given_once_and_can_be_forgotten(ring: KeyRing) -> None:
-    found = BlockDecoder(ring, 4).decode(Block(lines=GOOD))
+def test_each_batch_is_given_once_and_can_be_forgotten() -> None:
+    found = BlockDecoder(KEYS, 4).decode(Block(lines=GOOD))
     batches = iter(found)
     first = weakref.ref(next(batches))
     gc.collect()
@@ -103,15 +103,15 @@ def test_each_batch_is_given_once_and_can_be_forgotten(ring: KeyRing) -> None:
     assert found.events == len(GOOD)
 
 
-def test_order_is_datasets_quarantine_counts_and_what_was_read(ring: KeyRing) -> None:
+def test_order_is_datasets_quarantine_counts_and_what_was_read() -> None:
     block = Block([*GOOD, b"{"], taken=[Taken("0", 0, 1)], read=[RangeRead("ab", 1, 0)])
-    kinds = [batch.kind for batch in BlockDecoder(ring, 4).decode(block)]
+    kinds = [batch.kind for batch in BlockDecoder(KEYS, 4).decode(block)]
     assert kinds[-4:] == ["quarantine", "counts", "taken", "ranges"]
     assert set(kinds[:-4]) <= set(EVENT_DATASETS)
 
 
-def test_an_empty_block_gives_nothing(ring: KeyRing) -> None:
-    found = BlockDecoder(ring, 4).decode(Block())
+def test_an_empty_block_gives_nothing() -> None:
+    found = BlockDecoder(KEYS, 4).decode(Block())
     assert (found.events, list(found)) == (0, [])
 
 
@@ -130,7 +130,7 @@ def test_a_bug_costs_only_the_lines_that_bring_it_out(lines: list[bytes], bad_pl
             raise LookupError("a bug of ours")
         return real(line, **more)
 
-    decoder = BlockDecoder(RING, 4, unprocessable=Unprocessable(10**6))
+    decoder = BlockDecoder(KEYS, 4, unprocessable=Unprocessable(10**6))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(decoded, "decode_event", faulty)
         found = decoder.decode(Block(lines=marked))
@@ -141,8 +141,8 @@ def test_a_bug_costs_only_the_lines_that_bring_it_out(lines: list[bytes], bad_pl
     assert counts_of(rows_of(found)) == expected + Counter(events=bugs, payloads=bugs, quarantined=bugs)
 
 
-def test_more_bugs_than_may_stop_and_leave_the_decoder_usable(monkeypatch: pytest.MonkeyPatch, ring: KeyRing) -> None:
-    decoder = BlockDecoder(ring, 4, unprocessable=Unprocessable(1))
+def test_more_bugs_than_may_stop_and_leave_the_decoder_usable(monkeypatch: pytest.MonkeyPatch) -> None:
+    decoder = BlockDecoder(KEYS, 4, unprocessable=Unprocessable(1))
     with monkeypatch.context() as patch:
         patch.setattr(decoded, "wire_name", lambda _: "".index("x"))
         with pytest.raises(InternalError, match=r"^ValueError at .*--max_unprocessable \(1\)$"):
@@ -150,9 +150,9 @@ def test_more_bugs_than_may_stop_and_leave_the_decoder_usable(monkeypatch: pytes
     assert decoder.decode(Block(lines=GOOD)).events == len(GOOD)
 
 
-def test_an_event_that_is_lost_between_splitting_and_decoding_is_counted_all_the_same(ring: KeyRing) -> None:
+def test_an_event_that_is_lost_between_splitting_and_decoding_is_counted_all_the_same() -> None:
     """Then the events are more than their fates, and the books do not balance: that is how a loss is seen."""
-    settings_ = decoded.DecodeSettings(ring, 4, str, Unprocessable())
+    settings_ = decoded.DecodeSettings(KEYS, 4, str, Unprocessable())
     part = decoded.DecodedPart(settings_)
     part.expect(3)
     part.add_events([(OFF, None, None)])

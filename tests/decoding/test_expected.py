@@ -10,6 +10,7 @@ from schemas.registry import EVENT_DATASETS, load
 from transforms.core.decoding.convert import convert
 from transforms.core.decoding.expected import WrongValues, expected_of, months_of
 from transforms.core.keys.keyring import KeyRing
+from transforms.core.keys.step_keys import step_keys_of
 
 SCHEMA = load("displays")
 NAMES = [f.name for f in SCHEMA.fields]
@@ -45,8 +46,10 @@ def test_a_row_keeps_its_first_mark(marks: list[tuple[str, list[bool]]]) -> None
 
 def test_months_are_those_of_the_ring() -> None:
     ring = KeyRing(bytes(32), bytes(32))
-    assert "none" in months_of(ring)
+    assert "none" in months_of(step_keys_of(ring).quarantine)
     ring.epochs.update({"2026-11": bytes(32), "2026-02": bytes(32)})
-    assert months_of(ring) == "a month of the key ring: 2026-02 to 2026-11"
+    assert months_of(step_keys_of(ring).quarantine) == "a month of the key ring: 2026-02 to 2026-11"
     ring.destroyed += ["2026-05", "2026-03"]
-    assert months_of(ring) == "a month of the key ring: 2026-02 to 2026-11, but 2026-03, 2026-05"
+    assert (
+        months_of(step_keys_of(ring).quarantine) == "a month of the key ring: 2026-02 to 2026-11, but 2026-03, 2026-05"
+    )

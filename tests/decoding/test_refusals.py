@@ -17,10 +17,11 @@ from transforms.core.consent import Collector
 from transforms.core.decoding.refusals import outside_ring, payload_of, refuse
 from transforms.core.keys import keyring
 from transforms.core.keys.keyring import KeyRing
+from transforms.core.keys.step_keys import step_keys_of
 from transforms.core.quarantine.rows import Quarantine, Refusal
 from transforms.core.times import TIMESTAMP
 
-RING = keyring.load(KEY_RING)
+KEYS = step_keys_of(keyring.load(KEY_RING)).quarantine
 STAMP = {"received_at": "2026-03-29T10:15:33Z", "client_ip": "8.8.8.8"}
 CODE = sample("snippets/pass/engine.completion")
 LEVELS_SENT = st.sampled_from([*PERMITTED, "everything", None, 7])
@@ -34,7 +35,7 @@ def refused(
     line: bytes, request: RawRequest | None, stamp: Collector | None, reason: Reason
 ) -> tuple[Any, list[Any], Any]:
     """The receive time, what was withheld, and the quarantine row."""
-    quarantine, withheld = Quarantine(RING, 4), []
+    quarantine, withheld = Quarantine(KEYS, 4), []
     text = refuse(quarantine, withheld.append, line, request, stamp, Refusal(reason))
     batch = quarantine.drain()
     return text, withheld, None if batch is None else batch.batch.to_pylist()[0]
@@ -109,7 +110,7 @@ MONTHS = [f"{year}-{month:02d}" for year in (2025, 2026) for month in range(1, 1
 @given(st.sets(st.sampled_from(MONTHS)), st.lists(st.none() | st.datetimes(datetime(2024, 12, 30), datetime(2027, 1, 2), timezones=st.just(UTC)), max_size=8))  # fmt: skip
 def test_events_of_months_without_a_key_are_found(months: set[str], moments: list[datetime | None]) -> None:
     ring = KeyRing(bytes(32), bytes(32), dict.fromkeys(months, bytes(32)))
-    found = outside_ring(ring, pa.array(moments, TIMESTAMP)).tolist()
+    found = outside_ring(step_keys_of(ring).quarantine, pa.array(moments, TIMESTAMP)).tolist()
     assert found == [moment is not None and f"{moment:%Y-%m}" not in months for moment in moments]
 
 

@@ -215,7 +215,7 @@ def test_rows_of_several_levels_are_each_withheld_by_its_own(rows: list[tuple[in
 @pytest.mark.parametrize("buckets", [1, 4, 16, 64])
 def test_buckets_are_evenly_filled(ring: KeyRing, buckets: int) -> None:
     """By chi squared: 8,000 installations, and a bound that chance exceeds once in a million runs."""
-    people, of = 8000, Pseudonymizer(ring.bucket_key, "installation").of
+    people, of = 8000, step_keys_of(ring).pseudonyms.bucketer().of
     counts = Counter(bucket_of(of(f"installation-{n}"), buckets) for n in range(people))
     assert set(counts) == set(range(buckets))
     expected = people / buckets
@@ -225,7 +225,9 @@ def test_buckets_are_evenly_filled(ring: KeyRing, buckets: int) -> None:
 
 def test_pseudonyms_differ_by_domain_and_by_month(ring: KeyRing) -> None:
     domains = ("installation", "session", "user", "organization", "event", "suggestion", "opportunity", "request")
-    made = {(d, m): ring.pseudonymizer(d, m).of("one text") for d in domains for m in ("2026-03", "2026-04")}
+    keys, text = step_keys_of(ring).pseudonyms, pa.array(["one text"])
+    months = ("2026-03", "2026-04")
+    made = {(d, m): keys.pseudonymizer(d, m).column(text).to_pylist()[0] for d in domains for m in months}
     assert all(len(pseudonym) == 16 for pseudonym in made.values())
     for domain in domains:
         changes = made[domain, "2026-03"] != made[domain, "2026-04"]

@@ -16,13 +16,14 @@ from transforms.core.batches import EventBatch
 from transforms.core.blocks import Block
 from transforms.core.decoding.decode import BlockDecoder
 from transforms.core.keys import keyring
+from transforms.core.keys.step_keys import step_keys_of
 from transforms.core.protecting.places.geo import GeoDatabase
 from transforms.core.protecting.protect import Protected, Protector
 from transforms.core.protecting.protect_rows import RowProtector
 from transforms.core.quarantine.rows import Quarantine
 from transforms.core.quarantine.unprocessable import Unprocessable
 
-RING = keyring.load(KEY_RING)
+KEYS = step_keys_of(keyring.load(KEY_RING))
 BAD = "zz-bad"
 
 
@@ -43,12 +44,12 @@ def decoded(rows: list[tuple[bool, int]]) -> list[EventBatch]:
         document["data"]["baseData"]["properties"] |= properties
         document["collector"]["received_at"] = f"2026-03-{day:02d}T10:00:00Z"
         lines.append(json.dumps(document).encode())
-    return [b for b in BlockDecoder(RING, 4).decode(Block(lines=lines)) if b.kind == "displays"]
+    return [b for b in BlockDecoder(KEYS.quarantine, 4).decode(Block(lines=lines)) if b.kind == "displays"]
 
 
 def protected(batches: list[EventBatch], most: int) -> list[EventBatch]:
-    protector = Faulty(RING, GeoDatabase(default_geo_database(), 15_000), 4)
-    rows = RowProtector(protector, Quarantine(RING, 4), Unprocessable(most))
+    protector = Faulty(KEYS.pseudonyms, GeoDatabase(default_geo_database(), 15_000), 4)
+    rows = RowProtector(protector, Quarantine(KEYS.quarantine, 4), Unprocessable(most))
     return [found for batch in batches for found in rows.protect(batch)]
 
 

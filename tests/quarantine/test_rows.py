@@ -18,11 +18,12 @@ from transforms.core.batches import QUARANTINE
 from transforms.core.blocks import Block, RawRequest, Unreadable
 from transforms.core.decoding.decode import BlockDecoder
 from transforms.core.keys import keyring
-from transforms.core.keys.keyring import STANDING, load_private, open_for_role
+from transforms.core.keys.keyring import STANDING, load_private
+from transforms.core.keys.step_keys import step_keys_of
 from transforms.core.quarantine.rows import Payload, Quarantine, Refusal
 from transforms.core.reading.payloads import read_blocks
 
-RING = keyring.load(KEY_RING)
+KEYS = step_keys_of(keyring.load(KEY_RING)).quarantine
 WHEN = datetime(2026, 3, 29, 10, tzinfo=UTC)
 REFUSAL = Refusal(Reason.INVALID_VALUE, "check_s", "whole number")
 REQUESTS = st.builds(
@@ -34,7 +35,7 @@ PAYLOADS = st.builds(Payload, st.binary(max_size=20), st.none() | REQUESTS)
 
 
 def row_of(payload: Payload, **more: Any) -> dict[str, Any]:
-    quarantine = Quarantine(RING, 4)
+    quarantine = Quarantine(KEYS, 4)
     quarantine.add(payload, REFUSAL, WHEN, **{"keep_body": True, **more})
     batch = quarantine.drain()
     assert batch is not None
@@ -46,7 +47,7 @@ def row_of(payload: Payload, **more: Any) -> dict[str, Any]:
 @settings(max_examples=30)
 def test_a_body_opens_for_the_operators_and_is_the_payload_with_its_stamp(payload: Payload) -> None:
     row = row_of(payload)
-    body = open_for_role(load_private(str(PRIVATE / "operators.json")), STANDING, row["body"])
+    body = load_private(str(PRIVATE / "operators.json")).open(STANDING, row["body"])
     if payload.request is None:
         assert (row["container"], body) == ("ndjson", payload.line)
         return
@@ -73,7 +74,7 @@ def test_a_body_that_may_not_be_kept_leaves_nothing_of_it(ring: keyring.KeyRing)
 
 
 def test_rows_fit_their_schema_and_lie_in_the_buckets() -> None:
-    quarantine = Quarantine(RING, 3)
+    quarantine = Quarantine(KEYS, 3)
     for number in range(50):
         quarantine.add(
             Payload(b"%d" % number), REFUSAL, None, keep_body=False, dataset="displays", is_primary=number % 2 == 0
@@ -89,7 +90,7 @@ def test_rows_fit_their_schema_and_lie_in_the_buckets() -> None:
 
 
 def test_draining_empties() -> None:
-    quarantine = Quarantine(RING, 4)
+    quarantine = Quarantine(KEYS, 4)
     assert quarantine.drain() is None
     quarantine.add(Payload(b"x"), REFUSAL, WHEN, keep_body=False)
     assert quarantine.drain() is not None
@@ -98,7 +99,7 @@ def test_draining_empties() -> None:
 
 def test_it_is_never_pickled() -> None:
     with pytest.raises(TypeError, match="never pickled"):
-        pickle.dumps(Quarantine(RING, 4))
+        pickle.dumps(Quarantine(KEYS, 4))
 
 
 def test_a_body_goes_through_the_job_again_and_lands_in_the_same_row() -> None:
@@ -106,11 +107,11 @@ def test_a_body_goes_through_the_job_again_and_lands_in_the_same_row() -> None:
     wrong = {**sample(), "time": "noon"}
     bare = json.dumps({k: v for k, v in wrong.items() if k != "collector"}).encode()
     request = RawRequest(WHEN.isoformat(), "8.8.8.8", "all", True, None, None, bare)
-    decoder = BlockDecoder(RING, 4)
+    decoder = BlockDecoder(KEYS, 4)
     keys = load_private(str(PRIVATE / "operators.json"))
     for block in (Block(lines=[json.dumps(wrong).encode()]), Block(requests=[request])):
         (row,) = (r for b in decoder.decode(block) if b.kind == QUARANTINE for r in b.batch.to_pylist())
-        body = open_for_role(keys, STANDING, row["body"])
+        body = keys.open(STANDING, row["body"])
         if row["container"] == "avro":
             out = io.BytesIO()
             schema = raw_schemas()["raw_request.1"]
