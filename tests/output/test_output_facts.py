@@ -7,6 +7,7 @@ import pytest
 
 from schemas.errors import InvalidOptions, StorageUnavailable
 from transforms.core.keys import keyring
+from transforms.core.keys.documents import key_text
 from transforms.core.keys.keyring import KeyRing
 from transforms.core.output.layout import Output
 from transforms.core.output.output_facts import begin_output, check_output
@@ -84,7 +85,7 @@ def test_the_file_tells_nothing_of_the_keys(tmp_path: Path) -> None:
     data = (tmp_path / "_output.json").read_text()
     for key in ring.entries.values():
         assert key.hex() not in data
-        assert keyring._text(key) not in data
+        assert key_text(key) not in data
 
 
 @pytest.mark.parametrize(

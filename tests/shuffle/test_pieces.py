@@ -138,7 +138,7 @@ def test_a_piece_of_another_bucket_ring_or_contract_is_refused(monkeypatch: pyte
         open_pieces(SEALER, 1, [piece])
 
 
-@pytest.mark.parametrize("length", [8, 12, 27])
+@pytest.mark.parametrize("length", [1, 7, 8, 12, 27])
 def test_what_is_too_short_to_be_a_piece_is_refused_in_one_line(length: int) -> None:
     with pytest.raises(KeyUnavailable):
         open_pieces(SEALER, 1, [one_piece()[:length]])

@@ -48,7 +48,7 @@ class PieceSealer(InProcess):
         """What was sealed; raises KeyUnavailable under another key or context."""
         try:
             plain = self._aead.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], context)
-        except InvalidTag:
+        except (InvalidTag, ValueError):  # a nonce that is cut short is a ValueError
             raise KeyUnavailable("a sealed piece does not open with this key ring") from None
         return self._decompressor.decompress(plain)
 
