@@ -18,7 +18,8 @@ from transforms.core.batches import QUARANTINE
 from transforms.core.blocks import Block, RawRequest, Unreadable
 from transforms.core.decoding.decode import BlockDecoder
 from transforms.core.keys import keyring
-from transforms.core.keys.keyring import STANDING, load_private
+from transforms.core.keys.private_keys import load_private
+from transforms.core.keys.roles import STANDING
 from transforms.core.keys.step_keys import step_keys_of
 from transforms.core.quarantine.rows import Payload, Quarantine, Refusal
 from transforms.core.reading.payloads import read_blocks
