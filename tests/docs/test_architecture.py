@@ -135,3 +135,19 @@ def test_mermaid_draws_the_picture(picture: str, tmp_path_factory: pytest.TempPa
     assert drawn.startswith("<svg")
     assert "Syntax error" not in drawn
     assert all(step in drawn for step in re.findall(STEP, picture))
+
+
+ONLY_TYPES = {"reading/log.py", "keys/roles.py"}
+"""Modules without anything to be run."""
+
+
+def test_every_module_of_core_has_its_own_tests_in_the_same_room() -> None:
+    core, tests = ROOT / "transforms" / "core", ROOT / "tests"
+    missing = []
+    for path in sorted(core.rglob("*.py")):
+        place = path.relative_to(core)
+        room = place.parent if place.parent.name else Path("core")
+        if path.name != "__init__.py" and str(place) not in ONLY_TYPES:
+            found = (tests / room / f"test_{path.stem}.py").exists()
+            missing += [] if found else [str(place)]
+    assert missing == []

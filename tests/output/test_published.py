@@ -1,0 +1,127 @@
+"""What was published before a portion is read, all of it and nothing else: never its own, never a later window's."""
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.errors import StorageUnavailable
+from schemas.registry import load
+from tests.support.facts import batch_of, fact
+from tests.support.marks import STREAM, write_mark
+from transforms.core import storage
+from transforms.core.output.layout import FileName, Output
+from transforms.core.output.parquet import parquet_bytes
+from transforms.core.output.published import PublishedRows, days_around, key_column, whole_days
+from transforms.core.shuffle.windows import Portion, Window, of_window
+from transforms.core.times import UNKNOWN_DATE
+
+DAY = date(2026, 3, 31)
+WINDOWS = [Window(STREAM, 900 * n, 900 * (n + 1)) for n in range(4)]
+
+
+def write_keys(output: Output, day: date, name: FileName, keys: list[str]) -> None:
+    rows = [fact("displays", 0, 0, event_id=key)[1] for key in keys]
+    table = pa.Table.from_batches([batch_of("displays", rows)]).cast(load("displays").arrow)
+    storage.write_atomic(output.file("displays", day, name), parquet_bytes("displays", table, None))
+
+
+def keys_before(output: Output, portion: Portion) -> list[str]:
+    rows = PublishedRows(output.listing(), portion).read("displays", [DAY], ["event_id"])
+    return sorted(rows["event_id"].to_pylist()) if rows.num_rows else []
+
+
+def test_a_batch_reads_other_inputs_of_its_bucket(tmp_path: Path) -> None:
+    output = Output(str(tmp_path))
+    for source, bucket in (("a", 0), ("b", 0), ("b", 1), ("c", 0)):
+        write_keys(output, DAY, FileName(source, bucket), [f"{source}{bucket}"])
+    assert keys_before(output, Portion("a", 0)) == ["b0", "c0"]
+    assert keys_before(output, Portion("b", 1)) == []
+    assert keys_before(output, Portion("z", 1)) == ["b1"]
+
+
+def test_a_window_reads_windows_before_it_and_other_inputs(tmp_path: Path) -> None:
+    """Windows after it may be there: a killed run has left them."""
+    output = Output(str(tmp_path))
+    for number, window in enumerate(WINDOWS):
+        write_keys(output, DAY, FileName(window.name, 0), [str(number)])
+    write_keys(output, DAY, FileName("batch", 0), ["batch"])
+    assert [keys_before(output, of_window(w, 0)) for w in WINDOWS] == [
+        ["batch"], ["0", "batch"], ["0", "1", "batch"], ["0", "1", "2", "batch"],
+    ]  # fmt: skip
+
+
+def test_only_the_days_that_are_asked_for_and_only_folders_that_are_there(tmp_path: Path) -> None:
+    output = Output(str(tmp_path))
+    for n in range(5):
+        write_keys(output, DAY + timedelta(days=n), FileName("a", 0), [str(n)])
+    rows = PublishedRows(output.listing(), Portion("z", 0))
+    assert rows.days("displays", DAY + timedelta(days=1), DAY + timedelta(days=9)) == [
+        DAY + timedelta(days=n) for n in range(1, 5)
+    ]
+    assert rows.read("displays", [DAY, DAY + timedelta(days=3)], ["event_id"])["event_id"].to_pylist() == ["0", "3"]
+    assert rows.read("displays", [], ["event_id"]).num_rows == 0
+    assert rows.days("errors", date.min, date.max) == []
+
+
+def test_a_file_that_is_gone_since_it_was_listed_stops_the_run(tmp_path: Path) -> None:
+    output = Output(str(tmp_path))
+    write_keys(output, DAY, FileName("a", 0), ["x"])
+    rows = PublishedRows(output.listing(), Portion("z", 0))
+    assert rows.days("displays", DAY, DAY) == [DAY]
+    assert rows.read("displays", [DAY], ["event_id"]).num_rows == 1
+    Path(output.file("displays", DAY, FileName("a", 0))).unlink()
+    with pytest.raises(StorageUnavailable):
+        rows.read("displays", [DAY], ["event_id"])
+
+
+@given(
+    st.sets(st.dates(date(2026, 3, 1), date(2026, 3, 9)), min_size=1, max_size=3),
+    st.integers(0, 100),
+    st.integers(-99, 99),
+)
+def test_days_around_hold_every_row_that_may_be_a_copy(days: set[date], lookback_h: int, apart_h: int) -> None:
+    lookback = timedelta(hours=lookback_h)
+    near = days_around(days, lookback)
+    assert near == sorted(set(near))
+    assert len(near) <= len(days) * (2 * whole_days(lookback) + 1)
+    if abs(apart_h) <= lookback_h:
+        for day in days:
+            for hour in (0, 12, 23):
+                own = datetime(day.year, day.month, day.day, hour, 59, tzinfo=UTC)
+                assert (own + timedelta(hours=apart_h)).date() in near
+
+
+def test_rows_of_an_unknown_time_are_compared_among_themselves() -> None:
+    assert days_around([UNKNOWN_DATE], timedelta(days=3)) == [UNKNOWN_DATE]
+
+
+@pytest.mark.parametrize(("span_s", "days"), [(0, 0), (1, 1), (86_400, 1), (86_401, 2), (172_800, 2)])
+def test_days_are_rounded_up(span_s: int, days: int) -> None:
+    assert whole_days(timedelta(seconds=span_s)) == days
+
+
+def test_keys_of_datasets() -> None:
+    assert (key_column("displays"), key_column("quarantine")) == ("event_id", "payload_id")
+
+
+def test_the_mark_of_the_window_before(tmp_path: Path) -> None:
+    output = Output(str(tmp_path))
+    write_mark(output, WINDOWS[0], 0, {"0": (0, 3)})
+    write_mark(output, WINDOWS[1], 1, {"0": (3, 4)})
+    write_mark(output, Window(STREAM, 900, 2700), 0)  # quiet from the end of the first on
+    rows = PublishedRows(output.listing(), of_window(WINDOWS[3], 0))
+
+    def begin_of(boundary_s: int) -> float | None:
+        mark = rows.mark_at(STREAM, boundary_s)
+        return None if mark is None else mark["window_begin"].timestamp()
+
+    assert begin_of(900) == 0
+    assert begin_of(1800) == 900  # it lies within the quiet span
+    assert begin_of(2700) == 900
+    assert begin_of(3600) is None
+    assert rows.mark_at("fedcba9876543210", 900) is None
+    assert PublishedRows(output.listing(), of_window(WINDOWS[3], 1)).mark_at(STREAM, 900) is None
