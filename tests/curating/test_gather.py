@@ -17,6 +17,7 @@ from transforms.core.curating.curate import Clock, CuratedBucket
 from transforms.core.curating.gather import FromFiles, FromMemory, by_place, gather, life_spans
 from transforms.core.curating.publish import Publisher
 from transforms.core.keys import keyring
+from transforms.core.keys.step_keys import step_keys_of
 from transforms.core.output.books import Books
 from transforms.core.output.layout import Listing, Output
 from transforms.core.recent.memory import BucketMemory
@@ -33,7 +34,9 @@ def publish(folder: Path, name: str, facts: list[Fact]) -> None:
     tables = tables_of(facts)
     counts = {day: Books() for _, day in tables}
     output = Output(str(folder))
-    Publisher(output.listing(), 1, keyring.load(KEY_RING)).publish(CuratedBucket(Portion(name, 0), tables, counts), [])
+    Publisher(output.listing(), 1, step_keys_of(keyring.load(KEY_RING)).roles).publish(
+        CuratedBucket(Portion(name, 0), tables, counts), []
+    )
 
 
 def from_files(folder: Path, facts: list[Fact], portion: Portion | None = None) -> FromFiles:

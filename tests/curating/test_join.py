@@ -21,6 +21,7 @@ from transforms.core.curating.gather import FromMemory, gather
 from transforms.core.curating.join import join_suggestions
 from transforms.core.curating.publish import Publisher
 from transforms.core.keys import keyring
+from transforms.core.keys.step_keys import step_keys_of
 from transforms.core.output.books import Books
 from transforms.core.output.layout import Output
 from transforms.core.recent.memory import BucketMemory
@@ -71,7 +72,7 @@ class Bucket:
     def __init__(self, folder: Path, lateness: timedelta = timedelta(0)) -> None:
         self.output = Output(str(folder))
         self.memory, self.lateness = BucketMemory(), lateness
-        self._publisher = Publisher(self.output.listing(), 1, keyring.load(KEY_RING))
+        self._publisher = Publisher(self.output.listing(), 1, step_keys_of(keyring.load(KEY_RING)).roles)
 
     def publish(self, window: Window, facts: list[Fact]) -> CuratedBucket:
         portion = of_window(window, 0)

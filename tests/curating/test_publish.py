@@ -15,6 +15,7 @@ from transforms.core import storage
 from transforms.core.curating.curate import Clock, CuratedBucket
 from transforms.core.curating.publish import Publisher, days_left_by, range_facts
 from transforms.core.keys import keyring
+from transforms.core.keys.step_keys import step_keys_of
 from transforms.core.output.books import Books
 from transforms.core.output.layout import Output
 from transforms.core.output.ledger import differences, imbalances, read_marks
@@ -41,7 +42,7 @@ def curated_of(portion: Portion, **more: Any) -> CuratedBucket:
 
 def publisher(folder: Path) -> Publisher:
     """As a worker that has just started makes it: it lists what lies there."""
-    return Publisher(Output(str(folder)).listing(), 4, keyring.load(KEY_RING))
+    return Publisher(Output(str(folder)).listing(), 4, step_keys_of(keyring.load(KEY_RING)).roles)
 
 
 def digests(folder: Path) -> dict[str, str]:

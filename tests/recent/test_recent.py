@@ -17,6 +17,7 @@ from tests.support.windowed import STREAM
 from transforms.core.curating.curate import Clock, CuratedBucket
 from transforms.core.curating.publish import Publisher
 from transforms.core.keys import keyring
+from transforms.core.keys.step_keys import step_keys_of
 from transforms.core.output.books import Books
 from transforms.core.output.layout import Output
 from transforms.core.output.published import PublishedRows
@@ -54,7 +55,7 @@ class Files:
         tables = tables_of([fact("displays", number, 60 * minute) for number, minute in events])
         counts = {day: Books(events=t.num_rows, landed=t.num_rows) for (_, day), t in tables.items()}
         curated = CuratedBucket(of_window(self._next(), 0), tables, counts, Clock(latest_us=latest_us))
-        Publisher(self.output.listing(), 1, keyring.load(KEY_RING)).publish(curated, [])
+        Publisher(self.output.listing(), 1, step_keys_of(keyring.load(KEY_RING)).roles).publish(curated, [])
         self.windows += 1
         self.rows += events
         return tables

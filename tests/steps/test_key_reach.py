@@ -20,6 +20,7 @@ from transforms.core.keys.documents import key_text
 from transforms.core.keys.keyring import KeyRing
 from transforms.core.keys.pseudonyms import CORRELATION_DOMAINS, PERSON_DOMAINS, derive_key, domain_key
 from transforms.core.keys.step_keys import step_keys_of
+from transforms.core.output.layout import Output
 from transforms.core.ranges import Range
 from transforms.steps.read_payloads import ReadPayloads
 
@@ -75,7 +76,7 @@ def named(ring: KeyRing) -> dict[str, bytes]:
 def do_fns(output: str) -> dict[str, list[beam.DoFn]]:
     """The functions of the batch job's graph by step."""
     settings = IngestSettings(
-        KEY_RING, output, 4, default_geo_database(), 15_000, timedelta(days=1), timedelta(minutes=30)
+        KEY_RING, Output(output), 4, default_geo_database(), 15_000, timedelta(days=1), timedelta(minutes=30)
     )
     pipeline = beam.Pipeline("FnApiRunner")
     _ = pipeline | beam.Create([Range("x", 0, None, 1, "")]) | ReadPayloads() | Ingest(settings)

@@ -15,6 +15,7 @@ from tests.support.facts import Fact, sealed_batch
 from transforms.core.batches import EventBatch
 from transforms.core.curating.curate import CuratedBucket
 from transforms.core.keys import keyring
+from transforms.core.keys.step_keys import step_keys_of
 from transforms.core.output.layout import Output
 from transforms.core.shuffle.pieces import PieceBuilder
 from transforms.core.shuffle.windows import Portion
@@ -42,7 +43,7 @@ class _Watch(beam.DoFn):
 
 def sealed(facts: list[Fact], buckets: int = 1, *more: EventBatch) -> dict[int, list[bytes]]:
     """Pieces of bucket 0, and those that tell every bucket the clock."""
-    builder = PieceBuilder(keyring.load(KEY_RING).sealer(), buckets)
+    builder = PieceBuilder(step_keys_of(keyring.load(KEY_RING)).sealer(), buckets)
     batches = [*(sealed_batch(dataset, [row]) for dataset, row in facts), *more]
     made = [*(piece for batch in batches for piece in builder.add(batch)), *builder.finish()]
     return {bucket: [piece for of, piece in made if of == bucket] for bucket in range(buckets)}
