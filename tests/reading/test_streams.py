@@ -2,12 +2,13 @@
 
 import gzip
 import io
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import aiohttp
 import botocore.exceptions
-import gcsfs.retry
 import google.auth.exceptions
 import pytest
 import requests.exceptions
@@ -102,7 +103,6 @@ class Refusing(io.BytesIO):
 
 REFUSALS: list[BaseException] = [
     OSError(5, "Input/output error"), TimeoutError(), EOFError(), PermissionError(13, "Permission denied"),
-    gcsfs.retry.HttpError({"code": 503, "message": "secret"}), gcsfs.retry.ChecksumError("secret"),
     google.auth.exceptions.RefreshError("secret"), requests.exceptions.ProxyError("secret"),
     botocore.exceptions.NoCredentialsError(), botocore.exceptions.ClientError({"Error": {"Code": "SlowDown"}}, "GetObject"),
     aiohttp.ClientPayloadError("secret"), ValueError("Bad Request: secret"), RuntimeError("secret"),
@@ -116,6 +116,27 @@ def test_what_clients_of_storage_raise_is_one_line_with_the_path(error: BaseExce
     assert str(refused.value).startswith("cannot read gs://b/a: ")
     assert "secret" not in str(refused.value)
     assert getattr(error, "strerror", None) or type(error).__name__ in str(refused.value)
+
+
+def test_what_gcsfs_raises_is_one_line_too() -> None:
+    """In a process of its own: gcsfs looks for a server's address when it is imported, and tests that start one import it
+    after that. In one process they waited for ever.
+    """
+    script = """
+import gcsfs.retry
+from schemas.errors import StorageUnavailable
+from transforms.core.reading.streams import RawFile
+class Refusing:
+    def __init__(self, error): self.error = error
+    def read(self, size=-1): raise self.error
+for error in (gcsfs.retry.HttpError({"code": 503, "message": "secret"}), gcsfs.retry.ChecksumError("secret")):
+    try:
+        RawFile(Refusing(error), "gs://b/a").read()
+    except StorageUnavailable as refused:
+        print(refused)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "cannot read gs://b/a: HttpError\ncannot read gs://b/a: ChecksumError\n"
 
 
 @pytest.mark.parametrize(
