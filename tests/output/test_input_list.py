@@ -176,8 +176,8 @@ def test_an_event_that_is_dropped_where_it_is_decoded(
     raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Events are counted where they are split, whatever becomes of each."""
-    take = DecodedPart.take
-    monkeypatch.setattr(DecodedPart, "take", lambda self, events: take(self, islice(events, 1, None)))
+    add = DecodedPart.add_events
+    monkeypatch.setattr(DecodedPart, "add_events", lambda self, events: add(self, islice(events, 1, None)))
     assert "events came in" in refused(raw, tmp_path / "out")
 
 
@@ -258,7 +258,7 @@ def test_what_a_killed_run_left_unread_is_no_loss_once_another_input_read_it(raw
     verify.main([f"--datasets={output}"])
     write_lines(tmp_path / "more.ndjson", [sample()])
     files = storage.expand_inputs([str(tmp_path / "more.ndjson")])
-    list_input(storage.input_digest(files), batch.ranges_of(files)).save(str(output))
+    list_input(storage.input_digest(files), batch.ranges_of(files)).save(Output(str(output)))
     with pytest.raises(UnbalancedBooks):
         verify.main([f"--datasets={output}"])
 
