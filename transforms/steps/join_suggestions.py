@@ -33,8 +33,8 @@ class JoinSuggestions(beam.PTransform):
 
     A suggestion is written once its life is over, by the rule in
     `transforms.core.suggestions.lives`. The facts of one that is open stay, and
-    the next run or window joins them. The element itself is not changed. Raises StorageUnavailable where published rows
-    cannot be read.
+    the next run or window joins them. The element itself is not changed. Raises
+    StorageUnavailable where published rows cannot be read.
     """
 
     def __init__(self, output: Output, horizon: timedelta, lookback: timedelta, close_open: bool) -> None:

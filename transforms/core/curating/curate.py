@@ -31,7 +31,7 @@ class Clock(NamedTuple):
 
     A suggestion is closed if its life ended before `closes_to`; None where there is no event yet. Facts published
     before were counted as late up to `counted_late_to_us`, and those received after it still have to be.
-    `latest_us` is the latest receive time that the stream has seen. Both are microseconds since 1970.
+    `latest_us` is the latest receive time that the stream has seen. The two numbers are microseconds since 1970.
     """
 
     closes_to: datetime | None = None

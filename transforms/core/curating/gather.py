@@ -22,7 +22,7 @@ from transforms.core.recent.recent import Recent
 from transforms.core.suggestions.facts import micros
 from transforms.core.suggestions.lives import PublishedSpans
 from transforms.core.suggestions.rows import ATTACHED, FACTS
-from transforms.core.times import TIMESTAMP
+from transforms.core.times import micros_of
 
 _EPOCH_DAY = date(1970, 1, 1)
 LIFE_COLUMNS = ("suggestion_id", "first_received_at", "closed_at")
@@ -113,8 +113,8 @@ class FromMemory:
         self._own = {name: _one_batch(curated, name, plain_schema(name, c), []).rows for name, c in ATTACHED.items()}
         own = {name: _one_batch(curated, name, plain_schema(name), []) for name in FACTS}
         own_ids = pa.concat_arrays([rows["suggestion_id"] for rows, _ in own.values()])
-        clock_us = int(micros(pa.array([curated.clock.closes_to], TIMESTAMP))[0])
-        found = kept.come_up(own_ids, clock_us)
+        assert curated.clock.closes_to is not None
+        found = kept.come_up(own_ids, micros_of(curated.clock.closes_to))
         self.facts = {name: Gathered(_joined(rows, found[name]), count) for name, (rows, count) in own.items()}
 
     def published(self, ids: pa.Array) -> PublishedSpans:

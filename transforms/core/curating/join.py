@@ -17,7 +17,7 @@ from transforms.core.recent.recent import Recent
 from transforms.core.suggestions.facts import Facts, micros
 from transforms.core.suggestions.lives import ClosingRule, find_lives
 from transforms.core.suggestions.rows import suggestion_rows
-from transforms.core.times import TIMESTAMP, date_of, days_of
+from transforms.core.times import date_of, days_of, micros_of
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -32,7 +32,7 @@ def join_suggestions(
     """
     if curated.clock.closes_to is None:
         return curated
-    clock_us = int(micros(pa.array([curated.clock.closes_to], TIMESTAMP))[0])
+    clock_us = micros_of(curated.clock.closes_to)
     rule = ClosingRule(horizon // _MICROSECOND, lookback // _MICROSECOND, clock_us, close_open)
     material = gather(curated, recent, horizon, lookback)
     codes, ids = _codes(material.facts)

@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow as pa
 
 from schemas.errors import Reason, RejectedEvent
-from schemas.registry import LEVELS, PERMITTED, event_schemas
+from schemas.registry import LEVELS, event_schemas
 from transforms.core.batches import EventBatch, Origins, Tally
 from transforms.core.blocks import MAX_PAYLOAD_BYTES, RawRequest, Unreadable
-from transforms.core.consent import Collector
+from transforms.core.consent import Collector, rank_of
 from transforms.core.decoding.bodies import events_of_body
 from transforms.core.decoding.envelopes import decode_event, wire_name
 from transforms.core.decoding.event_names import contract_name
@@ -145,7 +145,7 @@ class DecodedPart:
             collector = stamp or event.collector or Collector(request.received_at if request is not None else None)
             event.collector = collector
             self._received.append(collector.received_at)
-            rank = PERMITTED.get(collector.telemetry_level or "", 0)
+            rank = rank_of(collector)
             if rank == 0:
                 self._counted["withheld", "off"].append(collector.received_at)
                 continue

@@ -89,7 +89,7 @@ class Listing:
     def days(self, dataset: str, first: date = date.min, last: date = date.max) -> list[date]:
         """The days from first to last for which a dataset has a folder, sorted."""
         if dataset not in self._days:
-            folders = storage.list_folders(self.output.beside(dataset))
+            folders = storage.list_folders(storage.join(self.output.path, dataset))
             days = (date.fromisoformat(f.removeprefix(_DATE)) for f in folders if f.startswith(_DATE))
             self._days[dataset] = sorted(days)
         return [day for day in self._days[dataset] if first <= day <= last]

@@ -1,6 +1,6 @@
 """How often detectors may look into a text: where they would look too often, the text is hidden instead.
 
-A look costs up to 10 microseconds, so a text made of nothing but places to look at took 15 CPU seconds a MB. The most
+A look costs up to 25 microseconds, so a text made of nothing but places to look at took 15 CPU seconds a MB. The most
 that was seen in 4 KB of ordinary text are 275 looks (a change log in which every line holds two links).
 """
 
