@@ -17,7 +17,7 @@ def gate(figure: Path = FIGURE, root: Path = ROOT) -> tuple[int, str]:
     """Exit code and what to say.
 
     Without a figure there is nothing to hold against the gate, and a fresh clone must not wait 20 minutes for its
-    first `make check`; CI measures first.
+    first `make check`.
     """
     at_least = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["coverage"]["report"]["fail_under"]
     if not figure.exists():

@@ -29,6 +29,7 @@ import zstandard
 from pipelines.options.ingest_flags import default_geo_database
 from schemas.registry import raw_schemas
 from tests.conftest import DATA, KEY_RING, nothing_recent
+from tests.support.blocks import joined
 from transforms.core.batches import PASSING
 from transforms.core.blocks import Block, RawRequest
 from transforms.core.curating.curate import CuratedBucket, curate
@@ -201,12 +202,7 @@ def contained(rng: random.Random, found: list[bytes]) -> Block:
         for _ in range(rng.randrange(1, 4)):
             wounded[rng.randrange(len(wounded))] ^= 1 << rng.randrange(8)
         data = bytes(wounded)
-    whole = Block()
-    for block in read_blocks(lambda: io.BytesIO(data), "fuzz"):
-        whole.lines += block.lines
-        whole.requests += block.requests
-        whole.unreadable += block.unreadable
-    return whole
+    return joined(read_blocks(lambda: io.BytesIO(data), "fuzz"))
 
 
 def message(rng: random.Random, body: bytes, offset: int) -> Arrived:
@@ -231,11 +227,7 @@ def block_of(rng: random.Random, mutated: list[bytes]) -> Block:
             block.lines += stamped(rng, body)
         else:
             messages.append(message(rng, body, len(messages)))
-    for more in (block_of_messages(messages), contained(rng, [last, but_one])):
-        block.lines += more.lines
-        block.requests += more.requests
-        block.unreadable += more.unreadable
-    return block
+    return joined([block, block_of_messages(messages), contained(rng, [last, but_one])])
 
 
 def fuzz(mutations: int, seed: int, progress: Callable[[int, Counter[str]], None] | None = None) -> Counter[str]:

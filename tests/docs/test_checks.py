@@ -29,7 +29,7 @@ def test_the_hooks_run_the_tools_of_make_check_from_the_environment() -> None:
     assert all(re.search(rf"^{dist}==", lock, re.MULTILINE) for dist in ("ruff", "mypy", "import-linter"))
 
 
-def test_ci_measures_before_it_checks() -> None:
+def test_ci_checks_and_then_tests() -> None:
     commands = re.findall(r"^make (.+?)(?:  #.*)?$", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
     assert commands == ["tools", "check", "test"]
     assert "tests.coverage_gate" in recipe("check")

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from schemas.errors import Reason, StorageUnavailable
 from schemas.registry import raw_schemas
 from tests.conftest import DATA, run_batch
+from tests.support.blocks import joined
 from transforms.core.blocks import MAX_PAYLOAD_BYTES, Block
 from transforms.core.ranges import Range
 from transforms.core.reading.file_kinds import START_BYTES
@@ -26,12 +27,7 @@ TEXT = b"".join(line + b"\n" for line in LINES)
 
 
 def read(data: bytes) -> Block:
-    whole = Block()
-    for block in read_blocks(lambda: io.BytesIO(data), "memory"):
-        whole.lines += block.lines
-        whole.requests += block.requests
-        whole.unreadable += block.unreadable
-    return whole
+    return joined(read_blocks(lambda: io.BytesIO(data), "memory"))
 
 
 def avro(bodies: list[bytes], codec: str = "deflate") -> bytes:

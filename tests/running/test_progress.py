@@ -16,9 +16,9 @@ from apache_beam.runners.portability.portable_runner import PipelineResult
 
 from pipelines.running import progress
 from pipelines.running.progress import Figures, figures_of_process, figures_of_runner
-from pipelines.streams.prism import find_prism, prism
-from schemas.errors import InvalidOptions
+from pipelines.streams.prism import prism
 from tests.conftest import run_batch, sample, write_lines
+from tests.support.stream_jobs import found_prism
 from transforms.counters import DECODED_EVENTS, NAMESPACE, READ_BYTES, WRITTEN_BUCKETS
 
 
@@ -169,10 +169,7 @@ class _OneByOne(beam.DoFn):
 
 
 def test_prism_tells_figures_while_its_job_goes_on() -> None:
-    try:
-        location = find_prism(None)
-    except InvalidOptions:
-        pytest.skip("Prism is not installed")
+    location = found_prism()
     with prism(location) as endpoint:
         flags = ["--runner=PortableRunner", f"--job_endpoint={endpoint}", "--environment_type=LOOPBACK"]
         pipeline = beam.Pipeline(options=PipelineOptions(flags))

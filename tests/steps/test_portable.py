@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from pipelines import generate
-from pipelines.streams.prism import find_prism, prism
-from schemas.errors import InvalidOptions
+from pipelines.streams.prism import prism
 from tests.conftest import KEY_RING, all_rows, run_batch
 from tests.support.servers import free_port
+from tests.support.stream_jobs import found_prism
 
 ENDS = "the books balance"
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.getcwd(), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
@@ -100,10 +100,7 @@ def test_direct_runner(raw: Path, landed: Path, tmp_path: Path) -> None:
 
 
 def test_direct_runner_that_finds_prism(raw: Path, landed: Path, tmp_path: Path) -> None:
-    try:
-        location = find_prism(None)
-    except InvalidOptions:
-        pytest.skip("Prism is not installed")
+    location = found_prism()
     assert_same(raw, landed, tmp_path, "--runner=DirectRunner", f"--prism_location={location}")
     left = subprocess.run(
         ["pgrep", "-f", "--", f"^{location} --job_port .*"], capture_output=True, text=True, check=False
@@ -123,10 +120,7 @@ def test_job_service_with_workers_elsewhere(
 
 
 def test_prism_as_a_job_service(raw: Path, landed: Path, tmp_path: Path, workers: str) -> None:
-    try:
-        location = find_prism(None)
-    except InvalidOptions:
-        pytest.skip("Prism is not installed")
+    location = found_prism()
     with prism(location) as endpoint:
         flags = ("--runner=PortableRunner", f"--job_endpoint={endpoint}", "--environment_type=EXTERNAL", workers)
         assert_same(raw, landed, tmp_path, *flags)

@@ -9,7 +9,6 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipelines import ingest  # noqa: F401 - registers the coder that refuses
 from tests.conftest import KEY_RING
 from tests.support.facts import Fact, sealed_batch
 from transforms.core.batches import EventBatch

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.streams.prism import find_prism
+from schemas.errors import InvalidOptions
 from tests.conftest import KEY_RING
 from tests.support.brokers import KAFKA_JARS, PRISM
 from transforms.core.output import stream_state
@@ -21,6 +23,14 @@ needs_prism = pytest.mark.skipif(not PRISM.exists(), reason="Prism is not there:
 needs_kafka = pytest.mark.skipif(
     not KAFKA_JARS.exists(), reason="Kafka is not there: make tools (needs Java and Maven)"
 )
+
+
+def found_prism() -> str:
+    """Prism's binary; without one the test is left out."""
+    try:
+        return find_prism(None)
+    except InvalidOptions:
+        pytest.skip("Prism is not there: make tools (needs Go)")
 
 
 class StreamJob:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipelines.options.ingest_flags import default_geo_database
 from tests.conftest import KEY_RING
+from tests.support.marks import STREAM
 from transforms.core.batches import PASSING, EventBatch
 from transforms.core.blocks import Block, Taken
 from transforms.core.curating.curate import curate, remembered
@@ -22,7 +23,6 @@ from transforms.core.recent.memory import BucketMemory
 from transforms.core.shuffle.pieces import PieceBuilder, open_pieces
 from transforms.core.shuffle.windows import Window, boundary_after, of_window
 
-STREAM = "0123456789abcdef"
 Timed = tuple[float, bytes]
 """A line and the second at which it came into the log."""
 

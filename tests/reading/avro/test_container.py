@@ -14,6 +14,7 @@ import pytest
 from schemas.errors import Reason
 from schemas.registry import raw_schemas
 from tests.conftest import DATA, read_rows, run_batch, sample
+from tests.support.blocks import joined
 from transforms.core.blocks import Block
 from transforms.core.reading.avro.container import MAX_BLOCK_BYTES
 from transforms.core.reading.payloads import read_blocks
@@ -70,11 +71,7 @@ def block(records: bytes, count: int) -> bytes:
 
 
 def read(data: bytes) -> Block:
-    whole = Block()
-    for part in read_blocks(lambda: io.BytesIO(data), "memory"):
-        whole.requests += part.requests
-        whole.unreadable += part.unreadable
-    return whole
+    return joined(read_blocks(lambda: io.BytesIO(data), "memory"))
 
 
 def reasons(found: Block) -> list[str]:
