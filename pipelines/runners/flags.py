@@ -24,8 +24,8 @@ class FlinkFlags(PipelineOptions):
         number("--max_bundle_size", 1, "ELEMENTS", "how much a bundle may hold.")
         number("--max_bundle_time_mills", 1, "MS", "how long a bundle may last. Default: 100 in streaming.")
         number("--number_of_execution_retries", 0, "TIMES",
-               "restarts after failures in a job's whole life. Default: 5 in batch, 20 in streaming.")  # fmt: skip
-        number("--execution_retry_delay", 0, "MS", "wait before a restart. Default: 1000 in batch, 500 in streaming.")
+               "streaming: restarts after failures in a job's whole life. Default: 20.")  # fmt: skip
+        number("--execution_retry_delay", 0, "MS", "streaming: wait before a restart. Default: 500.")
         parser.add_argument("--finish_bundle_before_checkpointing", action="store_true", default=False,
             help="Flink: always so in streaming; without it the first checkpoint may swallow the source.")  # fmt: skip
         parser.add_argument("--execution_mode_for_batch", choices=_BATCH_MODES,

@@ -10,21 +10,24 @@ from typing import Any, NamedTuple
 from schemas.errors import InvalidOptions, RunnerUnavailable
 
 _TIMEOUT_S = 30.0
-_SPREAD = "cluster.evenly-spread-out-slots"
+_NO_RESTARTS = ("none", "off", "disable")
 _GOES_ON = ("RUNNING", "CREATED", "RESTARTING", "INITIALIZING", "FAILING")
 
 
-class Slots(NamedTuple):
-    """What a cluster has to give: all its slots, the most of one task manager, and whether it spreads a job evenly."""
+class Cluster(NamedTuple):
+    """What a cluster has to give, and which of its settings matter to a job."""
 
-    total: int
-    most_of_one: int
+    slots: int
+    most_slots_of_one: int
     task_managers: int
     is_spread: bool
+    """Whether a job that takes some of the slots has them on all task managers."""
+    restarts: bool
+    """Whether a batch job of which a worker dies is tried again."""
 
 
-def slots_of(rest: str) -> Slots:
-    """What the cluster has now; raises RunnerUnavailable where it does not answer, or has no task manager."""
+def cluster_of(rest: str) -> Cluster:
+    """The cluster as it is now; raises RunnerUnavailable where it does not answer, or has no task manager."""
     try:
         managers = [m["slotsNumber"] for m in _asked("GET", f"{rest}/taskmanagers")["taskmanagers"]]
         settings = {entry["key"]: entry["value"] for entry in _asked("GET", f"{rest}/jobmanager/config")}
@@ -34,7 +37,9 @@ def slots_of(rest: str) -> Slots:
         ) from None
     if not sum(managers):
         raise RunnerUnavailable(f"--flink_rest {rest}: the cluster has no task manager with slots")
-    return Slots(sum(managers), max(managers), len(managers), settings.get(_SPREAD) == "true")
+    strategy = settings.get("restart-strategy.type", settings.get("restart-strategy", "none"))
+    is_spread = settings.get("cluster.evenly-spread-out-slots") == "true"
+    return Cluster(sum(managers), max(managers), len(managers), is_spread, strategy not in _NO_RESTARTS)
 
 
 def check_rest(rest: str) -> None:
