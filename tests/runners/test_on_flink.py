@@ -13,7 +13,7 @@ import pytest
 from pipelines import generate, verify
 from tests.conftest import KEY_RING, all_rows, run_batch
 from tests.support.flink_servers import FlinkCluster, needs_flink, standalone_cluster
-from tests.support.worker_pools import ROOT, WorkerPool
+from tests.support.worker_pools import ROOT
 
 pytestmark = [needs_flink, pytest.mark.xdist_group("flink")]
 
@@ -92,24 +92,3 @@ def test_a_killed_worker_and_a_killed_task_manager_change_nothing(
     assert all_rows(tmp_path / "out") == all_rows(landed)
     verify.main([f"--datasets={tmp_path / 'out'}"])
     assert not [p for p in (tmp_path / "out").rglob("*") if p.name.startswith(".writing") or "claim" in p.name]
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="left out: a file system of its own needs root")
-def test_workers_that_do_not_see_the_output_are_noticed_by_the_books(
-    cluster: FlinkCluster, raw: Path, tmp_path: Path
-) -> None:
-    """As on machines for which --shared_filesystem is not true: what they write, nobody here finds."""
-    hidden = f'mount -t tmpfs none {tmp_path}/place && exec "$0" "$@"'
-    (tmp_path / "place").mkdir()
-    (tmp_path / "pool").mkdir()
-    pool = WorkerPool(tmp_path / "pool", ["unshare", "--mount", "sh", "-c", hidden])
-    try:
-        pool.start()
-        flags = [flag for flag in cluster.flags if not flag.startswith("--environment_config")]
-        job = start(raw, tmp_path / "place" / "out", *flags, *pool.flags)
-        _, errors = job.communicate(timeout=100)
-    finally:
-        pool.stop()
-    assert job.returncode == 1
-    assert errors.splitlines()[-1].startswith("error: the claim to ")
-    assert "is gone" in errors

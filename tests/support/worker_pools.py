@@ -1,4 +1,4 @@
-"""Beam's pool of Python workers as a process of its own, in another folder than the job."""
+"""Beam's pool of Python workers, and its own job service, as processes of their own in another folder than the job."""
 
 import os
 import signal
@@ -6,7 +6,8 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.support.servers import free_port
@@ -35,14 +36,8 @@ class WorkerPool:
 
     def start(self) -> None:
         log = self._folder / "workers.log"
-        paths = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # the pool starts whatever `python` is
         command = [*self._before, sys.executable, "-m", "apache_beam.runners.worker.worker_pool_main"]
-        with log.open("ab") as out:
-            self._pool = subprocess.Popen(
-                [*command, f"--service_port={self.port}"],
-                stdout=out, stderr=out, cwd=self._folder, start_new_session=True,
-                env={**os.environ, "PATH": paths, "PYTHONPATH": str(ROOT)},
-            )  # fmt: skip
+        self._pool = _started([*command, f"--service_port={self.port}"], log)
         wait_for_port(self.port, self._pool, log)
 
     def workers(self) -> list[int]:
@@ -65,6 +60,29 @@ class WorkerPool:
     def flags(self) -> list[str]:
         """What a job needs to work here."""
         return ["--environment_type=EXTERNAL", f"--environment_config=localhost:{self.port}", "--shared_filesystem"]
+
+
+@contextmanager
+def job_service(folder: Path) -> Iterator[list[str]]:
+    """Beam's own job service, which tries nothing again; gives the flags of a job for it."""
+    port, log = free_port(), folder / "jobs.log"
+    module = "apache_beam.runners.portability.local_job_service_main"
+    service = _started([sys.executable, "-m", module, f"--port={port}"], log)
+    try:
+        wait_for_port(port, service, log)
+        yield ["--runner=PortableRunner", f"--job_endpoint=localhost:{port}"]
+    finally:
+        os.killpg(service.pid, signal.SIGKILL)
+        service.wait()
+
+
+def _started(command: list[str], log: Path) -> subprocess.Popen[bytes]:
+    paths = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # a pool starts whatever `python` is
+    environment = {**os.environ, "PATH": paths, "PYTHONPATH": str(ROOT)}
+    with log.open("ab") as out:
+        return subprocess.Popen(
+            command, stdout=out, stderr=out, cwd=log.parent, start_new_session=True, env=environment
+        )
 
 
 def _open_files(pid: int) -> list[str]:
