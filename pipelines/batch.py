@@ -8,13 +8,15 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import StandardOptions
 
 from pipelines.ingest import Ingest, IngestSettings
 from pipelines.options.beam_options import JobOptions, parse_pipeline_options
 from pipelines.options.flags import share
-from pipelines.options.ingest_flags import add_ingest_flags, held_output, ingest_flags_of
+from pipelines.options.ingest_flags import add_ingest_flags, held_output, ingest_flags_of, paths_of_workers
 from pipelines.options.input_files import input_files
+from pipelines.runners.ending import ended_with_this_run
+from pipelines.runners.known import BATCH
+from pipelines.runners.prepare import prepare_runner
 from pipelines.running.command import run_job
 from pipelines.running.memory import tune_memory
 from pipelines.running.progress import Progress, shown
@@ -35,7 +37,6 @@ from transforms.core.reading.file_kinds import START_BYTES
 from transforms.core.reading.payloads import is_plain
 from transforms.steps.read_payloads import ReadPayloads
 
-_DEFAULT_RUNNER = "FnApiRunner"
 RANGE_BYTES = 256 * 1024 * 1024
 
 
@@ -80,8 +81,8 @@ def run_to_end(argv: Sequence[str]) -> Done:
     on too many payloads.
     """
     options: Any = parse_pipeline_options("batch", BatchOptions, ("input", "output", "key_ring"), argv)
-    if options.view_as(StandardOptions).runner is None:
-        options.view_as(StandardOptions).runner = _DEFAULT_RUNNER
+    inputs = [("input", path) for path in options.input]
+    prepare_runner(options, BATCH, [*inputs, *paths_of_workers(options)])
     files = storage.each_once(input_files(options))
     digest = storage.input_digest(files)
     ranges = ranges_of(files)
@@ -123,8 +124,9 @@ def _run_pipeline(options: JobOptions, settings: IngestSettings, ranges: list[Ra
     _ = pipeline | "SourceRanges" >> beam.Create(ranges) | ReadPayloads() | Ingest(settings)
     try:
         result = pipeline.run()
-        progress.follow(result)
-        result.wait_until_finish()
+        with ended_with_this_run(options, result):
+            progress.follow(result)
+            result.wait_until_finish()
     except Exception as error:  # noqa: BLE001 - a runner raises anything; it becomes one of ours
         raise pipeline_error(error) from None
 

@@ -19,6 +19,7 @@ from pipelines.streams.runners import chosen_runner
 from pipelines.streams.start import begin
 from pipelines.streams.two_processes import Reader, TwoProcessRunner
 from pipelines.streams.watch import Watch
+from transforms.core import storage
 from transforms.core.guard import FAILURES
 from transforms.core.output.stream_state import StreamState
 from transforms.core.reading.log import LogPosition, LogSource
@@ -29,12 +30,13 @@ from transforms.steps.read_log import LogSettings, ReadLog
 def build(options: Any, state: StreamState, reader: Reader | None = None) -> beam.Pipeline:
     """The job's graph, from where the output is whole."""
     interval_s = int(options.publish_interval.total_seconds())
-    source = LogSource(options.input, options.kafka_config)
+    config = options.kafka_config and storage.absolute(options.kafka_config)
+    source = LogSource(storage.absolute(options.input), config)
     stream = StreamSettings(state.stream, interval_s, state.whole_to_s, options.allowed_lateness)
     settings = IngestSettings(**ingest_flags_of(options), stream=stream)
     log = LogSettings(source, settings.output, state.stream, interval_s, options.buckets, options.readers)
     start = LogPosition(state.positions, state.whole_to_s * 1000)
-    pipeline = beam.Pipeline(TwoProcessRunner(reader) if reader else None, options=options)
+    pipeline = beam.Pipeline(TwoProcessRunner(reader) if reader else None, options=options.for_runner())
     blocks, quiet = pipeline | ReadLog(log, start)
     _ = blocks | Ingest(settings, quiet)
     return pipeline

@@ -55,7 +55,7 @@ def parse_pipeline_options(job: str, kind: type[Options], required: Sequence[str
     beam: Any = parser.add_argument_group("Beam's own flags")
     beam.add_value_provider_argument = parser.add_value_provider_argument
     for options in {str(o): o for o in PipelineOptions.__subclasses__()}.values():
-        if options.__module__.startswith("apache_beam"):
+        if options.__module__.startswith(("apache_beam.", "pipelines.runners.")):  # and none of what a person imported
             options._add_argparse_args(beam)
     given = parser.parse_args(list(argv))
     missing = [f"--{name}" for name in required if getattr(given, name) is None]
