@@ -6,7 +6,8 @@ from typing import Any
 
 from apache_beam.options.pipeline_options import DebugOptions, PipelineOptions, PortableOptions, StandardOptions
 
-from pipelines.streams.prism import find_prism, prism
+from pipelines.streams.prism import prism
+from pipelines.streams.prism_binary import find_prism
 from pipelines.streams.two_processes import Reader
 from schemas.errors import InvalidOptions
 

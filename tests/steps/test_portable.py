@@ -18,7 +18,8 @@ from tests.support.servers import free_port
 from tests.support.stream_jobs import found_prism
 
 ENDS = "the books balance"
-ENVIRONMENT = {**os.environ, "PYTHONPATH": os.getcwd(), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{os.getcwd()}:{os.environ.get('PYTHONPATH', '')}",
+               "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}  # fmt: skip
 """The pool of workers starts whatever `python` is."""
 
 
