@@ -15,9 +15,7 @@ from typing import Any
 
 import psutil
 
-_SHELL = (
-    'exec 3<&0; (exec >/dev/null 2>&1; trap "" HUP INT TERM; read -r _ <&3; kill -9 0) & exec "$@" </dev/null 3<&-'
-)
+_SHELL = 'exec 3<&0; (exec >/dev/null 2>&1; trap "" HUP INT TERM; read -r _ <&3; kill -9 0) & exec "$@" </dev/null 3<&-'
 """Becomes the program, under its own process id; what is forked before waits for the pipe's end and kills the group."""
 
 _ENDED = 1

@@ -105,7 +105,7 @@ def test_children_and_theirs_are_ended_and_no_others() -> None:
     other = subprocess.Popen([sys.executable, "-c", f"import subprocess\nsubprocess.run({PROGRAM!r})"])
     code = (
         "import subprocess, sys\nfrom pipelines.running.children import end_children\n"
-        f"child = subprocess.Popen(['sh', '-c', 'sleep 301 & wait'])\nprint(child.pid, flush=True)\nsys.stdin.readline()\n"
+        "child = subprocess.Popen(['sh', '-c', 'sleep 301 & wait'])\nprint(child.pid, flush=True)\nsys.stdin.readline()\n"
         "end_children()\nprint(child.wait(20), flush=True)"
     )
     job = start_ours([sys.executable, "-c", code], stdout=subprocess.PIPE)

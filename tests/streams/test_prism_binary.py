@@ -118,9 +118,7 @@ def test_a_machine_that_beam_builds_nothing_for(releases: Releases, monkeypatch:
     assert all(way in str(refused.value) for way in WAYS)
 
 
-def test_a_network_that_answers_nothing_is_not_waited_for(
-    releases: Releases, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_network_that_answers_nothing_is_not_waited_for(releases: Releases, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
         monkeypatch.setattr(prism_binary, "_SILENT_S", 0.5)
         monkeypatch.setattr(prism_runner, "GITHUB_DOWNLOAD_PREFIX", f"http://127.0.0.1:{mute.getsockname()[1]}/")

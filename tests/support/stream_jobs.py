@@ -38,7 +38,12 @@ class StreamJob:
     """`python -m pipelines.streaming` on an input and output; its log in a file beside the output."""
 
     def __init__(
-        self, uri: str, output: Path, *more: str, env: dict[str, str] | None = None, own_session: bool = False,
+        self,
+        uri: str,
+        output: Path,
+        *more: str,
+        env: dict[str, str] | None = None,
+        own_session: bool = False,
         through: Sequence[str] = (),
     ) -> None:
         """`through`: a command that becomes the one behind it."""

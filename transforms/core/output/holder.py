@@ -53,8 +53,8 @@ def _place() -> dict[str, str]:
 
 
 def _boot() -> str:
-    """This machine since it booted. Linux has a name for it; elsewhere it is put together, and it may change when the
-    clock is set. A claim is then one of another machine.
+    """Names the machine since it booted. Linux has a name for that; elsewhere it is put together, and may change when
+    the clock is set. A claim is then one of another machine.
     """
     try:
         with open("/proc/sys/kernel/random/boot_id") as file:
