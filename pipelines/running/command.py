@@ -6,14 +6,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from pipelines.running.interrupts import (
-    INTERRUPTED,
-    TOLD,
-    end_children,
-    end_what_runs,
-    meet_interrupts,
-    was_interrupted,
-)
+from pipelines.running.children import end_children
+from pipelines.running.interrupts import INTERRUPTED, TOLD, end_what_runs, meet_interrupts, was_interrupted
 from pipelines.running.thread_errors import meet_thread_errors
 from schemas.errors import PipelineError
 from schemas.locations import without_secrets
