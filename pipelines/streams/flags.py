@@ -5,6 +5,7 @@ from typing import Any
 from pipelines.options.flags import duration, whole_number
 from pipelines.options.ingest_flags import add_ingest_flags
 from pipelines.options.input_files import check_apart
+from pipelines.recording.log_lines import add_log_format
 from pipelines.streams.runners import FlinkJobOptions, check_runner
 from schemas.errors import InvalidOptions
 from transforms.core import storage
@@ -47,6 +48,7 @@ class StreamingJobOptions(FlinkJobOptions):
         add("--metrics_address", default="127.0.0.1", metavar="HOST",
             help="Address of this machine that the port listens on; 0.0.0.0 is all. Default: 127.0.0.1.")  # fmt: skip
         add("--metrics_file", metavar="FILE", help="Write OpenMetrics to this file after each window.")
+        add_log_format(add)
 
 
 def check(options: Any) -> None:

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import maxminddb
 import pyarrow as pa
 
-from schemas.errors import InvalidOptions, StorageUnavailable
+from schemas.errors import InvalidOptions, StorageRefused, StorageUnavailable
 from transforms.core.protecting.places.cities import city_names
 from transforms.core.protecting.places.countries import country_code, country_population
 from transforms.core.protecting.places.geo_records import Described, described
@@ -160,7 +160,7 @@ class GeoDatabase:
         try:
             record, length = self._reader.get_with_prefix_len(address)
         except _DAMAGED as cause:
-            raise StorageUnavailable(
+            raise StorageRefused(
                 f"--geo_database {self._path}: {type(cause).__name__} in a record; the file is damaged"
             ) from None
         return record, length
