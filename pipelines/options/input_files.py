@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from schemas.errors import InvalidOptions, NothingToRead
+from schemas.errors import InvalidOptions, NothingToRead, StorageUnavailable
 from schemas.registry import ACCEPTANCE
 from transforms.core import storage
 from transforms.core.output.layout import DATA_DATASETS, LEDGER, RUNS
@@ -56,8 +56,9 @@ def with_date(inputs: Sequence[str], day: date | None) -> dict[str, str]:
 def _expanded(filled: dict[str, str]) -> storage.InputFiles:
     try:
         files = storage.expand_inputs(list(filled.values()))
-    except NothingToRead:
-        if strange := next((given for given in filled if not _has_place(given)), None):
+    except StorageUnavailable as found:
+        is_missing = isinstance(found, NothingToRead) or isinstance(found.__cause__, FileNotFoundError)
+        if is_missing and (strange := next((given for given in filled if not _has_place(given)), None)):
             raise InvalidOptions(f"--input {strange}: no such file or folder; allowed is one that is there") from None
         raise
     for given, pattern in filled.items():

@@ -11,7 +11,7 @@ from pipelines.recording.listener import Listener
 from pipelines.recording.places import add_payloads, places_of
 from pipelines.recording.record import Input, Record, Stage, counts_of
 from pipelines.running.endings import ending_of
-from schemas.errors import ExitCode, PipelineError
+from schemas.errors import ExitCode, PipelineError, StorageUnavailable
 from transforms.core.output.books import Books
 from transforms.core.output.input_list import InputList
 
@@ -102,7 +102,8 @@ class Recorder:
     def end(self, error: BaseException | None) -> None:
         """Completes the record and tells it.
 
-        Of a run that was well, what cannot be told is its error; else it is a warning, and the first error stands.
+        Of a run that was well, what cannot be told is its error. Else the first error stands and this is a warning, or
+        nothing where the run failed for its storage: then both say the same.
         """
         self.record.end(*ending_of(error))
         failure: PipelineError | None = None
@@ -113,7 +114,7 @@ class Recorder:
                 if self.record.exit_code == ExitCode.DONE:
                     failure = found
                     self.record.end(*ending_of(found))
-                else:
+                elif not isinstance(error, StorageUnavailable):
                     print(f"warning: {' '.join(str(found).split())}", file=sys.stderr)
         if failure is not None:
             raise failure
