@@ -67,7 +67,8 @@ class Recorder:
     def reading_and_writing(self, figures: Callable[[], HowFar], total_bytes: int) -> Iterator[None]:
         """The pipeline runs in the block: two stages, `read` and `write`.
 
-        Where nobody told that all was read before all was written, as with runners that tell little, they are one.
+        Where nobody saw that all was read before all was written, they are one: of a small input, or of a runner that
+        does not tell.
         """
         is_over = threading.Event()
 

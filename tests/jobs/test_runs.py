@@ -185,7 +185,9 @@ def test_a_command_says_in_json_what_it_does_and_prints_nothing_else(place: Path
                           check=False)  # fmt: skip
     assert (done.returncode, done.stdout) == (0, "")
     told = [json.loads(line) for line in done.stderr.splitlines()]
-    assert [line["stage"] for line in told if "stage" in line] == ["list", "prepare", "read", "write", "check"]
+    stages = [line["stage"] for line in told if "stage" in line]
+    assert (stages[:2], stages[-1]) == (["list", "prepare"], "check")
+    assert stages[2:-1] in (["read", "write"], ["read and write"])  # an input may be read before anybody looks
     assert {line["level"] for line in told} == {"INFO"}
     assert told[-1]["counts"]["landed"] == 2
     (path,) = (place / "out" / RUNS).iterdir()
