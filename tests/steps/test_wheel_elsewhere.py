@@ -57,7 +57,9 @@ def seen_workers(clean: CleanEnvironment) -> dict[int, bool]:
     for process in psutil.process_iter():
         try:
             environment = process.environ()
-            if environment.get("PATH") == clean.env["PATH"] and "sdk_worker import SdkHarness" in " ".join(process.cmdline()):
+            if environment.get("PATH") == clean.env["PATH"] and "sdk_worker import SdkHarness" in " ".join(
+                process.cmdline()
+            ):
                 found[process.pid] = str(ROOT) in (process.cwd(), *environment.get("PYTHONPATH", "").split(":"))
         except psutil.Error:
             continue
