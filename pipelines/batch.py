@@ -28,6 +28,10 @@ from pipelines.running.progress import Progress, shown
 from pipelines.running.runner_errors import pipeline_error
 from pipelines.running.summary import describe
 from pipelines.running.verdict import unusable
+from pipelines.workers.choice import started_workers
+from pipelines.workers.processes import Workers
+from pipelines.workers.runner import runner_of
+from pipelines.workers.spilling import spilling
 from schemas.errors import InternalError, Reason, StorageUnavailable, UnbalancedBooks, UnusableInput
 from schemas.locations import shown_path
 from transforms.core import storage
@@ -38,12 +42,13 @@ from transforms.core.output.input_list import InputList, list_input, payloads_by
 from transforms.core.output.layout import Output
 from transforms.core.output.ledger import Mark, differences, imbalances, read_marks, total
 from transforms.core.output.refused import Refusals, refusals
-from transforms.core.ranges import Range
+from transforms.core.ranges import Range, Share, shares_of
 from transforms.core.reading.file_kinds import START_BYTES
 from transforms.core.reading.payloads import is_plain
 from transforms.steps.read_payloads import ReadPayloads
 
-RANGE_BYTES = 256 * 1024 * 1024
+RANGE_BYTES = 60 * 1024 * 1024
+"""Less than a block: a range is one of them."""
 
 
 class BatchOptions(JobOptions):
@@ -61,6 +66,9 @@ class BatchOptions(JobOptions):
             "and side files (.tmp, .crc, README, manifest, ...) are left alone; name one to read it.")  # fmt: skip
         add_recording_flags(add)
         add_ingest_flags(add)
+        add("--spill_folder", metavar="DIR",
+            help="Local folder in which sealed rows wait between reading and writing, about a fifth of the input's "
+            "size. Default: within --output where that is local, else the folder of temporary files.")  # fmt: skip
         add("--max_quarantined_share", type=share, default=share("5%"), metavar="SHARE",
             help="More of the events quarantined, as in 5%% or 0.05, end the run with exit code 3; what landed stays. "
             "Default: 5%%.")  # fmt: skip
@@ -98,20 +106,16 @@ def run_to_end(options: Any, record: Recorder) -> Books:
     ranges = ranges_of(files)
     listed = list_input(digest, ranges)
     record.listed(listed, with_date(options.input, options.received_date).values())
-    with held_output(options):
+    shares = shares_of(ranges)
+    with started_workers(options, listed.size_bytes, len(shares)) as workers, held_output(options):
         record.held()
-        settings = IngestSettings(
-            **ingest_flags_of(options),
-            close_open_suggestions=options.close_open_suggestions,
-            input_digest=digest,
-            earlier_days=days_left_by(options.output, digest.__eq__),
-        )
         listed.save(options.output)
         with (
-            shown(listed.size_bytes, options.buckets) as progress,
+            spilling(options) as spill_folder,
+            shown(listed.size_bytes, options.buckets, workers=workers) as progress,
             record.reading_and_writing(progress.figures, listed.size_bytes),
         ):
-            _run_pipeline(options, settings, ranges, progress)
+            _run_pipeline(options, _settings(options, digest, spill_folder), shares, workers, progress)
         try:
             storage.check_unchanged(files)
         except StorageUnavailable:
@@ -122,6 +126,16 @@ def run_to_end(options: Any, record: Recorder) -> Books:
         record.balanced(books, payloads_by_file(listed, marks))
         _check_unprocessable(books, options.max_unprocessable)
     return books
+
+
+def _settings(options: Any, digest: str, spill_folder: str) -> IngestSettings:
+    return IngestSettings(
+        **ingest_flags_of(options),
+        close_open_suggestions=options.close_open_suggestions,
+        input_digest=digest,
+        spill_folder=spill_folder,
+        earlier_days=days_left_by(options.output, digest.__eq__),
+    )
 
 
 def ranges_of(files: Sequence[storage.SourceFile]) -> list[Range]:
@@ -136,14 +150,17 @@ def ranges_of(files: Sequence[storage.SourceFile]) -> list[Range]:
     return ranges
 
 
-def _run_pipeline(options: JobOptions, settings: IngestSettings, ranges: list[Range], progress: Progress) -> None:
-    pipeline = beam.Pipeline(options=options.for_runner())
-    _ = pipeline | "SourceRanges" >> beam.Create(ranges) | ReadPayloads() | Ingest(settings)
+def _run_pipeline(
+    options: JobOptions, settings: IngestSettings, shares: list[Share], workers: Workers, progress: Progress
+) -> None:
+    pipeline = beam.Pipeline(runner_of(workers), options=options.for_runner())
+    _ = pipeline | "SourceShares" >> beam.Create(shares, reshuffle=False) | ReadPayloads() | Ingest(settings)
     try:
-        result = pipeline.run()
-        with ended_with_this_run(options, result):
-            progress.follow(result)
-            result.wait_until_finish()
+        with workers:  # none of them may still write when the output is let go
+            result = pipeline.run()
+            with ended_with_this_run(options, result):
+                progress.follow(result)
+                result.wait_until_finish()
     except Exception as error:  # noqa: BLE001 - a runner raises anything; it becomes one of ours
         raise pipeline_error(error) from None
 

@@ -22,6 +22,11 @@ class JobOptions(PipelineOptions):
     PipelineOptions; a subclass of this class is none.
     """
 
+    @property
+    def given_flags(self) -> set[str]:
+        """Names of the flags that were given, as `--input`: a default may be given, too."""
+        return {flag.partition("=")[0] for flag in self._flags}
+
     def for_runner(self) -> PipelineOptions:
         """Beam's own options alone, as they are now."""
         own = _BeamArgumentParser(allow_abbrev=False)
