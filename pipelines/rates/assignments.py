@@ -12,8 +12,6 @@ import pyarrow as pa
 
 from schemas.errors import InvalidOptions
 from transforms.core import storage
-from transforms.core.keys.open_ring import open_pseudonyms
-from transforms.core.keys.pseudonyms import Pseudonymizer
 
 PROPERTIES = ("engine", "language", "extension", "extension_version", "editor", "editor_version", "os", "os_version",
               "architecture", "ui", "country")  # fmt: skip
@@ -114,6 +112,9 @@ def _people(path: str, given: Mapping[str, str], key_ring: str | None) -> dict[s
                 f"--arms {path}, line {strange}: no pseudonym, which is 32 hex digits; for raw ids give --arm_ids_by"
             )
         return {name: (number, arm) for number, (name, arm) in enumerate(given.items())}
+    from transforms.core.keys.open_ring import open_pseudonyms  # noqa: PLC0415 - without raw ids no key is needed
+    from transforms.core.keys.pseudonyms import Pseudonymizer  # noqa: PLC0415
+
     months = [Pseudonymizer(keys["installation"]) for keys in open_pseudonyms(key_ring).person_keys.values()]
     return {month.of(name).hex(): (number, arm) for number, (name, arm) in enumerate(given.items()) for month in months}
 

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
 CONFIDENCE = 0.95
 
@@ -68,6 +67,8 @@ def _quantile(one: Estimate, other: Estimate) -> float:
     """Student's t for two variances that need not be equal (Welch 1947, Satterthwaite 1946); any number where both
     are 0, as it is multiplied by 0.
     """
+    from scipy import stats  # noqa: PLC0415 - takes half a second to import, and most runs compare nothing
+
     total = one.variance + other.variance
     if total == 0:
         return 0.0
@@ -81,5 +82,7 @@ def sample_ratio_p(people: Sequence[int], shares: Sequence[float]) -> float:
     Below 0.001 the assignment or its recording is broken, and the comparison should not be believed (Fabijan et al.:
     Diagnosing Sample Ratio Mismatch in Online Controlled Experiments, KDD 2019).
     """
+    from scipy import stats  # noqa: PLC0415 - as above
+
     planned = np.array(shares) / sum(shares) * sum(people)
     return float(stats.chisquare(people, planned).pvalue)
