@@ -22,16 +22,18 @@ $(VENV)/.done: .requirements.lock pyproject.toml
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
-tools: $(TOOLS)/.done ## Prism (needs Go), Kafka and Flink (Java 17 and Maven), clients (npm), for the streaming job and tests
+tools: $(TOOLS)/.done ## Prism (needs Go), Kafka and Flink (Java 17 and Maven), clients (npm), Airflow, for the streaming job and tests
 
-$(TOOLS)/.done: tests/tools/kafka-pom.xml tests/tools/flink-pom.xml tests/clients/package.json
-	@echo "fetching Prism, Kafka, Flink and real clients, some minutes"
+$(TOOLS)/.done: tests/tools/kafka-pom.xml tests/tools/flink-pom.xml tests/clients/package.json tests/tools/airflow-requirements.txt
+	@echo "fetching Prism, Kafka, Flink, Airflow and real clients, some minutes"
 	@mkdir -p $(TOOLS)/bin
 	@GOBIN=$(CURDIR)/$(TOOLS)/bin go install github.com/apache/beam/sdks/v2/go/cmd/prism@v2.77.0
 	@for part in kafka flink; do rm -rf $(TOOLS)/$$part && mvn -q -B -f tests/tools/$$part-pom.xml \
 	  dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=$(CURDIR)/$(TOOLS)/$$part || exit 1; done
 	@mkdir -p $(TOOLS)/clients && cp tests/clients/package.json $(TOOLS)/clients/
 	@cd $(TOOLS)/clients && npm install --no-audit --no-fund --silent
+	@$(PYTHON) -m venv --clear $(TOOLS)/airflow && $(TOOLS)/airflow/bin/python -m pip install --quiet uv
+	@$(TOOLS)/airflow/bin/uv pip install --quiet --python $(TOOLS)/airflow/bin/python -r tests/tools/airflow-requirements.txt
 	@touch $@
 
 stream: setup tools ## A Kafka broker, a producer and the streaming job, live; Ctrl-C ends it

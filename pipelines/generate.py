@@ -32,15 +32,16 @@ def generate(
     containers: Sequence[str] = CONTAINERS,
     with_code: bool = True,
     with_rubbish: bool = True,
+    people: int | None = None,
 ) -> Truth:
     """Writes at least so many events of one day, the same for the same arguments; returns the truth."""
     rng = random.Random(seed)
     truth = Truth()
     collectors = Collectors(storage.join(output, "raw"), rng, truth, with_rubbish)
-    people = [person(rng, containers) for _ in range(max(12, events // _EVENTS_PER_PERSON))]
+    crowd = [person(rng, containers) for _ in range(people or max(12, events // _EVENTS_PER_PERSON))]
     start_ms = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() * 1000)
     while truth.events < events:
-        someone = rng.choice(people)
+        someone = rng.choice(crowd)
         at_ms = start_ms + min(int(86_400_000 * truth.events / events), 86_399_999)
         if not someone.session or rng.random() < 0.05:
             someone.session = f"{new_uuid(rng)}{at_ms}"
@@ -80,6 +81,11 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument(
         "--container", action="append", choices=CONTAINERS, help="Only this container; repeatable. Default: all."
     )
+    parser.add_argument(
+        "--people",
+        type=whole_number(1, 10**8),
+        help=f"So many. Default: one for {_EVENTS_PER_PERSON} events, at least 12.",
+    )
     parser.add_argument("--without_code", action="store_true", help="No event that holds code.")
     parser.add_argument("--without_rubbish", action="store_true", help="No malformed line and no wrong type.")
     parser.add_argument("--date", type=iso_date, metavar="YYYY-MM-DD", help="The day. Default: yesterday (UTC).")
@@ -94,6 +100,7 @@ def main(argv: Sequence[str]) -> None:
         args.container or CONTAINERS,
         with_code=not args.without_code,
         with_rubbish=not args.without_rubbish,
+        people=args.people,
     )
     print(f"{truth.events} events in {truth.payloads} payloads: {storage.join(args.output, 'raw')}")
     print(f"the truth about them: {storage.join(args.output, 'truth.json')}")

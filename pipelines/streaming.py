@@ -8,10 +8,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import apache_beam as beam
+from apache_beam.options.pipeline_options import StandardOptions
 
 from pipelines.ingest import Ingest, IngestSettings, StreamSettings
 from pipelines.options.beam_options import parse_pipeline_options
 from pipelines.options.ingest_flags import held_output, ingest_flags_of
+from pipelines.recording.log_lines import LogLines, begin_log
+from pipelines.recording.record import Record, new_record
+from pipelines.recording.record_file import RecordFile
+from pipelines.recording.recorder import Recorder, recorded
+from pipelines.runners.known import DEFAULTS, STREAMING
 from pipelines.running.command import run_job
 from pipelines.running.memory import tune_memory
 from pipelines.streams.flags import StreamingJobOptions, check
@@ -19,6 +25,7 @@ from pipelines.streams.runners import chosen_runner
 from pipelines.streams.start import begin
 from pipelines.streams.two_processes import Reader, TwoProcessRunner
 from pipelines.streams.watch import Watch
+from schemas.locations import shown_path
 from transforms.core import storage
 from transforms.core.guard import FAILURES
 from transforms.core.output.stream_state import StreamState
@@ -43,16 +50,33 @@ def build(options: Any, state: StreamState, reader: Reader | None = None) -> bea
 
 
 def run(argv: Sequence[str]) -> None:
+    """Runs until it is told to stop, by signal; see `run_until_stopped`. Writes no record of the run."""
+    options = parsed(argv)
+    run_until_stopped(options, Recorder(record_of(options)))
+
+
+def parsed(argv: Sequence[str]) -> Any:
+    """The flags; raises InvalidOptions."""
+    return parse_pipeline_options("streaming", StreamingJobOptions, ("input", "output", "key_ring"), argv)
+
+
+def record_of(options: Any) -> Record:
+    """The record of a run with these flags: of the process, not of its windows, which the ledger has."""
+    runner = options.view_as(StandardOptions).runner or DEFAULTS[STREAMING]
+    return new_record("streaming", [shown_path(options.input)], None, runner)
+
+
+def run_until_stopped(options: Any, record: Recorder) -> None:
     """Runs until it is told to stop, by signal.
 
     Raises PipelineError where it cannot go on; UnbalancedBooks where a window's
     books do not balance. The next start repairs what was not whole.
     """
-    options: Any = parse_pipeline_options("streaming", StreamingJobOptions, ("input", "output", "key_ring"), argv)
     check(options)
     if options.kafka_config and (warning := readable_by_others(options.kafka_config)):
         print(warning, file=sys.stderr)
     with held_output(options), chosen_runner(options) as reader:
+        record.held()
         FAILURES.clear()
         state = begin(options)
         with Watch(options, state, reader) as watch:
@@ -62,8 +86,11 @@ def run(argv: Sequence[str]) -> None:
 def main(argv: Sequence[str]) -> None:
     """The command."""
     tune_memory()
-    run(argv)
-    print("stopped; every window is whole", file=sys.stderr)
+    begin_log(argv)
+    options = parsed(argv)
+    with recorded(record_of(options), [RecordFile(options.output), LogLines()]) as record:
+        run_until_stopped(options, record)
+        print("stopped; every window is whole", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
-"""Which engine answers behind `--job_endpoint`, asked of it before anything is written."""
+"""The engine behind `--job_endpoint`: asked which it is before anything is written, and heard by its errors alone."""
 
+import logging
 from contextlib import closing
 
 import grpc
@@ -30,3 +31,14 @@ def engine_behind(endpoint: str) -> str:
                 f"--job_endpoint {endpoint}: no job server answers ({cause.code().name}); allowed is HOST:PORT of one"
             ) from None
     return next((_OPTION_OF[option.name] for option in told.options if option.name in _OPTION_OF), OTHER)
+
+
+def leave_out_messages() -> None:
+    """A job's errors come back as exceptions; Beam also logs what the engine tells of them, page after page, and by the
+    root logger, so that no level of Beam's own loggers holds it back.
+    """
+    logging.getLogger().addFilter(_is_no_message)  # at most once: it is the same function each time
+
+
+def _is_no_message(record: logging.LogRecord) -> bool:
+    return record.module != "portable_runner"

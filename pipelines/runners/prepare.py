@@ -8,7 +8,7 @@ from apache_beam.options.pipeline_options import DebugOptions, PipelineOptions, 
 
 from pipelines.runners.flink_rest import check_rest
 from pipelines.runners.flink_settings import settle_flink
-from pipelines.runners.job_server import FLINK, OTHER, engine_behind
+from pipelines.runners.job_server import FLINK, OTHER, engine_behind, leave_out_messages
 from pipelines.runners.known import STREAMING, runner_of
 from pipelines.runners.workers import check_reach, workers_elsewhere
 from schemas.errors import InvalidOptions
@@ -33,6 +33,7 @@ def prepare_runner(options: Any, job: str, paths: Iterable[tuple[str, str | None
     check_reach(paths, workers_elsewhere(options, runner), options.shared_filesystem)
     if options.flink_rest is not None:
         check_rest(options.flink_rest)
+    leave_out_messages()
     engine = _engine(options, runner)
     if job == STREAMING:
         _check_endless(options, runner, engine)

@@ -6,6 +6,7 @@ from pipelines.options.beam_options import JobOptions
 from pipelines.options.flags import duration, whole_number
 from pipelines.options.ingest_flags import add_ingest_flags, paths_of_workers
 from pipelines.options.input_files import check_apart
+from pipelines.recording.log_lines import add_log_format
 from pipelines.runners.known import STREAMING
 from pipelines.runners.prepare import prepare_runner
 from schemas.errors import InvalidOptions
@@ -49,6 +50,7 @@ class StreamingJobOptions(JobOptions):
         add("--metrics_address", default="127.0.0.1", metavar="HOST",
             help="Address of this machine that the port listens on; 0.0.0.0 is all. Default: 127.0.0.1.")  # fmt: skip
         add("--metrics_file", metavar="FILE", help="Write OpenMetrics to this file after each window.")
+        add_log_format(add)
 
 
 def check(options: Any) -> None:

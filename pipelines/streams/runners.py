@@ -6,7 +6,8 @@ from contextlib import closing, contextmanager
 from apache_beam.options.pipeline_options import DebugOptions, PipelineOptions, PortableOptions, StandardOptions
 
 from pipelines.runners.prepare import PRISM_EXPERIMENT
-from pipelines.streams.prism import find_prism, prism
+from pipelines.streams.prism import prism
+from pipelines.streams.prism_binary import find_prism
 from pipelines.streams.two_processes import Reader
 
 _FOR_EVER_S = 100 * 366 * 86_400

@@ -23,7 +23,6 @@ from pipelines.options.ingest_flags import default_geo_database
 from pipelines.runners.flink_rest import cancel_flink_job
 from pipelines.streams import flags as stream_flags
 from pipelines.streams import watch as stream_watch
-from pipelines.streams.prism import find_prism
 from schemas.errors import InvalidOptions, PipelineError, RunnerUnavailable
 from tests.conftest import KEY_RING
 from tests.curating.test_windows import books, event, rows_of
@@ -112,15 +111,6 @@ def test_settings_that_contradict_or_lose_data_are_refused(flags: list[str], mes
             )
         )
     assert message in str(refused.value)
-
-
-def test_prism_that_is_not_there_is_told_how_to_get(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(InvalidOptions, match="--prism_location"):
-        find_prism(str(tmp_path))
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(InvalidOptions, match="go install"):
-        find_prism(None)
 
 
 def test_a_broker_that_is_not_there_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,9 @@ DATA_DATASETS = (*LANDING_DATASETS, SUGGESTIONS)
 """Every dataset whose rows a run writes; `ledger` is written after them."""
 
 LEDGER = "ledger"
+RUNS = "runs"
+"""The folder of the records of runs: no dataset, and no file in it ends as one of a dataset does."""
+
 OUTPUT_FILE = "_output.json"
 CLAIM_FILE = "_claim.json"
 _SUFFIX = ".parquet"

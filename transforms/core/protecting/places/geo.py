@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from schemas.errors import InvalidOptions, StorageUnavailable
+from schemas.errors import InvalidOptions, StorageRefused, StorageUnavailable
 from transforms.core.protecting.places.cities import city_names
 from transforms.core.protecting.places.countries import country_code, country_population
 from transforms.core.protecting.places.geo_file import DAMAGED, build_date, file_state, open_database
@@ -152,7 +152,7 @@ class GeoDatabase:
         try:
             record, length = self._reader.get_with_prefix_len(address)
         except DAMAGED as cause:
-            raise StorageUnavailable(
+            raise StorageRefused(
                 f"--geo_database {self._path}: {type(cause).__name__} in a record; the file is damaged"
             ) from None
         return record, length
