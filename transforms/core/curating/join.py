@@ -15,7 +15,9 @@ from transforms.core.output.books import Books
 from transforms.core.recent.open_facts import OpenFacts
 from transforms.core.recent.recent import Recent
 from transforms.core.suggestions.facts import Facts, micros
+from transforms.core.suggestions.life_ids import LIFE_ID
 from transforms.core.suggestions.lives import ClosingRule, find_lives
+from transforms.core.suggestions.providers import by_provider
 from transforms.core.suggestions.rows import suggestion_rows
 from transforms.core.times import date_of, days_of, micros_of
 
@@ -47,7 +49,7 @@ def join_suggestions(
     over: dict[date, pa.Table] = {}
     if len(lives.suggestion):
         attached = material.attached({name: facts.rows for name, facts in by_dataset.items()})
-        over = _by_day(suggestion_rows(by_dataset, attached, lives, rule.horizon_us))
+        over = _by_day(suggestion_rows(*by_provider(by_dataset, lives), attached, rule.horizon_us))
     for day, table in over.items():
         counts.setdefault(day, Books()).add("rows", SUGGESTIONS, table.num_rows)
     if recent.is_kept:
@@ -61,8 +63,8 @@ def join_suggestions(
 
 
 def _codes(facts: dict[str, Gathered]) -> tuple[np.ndarray, pa.Array]:
-    """For each fact a small number for its suggestion, -1 where it names none; and the suggestions' ids by number."""
-    coded = pa.concat_arrays([g.rows["suggestion_id"] for g in facts.values()]).dictionary_encode()
+    """For each fact a small number for its life's id, -1 where it names none; and the ids by number."""
+    coded = pa.concat_arrays([g.rows[LIFE_ID] for g in facts.values()]).dictionary_encode()
     return coded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64), coded.dictionary
 
 
