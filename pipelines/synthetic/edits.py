@@ -68,7 +68,8 @@ def agent_edits(rng: random.Random, at_ms: int, language: str) -> Iterator[Event
         properties = {"headerRequestId": request, "requestSource": "agent", "mapper": tool}
         for check_s, measures in _survivals(rng):
             yield Event(name, "persistence_checks", dict(properties), measures, made_ms + check_s * 1000)
-    decision = {"requestId": request, "languageId": language}
+    # A conversation that was restored does not know its request: such a decision belongs to nothing.
+    decision = {"languageId": language, **({"requestId": request} if rng.random() > 0.03 else {})}
     for number in range(rng.randrange(0, 4)):
         outcome = rng.choice(("accepted", "accepted", "rejected", "saved"))
         decided_ms = at_ms + 10_000 + 700 * number

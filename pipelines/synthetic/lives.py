@@ -70,14 +70,19 @@ class TrueLives:
     def __init__(self) -> None:
         self._facts: dict[tuple[str, str], list[Fact]] = defaultdict(list)
         self._told: dict[str, list[Fact]] = defaultdict(list)
+        self._without_id: Counter[str] = Counter()
 
     def land(self, someone: Person, event: Event, received: datetime) -> None:
         """Takes an event that landed, of any kind."""
         fact = Fact(received, event, someone)
         if event.dataset == "endings" or event.name.endswith("reportInlineEditArc"):
             self._told[event.properties["opportunityId"]].append(fact)
-        elif (key := _key(event)) and {event.dataset, *event.mirrors} & _LIVING:
-            self._facts[key].append(fact)
+        elif event.dataset in _LIVING:
+            key = _key(event)
+            if key is None:
+                self._without_id[f"{event.dataset}/{_OF_A_REQUEST.get(event.name, 'ghost_text')}/no_id"] += 1
+            else:
+                self._facts[key].append(fact)
 
     def lives(self, clock: datetime | None) -> Iterator[Life]:
         """All suggestions, those still open at the clock closed there."""
@@ -120,13 +125,15 @@ class TrueLives:
         )
         given = sum(len(life.facts) + len(life.late) for life in lives)
         lost = sum(map(len, self._facts.values())) - given
-        return dict(sorted((alone + Counter({"persistence_checks/next_edit/ambiguous": lost})).items()))
+        ambiguous = Counter({"persistence_checks/next_edit/ambiguous": lost})
+        return dict(sorted((alone + ambiguous + self._without_id).items()))
 
 
 def _key(event: Event) -> tuple[str, str] | None:
     said = event.properties
     if kind := _OF_A_REQUEST.get(event.name):
-        return kind, said.get("requestId") or said["headerRequestId"]
+        request = said.get("requestId", said.get("headerRequestId"))
+        return (kind, request) if request else None
     if event.name in _OF_AN_OPPORTUNITY:
         return "next_edit", said["opportunityId"]
     completion = said.get("clientCompletionId")

@@ -54,6 +54,7 @@ def assert_is_truth(books: Books, generated: Path) -> None:
         assert dict(getattr(books, name)) == truth[name], name
     lives = truth["lives"]
     assert books.late.total() == lives["late"]
+    assert dict(books.unjoined) == lives["unjoined"]
     made = {"quarantine": sum(truth["quarantined"].values()), "suggestions": lives["suggestions"]}
     assert dict(books.rows) == {**truth["rows"], **made}
 

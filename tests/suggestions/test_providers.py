@@ -66,7 +66,7 @@ def model(told: list[Any], life: int) -> dict[str | None, set[int]]:
 
 @given(TOLD)
 def test_each_provider_has_a_life_and_checks_go_with_the_only_or_the_accepted_one(told: list[Any]) -> None:
-    facts, lives = by_provider(facts_of(told), lives_of(3))
+    facts, lives, ambiguous = by_provider(facts_of(told), lives_of(3))
     expected = [
         (life, sorted(numbers))
         for life in range(3)
@@ -78,5 +78,6 @@ def test_each_provider_has_a_life_and_checks_go_with_the_only_or_the_accepted_on
         ids = [f.rows["event_id"].to_pylist()[n] for f in facts.values() for n in np.flatnonzero(f.life == number)]
         found.append((old, sorted(int(event_id, 16) for event_id in ids)))
     assert found == expected
+    assert sorted(ambiguous.tolist()) == [life for life in range(3) for _ in model(told, life).get(None, ())]
     assert lives.closed_at_us.tolist() == [old * 100 for old, _ in expected]
     assert lives.closed_by == [f"by {old}" for old, _ in expected]

@@ -1,6 +1,7 @@
 """Next edits of one opportunity, told apart by who made them."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -9,10 +10,16 @@ import pyarrow.compute as pc
 from transforms.core.suggestions.facts import Facts
 from transforms.core.suggestions.lives import Lives
 
-_CHECKS = "persistence_checks"
+
+class OfProviders(NamedTuple):
+    """Facts and lives as `by_provider` tells them apart; `ambiguous` has the former life of each check left out."""
+
+    facts: Mapping[str, Facts]
+    lives: Lives
+    ambiguous: np.ndarray
 
 
-def by_provider(facts: Mapping[str, Facts], lives: Lives) -> tuple[dict[str, Facts], Lives]:
+def by_provider(facts: Mapping[str, Facts], lives: Lives) -> OfProviders:
     """A life for each provider of an opportunity's next edits, all of the same span; other lives stay as they are.
 
     Checks name no provider. They go with the only next edit of the opportunity, else with the only one that was
@@ -21,7 +28,7 @@ def by_provider(facts: Mapping[str, Facts], lives: Lives) -> tuple[dict[str, Fac
     life, rank = _told(facts)
     pairs = np.unique(np.stack([life, rank]), axis=1)
     if len(np.unique(pairs[0])) == pairs.shape[1]:
-        return dict(facts), lives
+        return OfProviders(facts, lives, np.array([], dtype=np.int64))
     alone = np.setdiff1d(np.arange(len(lives.first_us)), pairs[0])
     pairs = np.concatenate([pairs, np.stack([alone, np.full(len(alone), -1)])], axis=1)
     pairs = pairs[:, np.lexsort((pairs[1], pairs[0]))]
@@ -31,12 +38,13 @@ def by_provider(facts: Mapping[str, Facts], lives: Lives) -> tuple[dict[str, Fac
         if name in ("displays", "outcomes"):
             split[name] = Facts(rows, new_life[start : start + len(old_life)])
             start += len(old_life)
-    owner = _owner_of_checks(pairs[0], split["outcomes"])
+    owner, lost = _owner_of_checks(pairs[0], split["outcomes"]), np.array([], dtype=np.int64)
     for name, (rows, old_life) in facts.items():
         if name not in split:
-            kept = np.flatnonzero(owner[old_life] >= 0)
-            split[name] = Facts(rows.take(pa.array(kept)), owner[old_life[kept]])
-    return {name: split[name] for name in facts}, _taken(lives, pairs[0])
+            kept = owner[old_life] >= 0
+            split[name] = Facts(rows.filter(pa.array(kept)), owner[old_life[kept]])
+            lost = np.concatenate([lost, old_life[~kept]])
+    return OfProviders({name: split[name] for name in facts}, _taken(lives, pairs[0]), lost)
 
 
 def _told(facts: Mapping[str, Facts]) -> tuple[np.ndarray, np.ndarray]:
