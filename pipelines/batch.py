@@ -3,6 +3,7 @@
 python -m pipelines.batch --input raw/ --output datasets/ --key_ring keys/
 """
 
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -26,7 +27,7 @@ from pipelines.running.command import run_job
 from pipelines.running.memory import tune_memory
 from pipelines.running.progress import Progress, shown
 from pipelines.running.runner_errors import pipeline_error
-from pipelines.running.summary import describe
+from pipelines.running.summary import describe, unjoined_warning
 from pipelines.running.verdict import unusable
 from pipelines.workers.choice import started_workers
 from pipelines.workers.processes import Workers
@@ -72,6 +73,9 @@ class BatchOptions(JobOptions):
         add("--max_quarantined_share", type=share, default=share("5%"), metavar="SHARE",
             help="More of the events quarantined, as in 5%% or 0.05, end the run with exit code 3; what landed stays. "
             "Default: 5%%.")  # fmt: skip
+        add("--max_unjoined", type=share, default=share("1%"), metavar="SHARE",
+            help="Warn where more of the displays, outcomes and checks belong to no suggestion. Default: "
+            "1%%.")  # fmt: skip
         add("--close_open_suggestions", action="store_true", default=False,
             help="Write suggestions whose life is not over, too: for a run after which no other comes.")  # fmt: skip
 
@@ -198,6 +202,8 @@ def main(argv: Sequence[str]) -> None:
             raise error
         if text:
             print(text)
+        if warning := unjoined_warning(books, options.max_unjoined):
+            print(warning, file=sys.stderr)
 
 
 if __name__ == "__main__":
