@@ -96,6 +96,7 @@ def run_to_end(argv: Sequence[str]) -> Done:
     listed = list_input(digest, ranges)
     shares = shares_of(ranges)
     with started_workers(options, listed.size_bytes, len(shares)) as workers, held_output(options):
+        earlier_days = days_left_by(options.output, digest)
         listed.save(options.output)
         with spilling(options) as spill_folder, shown(listed.size_bytes, options.buckets, workers=workers) as progress:
             settings = IngestSettings(
@@ -103,7 +104,7 @@ def run_to_end(argv: Sequence[str]) -> Done:
                 close_open_suggestions=options.close_open_suggestions,
                 input_digest=digest,
                 spill_folder=spill_folder,
-                earlier_days=days_left_by(options.output, digest.__eq__),
+                earlier_days=earlier_days,
             )
             _run_pipeline(options, settings, shares, workers, progress)
         try:

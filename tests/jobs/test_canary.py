@@ -260,7 +260,7 @@ def test_the_graph_of_the_pipeline_holds_no_key_and_no_payload(tmp_path: Path, r
         suggestion_horizon=timedelta(1),
         input_digest="0" * 16,
     )
-    _ = pipeline | beam.Create([Range(str(tmp_path))]) | ReadPayloads() | Ingest(settings)
+    _ = pipeline | beam.Create([(Range(str(tmp_path)),)]) | ReadPayloads() | Ingest(settings)
     graph = pipeline.to_runner_api().SerializeToString()
     for secret in (ring.correlation, ring.transport, *ring.epochs.values()):
         for form in (secret, secret.hex().encode(), base64.b64encode(secret)):

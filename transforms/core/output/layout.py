@@ -17,6 +17,7 @@ DATA_DATASETS = (*LANDING_DATASETS, SUGGESTIONS)
 LEDGER = "ledger"
 OUTPUT_FILE = "_output.json"
 CLAIM_FILE = "_claim.json"
+INPUTS_FOLDER = "_inputs"
 _SUFFIX = ".parquet"
 _DATE = "received_date="
 
