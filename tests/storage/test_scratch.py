@@ -56,7 +56,7 @@ def test_a_planted_link_is_refused_and_what_it_leads_to_stays(tmp_path: Path) ->
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with (
-        pytest.raises(StorageUnavailable, match="cannot write .*/file/scratch"),
+        pytest.raises(StorageUnavailable, match=r"cannot write .*/file/scratch"),
         scratch_folder(f"{tmp_path}/file/scratch"),
     ):
         pass
@@ -85,5 +85,5 @@ def test_what_is_gone_or_cut_is_told(tmp_path: Path) -> None:
     file.append(b"abc")
     with pytest.raises(StorageUnavailable, match="it has 2 of 5 bytes at 1"):
         reader.read(file.name, 1, 5)
-    with pytest.raises(StorageUnavailable, match="cannot read .*/other: No such file"):
+    with pytest.raises(StorageUnavailable, match=r"cannot read .*/other: No such file"):
         reader.read("other", 0, 1)

@@ -73,7 +73,7 @@ def test_where_nothing_may_be_forked_workers_are_new_interpreters(
 def test_an_error_of_a_worker_keeps_its_kind(raw: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "displays").write_bytes(b"")
-    with pytest.raises(StorageUnavailable, match="cannot write .*/displays/received_date=.*: File exists|Not a dir"):
+    with pytest.raises(StorageUnavailable, match=r"cannot write .*/displays/received_date=.*: File exists|Not a dir"):
         run_batch(raw, tmp_path / "out", "--direct_num_workers=2")
     assert not [p for p in (tmp_path / "out").iterdir() if p.name.startswith(("_spill", "_claim"))]
 
@@ -111,7 +111,8 @@ class Begun:
         )
         until = time.monotonic() + 120
         while not list((output / "_spill").glob("*")):
-            assert self.job.poll() is None and time.monotonic() < until
+            assert self.job.poll() is None
+            assert time.monotonic() < until
             time.sleep(0.01)
         self.workers = children_of(self.job.pid)
         assert len(self.workers) == 2
