@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import urllib.parse
@@ -182,7 +183,9 @@ def assert_clean(folder: Path) -> int:
     return searched
 
 
-@pytest.mark.parametrize("mode", [[], ["--direct_num_workers=2", "--direct_running_mode=multi_threading"]])
+@pytest.mark.parametrize(
+    "mode", [[], ["--direct_num_workers=2"], ["--direct_num_workers=2", "--direct_running_mode=multi_threading"]]
+)
 def test_no_secret_in_outputs_logs_or_temporary_files(tmp_path: Path, mode: list[str]) -> None:
     (tmp_path / "raw").mkdir()
     (tmp_path / "tmp").mkdir()
@@ -212,6 +215,20 @@ def test_no_secret_in_outputs_logs_or_temporary_files(tmp_path: Path, mode: list
     assert assert_clean(tmp_path / "out") >= 22
     assert list((tmp_path / "out" / "suggestions").rglob("*.parquet"))
     assert_clean(tmp_path / "tmp")
+
+
+def test_no_secret_where_pieces_wait_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a killed run leaves them, or one that may not remove them."""
+    (tmp_path / "raw").mkdir()
+    files = raw_files(tmp_path / "raw")
+    monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)
+    for flags in ((), (f"--spill_folder={tmp_path}/spill",)):
+        run_batch(files, tmp_path / "out", *flags)
+    left = [p for p in tmp_path.rglob("*_spill/*") if p.is_file()]
+    assert {p.parent.parent.name for p in left} == {"out", "spill"}
+    assert all(p.stat().st_size > 1000 for p in left)
+    assert_clean(tmp_path / "out")
+    assert_clean(tmp_path / "spill")
 
 
 @pytest.mark.parametrize("mode", [[], ["--direct_num_workers=2", "--direct_running_mode=multi_threading"]])
@@ -260,7 +277,7 @@ def test_the_graph_of_the_pipeline_holds_no_key_and_no_payload(tmp_path: Path, r
         suggestion_horizon=timedelta(1),
         input_digest="0" * 16,
     )
-    _ = pipeline | beam.Create([Range(str(tmp_path))]) | ReadPayloads() | Ingest(settings)
+    _ = pipeline | beam.Create([(Range(str(tmp_path)),)]) | ReadPayloads() | Ingest(settings)
     graph = pipeline.to_runner_api().SerializeToString()
     for secret in (ring.correlation, ring.transport, *ring.epochs.values()):
         for form in (secret, secret.hex().encode(), base64.b64encode(secret)):
