@@ -6,7 +6,7 @@ DEMO ?= demo
 EVENTS ?= 20000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools run stream collect test coverage check bench fuzz kills collect_kills stream_kills docs lock clean
+.PHONY: help setup tools run stream collect test coverage check bench fuzz kills collect_kills stream_kills cluster docs lock clean
 TOOLS := .tools
 
 help: ## Show this list
@@ -83,6 +83,9 @@ stream_kills: setup tools ## 30 SIGKILLs of the streaming job on Prism and 10 on
 	@$(PY) -m tests.stream_kills
 	@$(PY) -m tests.stream_kills --runner flink --kills 10 --messages 200000
 	@$(PY) -m tests.stream_outage
+
+cluster: setup tools ## Both jobs on a Flink cluster with two task managers, killed in the middle, and compared (8 minutes)
+	@$(PY) -m tests.cluster
 
 docs: setup ## Write docs/datasets.md and docs/telemetry.json from the contract
 	@$(PY) -m schemas.dictionary docs

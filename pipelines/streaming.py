@@ -17,6 +17,7 @@ from pipelines.recording.log_lines import LogLines, begin_log
 from pipelines.recording.record import Record, new_record
 from pipelines.recording.record_file import RecordFile
 from pipelines.recording.recorder import Recorder, recorded
+from pipelines.runners.known import DEFAULTS, STREAMING
 from pipelines.running.command import run_job
 from pipelines.running.memory import tune_memory
 from pipelines.streams.flags import StreamingJobOptions, check
@@ -25,6 +26,7 @@ from pipelines.streams.start import begin
 from pipelines.streams.two_processes import Reader, TwoProcessRunner
 from pipelines.streams.watch import Watch
 from schemas.locations import shown_path
+from transforms.core import storage
 from transforms.core.guard import FAILURES
 from transforms.core.output.stream_state import StreamState
 from transforms.core.reading.log import LogPosition, LogSource
@@ -35,12 +37,13 @@ from transforms.steps.read_log import LogSettings, ReadLog
 def build(options: Any, state: StreamState, reader: Reader | None = None) -> beam.Pipeline:
     """The job's graph, from where the output is whole."""
     interval_s = int(options.publish_interval.total_seconds())
-    source = LogSource(options.input, options.kafka_config)
+    config = options.kafka_config and storage.absolute(options.kafka_config)
+    source = LogSource(storage.absolute(options.input), config)
     stream = StreamSettings(state.stream, interval_s, state.whole_to_s, options.allowed_lateness)
     settings = IngestSettings(**ingest_flags_of(options), stream=stream)
     log = LogSettings(source, settings.output, state.stream, interval_s, options.buckets, options.readers)
     start = LogPosition(state.positions, state.whole_to_s * 1000)
-    pipeline = beam.Pipeline(TwoProcessRunner(reader) if reader else None, options=options)
+    pipeline = beam.Pipeline(TwoProcessRunner(reader) if reader else None, options=options.for_runner())
     blocks, quiet = pipeline | ReadLog(log, start)
     _ = blocks | Ingest(settings, quiet)
     return pipeline
@@ -59,7 +62,8 @@ def parsed(argv: Sequence[str]) -> Any:
 
 def record_of(options: Any) -> Record:
     """The record of a run with these flags: of the process, not of its windows, which the ledger has."""
-    return new_record("streaming", [shown_path(options.input)], None, str(options.view_as(StandardOptions).runner))
+    runner = options.view_as(StandardOptions).runner or DEFAULTS[STREAMING]
+    return new_record("streaming", [shown_path(options.input)], None, runner)
 
 
 def run_until_stopped(options: Any, record: Recorder) -> None:

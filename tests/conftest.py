@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 from pipelines import batch
+from tests.support.wheels import CleanEnvironment, build_wheel
 from transforms.core.keys import keyring
 from transforms.core.output.books import Books
 from transforms.core.output.layout import RUNS, Output
@@ -52,6 +53,18 @@ def pytest_make_parametrize_id(val: object) -> str | None:
 @pytest.fixture(scope="session")
 def ring() -> keyring.KeyRing:
     return keyring.load(KEY_RING)
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built from the tree as it is."""
+    return build_wheel(tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="session")
+def clean(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> CleanEnvironment:
+    """Tests that use it are of the group "wheel": it takes some seconds to make."""
+    return CleanEnvironment(wheel, tmp_path_factory.mktemp("clean") / "venv")
 
 
 def nothing_recent() -> Recent:

@@ -2,10 +2,12 @@
 
 import argparse
 import re
+import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple, NoReturn
 
+from pipelines import COMMAND
 from schemas.errors import ExitCode, InvalidOptions
 
 EXIT_MEANINGS = {
@@ -45,9 +47,15 @@ class JobParser(RefusingParser):
         super().__init__(**{"allow_abbrev": False, "epilog": EXIT_CODES, **arguments})
 
 
+def command_of(job: str) -> str:
+    """The words that start a job, as the one that reads them has typed them."""
+    typed = f"{COMMAND} {job}"
+    return typed if sys.argv[0] == typed else f"python -m pipelines.{job}"
+
+
 def job_parser(job: str, description: str) -> JobParser:
-    """A parser for `python -m pipelines.<job>`."""
-    return JobParser(prog=f"python -m pipelines.{job}", description=description)
+    """A parser for a job's command."""
+    return JobParser(prog=command_of(job), description=description)
 
 
 def duration(text: str) -> timedelta:

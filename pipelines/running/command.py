@@ -7,8 +7,9 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
+from pipelines.running.children import end_children
 from pipelines.running.endings import ending_of
-from pipelines.running.interrupts import end_children, end_what_runs, meet_interrupts
+from pipelines.running.interrupts import end_what_runs, meet_interrupts
 from pipelines.running.thread_errors import meet_thread_errors
 from schemas.errors import ExitCode, PipelineError
 from schemas.locations import without_secrets
