@@ -22,7 +22,7 @@ import pytest
 from schemas.errors import InternalError
 from schemas.registry import event_schemas, raw_schemas
 from tests.conftest import KEY_RING, plain_columns, run_batch, sample, write_lines
-from transforms.core.output.layout import Output
+from transforms.core.output.layout import RUNS, Output
 from transforms.core.protecting import protect
 from transforms.core.quarantine import unprocessable
 
@@ -184,7 +184,12 @@ def assert_clean(folder: Path) -> int:
 
 
 @pytest.mark.parametrize(
-    "mode", [[], ["--direct_num_workers=2"], ["--direct_num_workers=2", "--direct_running_mode=multi_threading"]]
+    "mode",
+    [
+        [],
+        ["--direct_num_workers=2"],
+        ["--direct_num_workers=2", "--direct_running_mode=multi_threading", "--log_format=json"],
+    ],
 )
 def test_no_secret_in_outputs_logs_or_temporary_files(tmp_path: Path, mode: list[str]) -> None:
     (tmp_path / "raw").mkdir()
@@ -197,6 +202,8 @@ def test_no_secret_in_outputs_logs_or_temporary_files(tmp_path: Path, mode: list
         "--buckets=2",
         "--close_open_suggestions",
         "--max_quarantined_share=100%",
+        f"--metrics_file={tmp_path}/out.prom",
+        f"--openlineage={tmp_path}/tmp/lineage.jsonl",
         *(f"--input={f}" for f in files),
         *mode,
     ]
@@ -213,6 +220,9 @@ def test_no_secret_in_outputs_logs_or_temporary_files(tmp_path: Path, mode: list
         assert not leaks(done.stdout + done.stderr)
     assert list((tmp_path / "out" / "acceptance").rglob("*.parquet"))
     assert assert_clean(tmp_path / "out") >= 22
+    assert len(list((tmp_path / "out" / RUNS).iterdir())) == 2
+    assert not leaks((tmp_path / "out.prom").read_bytes())
+    assert (tmp_path / "tmp" / "lineage.jsonl").read_text().count("COMPLETE") == 2
     assert list((tmp_path / "out" / "suggestions").rglob("*.parquet"))
     assert_clean(tmp_path / "tmp")
 
