@@ -4,11 +4,14 @@
 """
 
 import logging
+import os
 import sys
 
 from pipelines.running.interrupts import meet_interrupts
 
-if sys.argv[:1] == ["-m"]:  # a job is being started: its modules are not yet imported
+COMMAND = "suggestion-telemetry"
+
+if sys.argv[:1] == ["-m"] or os.path.basename(sys.argv[0]) == COMMAND:  # a job's modules are not yet imported
     meet_interrupts()
     # Beam's own import warns about an optional Google client on every start; nothing here uses it.
     logging.getLogger().addFilter(lambda record: "apitools not found" not in record.getMessage())

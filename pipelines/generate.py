@@ -33,6 +33,7 @@ def generate(
     containers: Sequence[str] = CONTAINERS,
     with_code: bool = True,
     with_rubbish: bool = True,
+    people: int | None = None,
     days: int = 1,
 ) -> Truth:
     """Writes at least so many events of some days, the same for the same arguments; returns the truth.
@@ -42,11 +43,11 @@ def generate(
     rng = random.Random(seed)
     truth = Truth()
     collectors = Collectors(storage.join(output, "raw"), rng, truth, with_rubbish)
-    people = [person(rng, containers) for _ in range(max(12, events // _EVENTS_PER_PERSON))]
+    crowd = [person(rng, containers) for _ in range(people or max(12, events // _EVENTS_PER_PERSON))]
     begin = datetime(day.year, day.month, day.day, tzinfo=UTC) - timedelta(days=days - 1)
     start_ms, span_ms = int(begin.timestamp() * 1000), days * 86_400_000
     while truth.events < events:
-        someone = rng.choice(people)
+        someone = rng.choice(crowd)
         at_ms = start_ms + min(int(span_ms * truth.events / events), span_ms - 1)
         if not someone.session or rng.random() < 0.05:
             someone.session = f"{new_uuid(rng)}{at_ms}"
@@ -86,6 +87,11 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument(
         "--container", action="append", choices=CONTAINERS, help="Only this container; repeatable. Default: all."
     )
+    parser.add_argument(
+        "--people",
+        type=whole_number(1, 10**8),
+        help=f"So many. Default: one for {_EVENTS_PER_PERSON} events, at least 12.",
+    )
     parser.add_argument("--without_code", action="store_true", help="No event that holds code.")
     parser.add_argument("--without_rubbish", action="store_true", help="No malformed line and no wrong type.")
     parser.add_argument("--date", type=iso_date, metavar="YYYY-MM-DD", help="The day. Default: yesterday (UTC).")
@@ -101,6 +107,7 @@ def main(argv: Sequence[str]) -> None:
         args.container or CONTAINERS,
         with_code=not args.without_code,
         with_rubbish=not args.without_rubbish,
+        people=args.people,
         days=args.days,
     )
     print(f"{truth.events} events in {truth.payloads} payloads: {storage.join(args.output, 'raw')}")

@@ -21,7 +21,7 @@ def main(argv: Sequence[str]) -> None:
     parser = job_parser(
         "verify",
         "Recompute the ledger of an output from the files themselves. Prints every place where events or rows "
-        "are missing or too many, or files have no ledger row, and then exits with 1.",
+        "are missing or too many, or files have no ledger row, and then exits with 5.",
     )
     parser.add_argument("--datasets", type=Output, required=True, metavar="PATH", help="The output of the batch job.")
     parser.add_argument("--max_unjoined", type=share, default=share("1%"), metavar="SHARE",

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import settings
 
 from pipelines import batch
+from tests.support.wheels import CleanEnvironment, build_wheel
 from transforms.core.keys import keyring
 from transforms.core.output.books import Books
-from transforms.core.output.layout import Output
+from transforms.core.output.layout import RUNS, Output
 from transforms.core.recent.memory import BucketMemory
 from transforms.core.recent.recent import Recent
 from transforms.core.shuffle.windows import Portion
@@ -54,6 +55,18 @@ def ring() -> keyring.KeyRing:
     return keyring.load(KEY_RING)
 
 
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built from the tree as it is."""
+    return build_wheel(tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="session")
+def clean(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> CleanEnvironment:
+    """Tests that use it are of the group "wheel": it takes some seconds to make."""
+    return CleanEnvironment(wheel, tmp_path_factory.mktemp("clean") / "venv")
+
+
 def nothing_recent() -> Recent:
     """What a bucket of an empty output knows of what was published before: nothing."""
     return BucketMemory().lend(Portion("x", 0), Output("/nonexistent").listing())
@@ -85,7 +98,9 @@ def read_rows(output: Path, dataset: str) -> list[dict[str, Any]]:
 def all_rows(output: Path) -> dict[str, list[dict[str, Any]]]:
     """Every dataset's rows; what is fresh in each run (sealed bodies) and the run's own columns left out."""
     found = {}
-    for folder in sorted(p.name for p in output.iterdir() if p.is_dir() and not p.name.startswith("_")):
+    for folder in sorted(
+        p.name for p in output.iterdir() if p.is_dir() and not p.name.startswith("_") and p.name != RUNS
+    ):
         rows = read_rows(output, folder)
         found[folder] = [{k: _OF_THE_FILES.get(k, v) for k, v in r.items() if k not in _OF_THE_RUN} for r in rows]
     return found

@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from apache_beam.options.pipeline_options import PipelineOptions, _BeamArgumentParser
+from apache_beam.options.pipeline_options import DebugOptions, PipelineOptions, _BeamArgumentParser
 
-from pipelines.options.flags import EXIT_CODES, RefusingParser
+from pipelines.options.flags import EXIT_CODES, RefusingParser, command_of
 from schemas.errors import InvalidOptions
+
+_TELL_NOTHING = "disable_logging_submission_environment"
+"""Else Beam sends the path of this Python, and of all that is installed from a folder, along with a job (2.77)."""
 
 Options = TypeVar("Options", bound=PipelineOptions)
 
@@ -18,6 +21,11 @@ class JobOptions(PipelineOptions):
     and where a path of keys is nobody's business. Beam finds flags to parse again in direct subclasses of
     PipelineOptions; a subclass of this class is none.
     """
+
+    @property
+    def given_flags(self) -> set[str]:
+        """Names of the flags that were given, as `--input`: a default may be given, too."""
+        return {flag.partition("=")[0] for flag in self._flags}
 
     def for_runner(self) -> PipelineOptions:
         """Beam's own options alone, as they are now."""
@@ -45,7 +53,7 @@ def parse_pipeline_options(job: str, kind: type[Options], required: Sequence[str
     InvalidOptions on one that is unknown, has a value that is not allowed, or
     is required and missing.
     """
-    usage = f"python -m pipelines.{job} {' '.join(f'--{name} ...' for name in required)} [flags]"
+    usage = f"{command_of(job)} {' '.join(f'--{name} ...' for name in required)} [flags]"
     parser = _PipelineParser(
         prog=f"pipelines.{job}", usage=usage, description=kind.__doc__, epilog=EXIT_CODES, allow_abbrev=False
     )
@@ -55,10 +63,12 @@ def parse_pipeline_options(job: str, kind: type[Options], required: Sequence[str
     beam: Any = parser.add_argument_group("Beam's own flags")
     beam.add_value_provider_argument = parser.add_value_provider_argument
     for options in {str(o): o for o in PipelineOptions.__subclasses__()}.values():
-        if options.__module__.startswith("apache_beam"):
+        if options.__module__.startswith(("apache_beam.", "pipelines.runners.")):  # and none of what a person imported
             options._add_argparse_args(beam)
     given = parser.parse_args(list(argv))
     missing = [f"--{name}" for name in required if getattr(given, name) is None]
     if missing:
         raise InvalidOptions(f"required and missing: {', '.join(missing)}")
-    return kind(list(argv))
+    options = kind(list(argv))
+    options.view_as(DebugOptions).add_experiment(_TELL_NOTHING)
+    return options

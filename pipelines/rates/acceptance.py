@@ -76,9 +76,10 @@ def _persistence(check_s: int) -> str:
     return f"""
         count(*) filter ({state} in {_OBSERVED}) as observed_{check_s}s,
         count(*) filter ({state} = 'unobserved') as unobserved_{check_s}s,
-        count(*) filter ({state} = 'unchanged') / nullif(observed_{check_s}s, 0) as unchanged_{check_s}s_rate,
-        count(*) filter ({state} in ('unchanged', 'mostly_unchanged')) / nullif(observed_{check_s}s, 0)
-            as mostly_unchanged_{check_s}s_rate,"""
+        count(*) filter ({state} = 'unchanged') as unchanged_{check_s}s,
+        count(*) filter ({state} in ('unchanged', 'mostly_unchanged')) as mostly_unchanged_{check_s}s,
+        unchanged_{check_s}s / nullif(observed_{check_s}s, 0) as unchanged_{check_s}s_rate,
+        mostly_unchanged_{check_s}s / nullif(observed_{check_s}s, 0) as mostly_unchanged_{check_s}s_rate,"""
 
 
 def _percentiles(column: str) -> str:
@@ -99,8 +100,9 @@ _COUNTS = f"""
     count(*) filter (is_shown and outcome = 'rejected') as rejected,
     count(*) filter (is_shown and outcome = 'dismissed') as dismissed,
     count(*) filter (is_shown and outcome = 'none') as no_outcome,
+    accepted_full + accepted_partial as accepted,
     shown / nullif(opportunities, 0) as shown_rate,
-    (accepted_full + accepted_partial) / nullif(shown, 0) as acceptance_rate,
+    accepted / nullif(shown, 0) as acceptance_rate,
     {"".join(map(_persistence, CHECKS_S))}
     coalesce(sum(chars) filter (is_accepted)::bigint, 0) as accepted_chars,
     count(distinct (installation_id, active_hour)) filter (active_hour is not null) as active_hours,
@@ -114,6 +116,16 @@ _COUNTS = f"""
     1000 * errors / nullif(requests, 0) as errors_per_1000_requests,
     1000 * redactions / nullif(requests, 0) as redactions_per_1000_requests,
 """
+
+
+def count_people(connection: duckdb.DuckDBPyConnection) -> None:
+    """Makes the table `people` of every person in `arms` (installation_id, person, arm) whom the facts know: their arm
+    and every count.
+    """
+    connection.execute(f"""
+        create or replace temp table people as
+        select arm, person, {_COUNTS} from facts join arms using (installation_id) group by arm, person
+    """)
 
 
 def rates(

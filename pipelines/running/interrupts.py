@@ -1,4 +1,4 @@
-"""Ctrl-C, the way every job treats it: one line and exit code 130, whatever is running; and what a job leaves running.
+"""Ctrl-C, the way every job treats it: one line and exit code 130, whatever is running.
 
 A terminal sends it to every process of a job. Runners' workers would each tell
 their own traceback, and a thread of a library that takes the signal does not
@@ -12,11 +12,10 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
+from pipelines.running.children import end_children, has_other_threads
 from pipelines.running.thread_errors import expect_thread_errors
 
 INTERRUPTED = 130
@@ -39,9 +38,11 @@ def meet_interrupts() -> None:
 
     Until `end_what_runs` there is nothing to end but the process.
     """
-    if _has_other_threads():
-        signal.signal(signal.SIGINT, _woken)  # one of theirs would take what is blocked here
-    elif not _waiting:
+    if _waiting:
+        return
+    if has_other_threads():
+        signal.signal(signal.SIGINT, _woken)  # a library's threads do not block what this one would
+    else:
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
         if sys.platform == "linux":
             signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -78,21 +79,6 @@ def end_at_once() -> None:
     os._exit(INTERRUPTED)
 
 
-def end_children() -> None:
-    """Ends what this process has started and not ended: Beam leaves its Prism to Python's teardown."""
-    for pid in list(_descendants("self")):
-        with suppress(OSError):
-            os.kill(int(pid), signal.SIGTERM)
-
-
-def _descendants(pid: str) -> Iterator[str]:
-    for path in Path(f"/proc/{pid}/task").glob("*/children"):
-        with suppress(OSError):
-            for child in path.read_text().split():
-                yield child
-                yield from _descendants(child)
-
-
 def _wait() -> None:
     """Passes Ctrl-C on to the main thread, also where that waits for a lock."""
     while True:
@@ -103,11 +89,6 @@ def _wait() -> None:
         while not _heard.is_set():
             signal.pthread_kill(threading.main_thread().ident or 0, _WAKE)
             _heard.wait(_AGAIN_S)
-
-
-def _has_other_threads() -> bool:
-    """Whether a library's threads are there already, which do not block what this one will."""
-    return not _waiting and sum(1 for _ in Path("/proc/self/task").glob("*")) > 1
 
 
 def _woken(*_: Any) -> None:

@@ -1,36 +1,15 @@
-"""Prism, Beam's local runner for endless jobs, as a child of this process that dies with it."""
+"""Prism, Beam's local runner for endless jobs, as a child of this process that ends with it."""
 
-import ctypes
-import os
-import shutil
-import signal
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
-from schemas.errors import InvalidOptions, RunnerUnavailable
+from pipelines.running.children import start_program
+from schemas.errors import RunnerUnavailable
 
-_PLACES = (".tools/bin/prism",)
-_PR_SET_PDEATHSIG = 1
 _READY_S = 20.0
-
-
-def find_prism(location: str | None) -> str:
-    """The binary: the one that was named, one on the PATH, or the one `make tools` made; raises InvalidOptions."""
-    if location is not None:
-        if os.access(location, os.X_OK) and os.path.isfile(location):
-            return location
-        raise InvalidOptions(f"--prism_location {location}: allowed is the path of Prism's binary")
-    for found in (shutil.which("prism"), *_PLACES):
-        if found and Path(found).is_file():
-            return str(Path(found).absolute())
-    raise InvalidOptions(
-        "Prism, the runner of endless jobs, is not installed: "
-        "go install github.com/apache/beam/sdks/v2/go/cmd/prism@v2.77.0 (or make tools), then --prism_location"
-    )
 
 
 @contextmanager
@@ -38,26 +17,13 @@ def prism(binary: str) -> Iterator[str]:
     """Runs Prism while the block runs; gives its job endpoint. Raises RunnerUnavailable where it does not start."""
     port = _free_port()
     command = [binary, f"--job_port={port}", "--serve_http=false", "--log_level=error", "--log_kind=text"]
-    child = subprocess.Popen(
-        command,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        stdin=subprocess.DEVNULL,
-        preexec_fn=die_together,  # noqa: PLW1509 - two system calls; nothing else tells the kernel
-    )
+    child = start_program(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         _wait_for(port, child)
         yield f"localhost:{port}"
     finally:
-        with suppress(ProcessLookupError):
-            child.kill()  # its state is in memory only, and the output is the checkpoint
-        child.wait()
-
-
-def die_together() -> None:
-    """In a child: a killed parent must not leave it behind, where it goes on asking for the others."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    os.setpgid(0, 0)  # Ctrl-C on the terminal is for the job, which then ends its children
+        child.kill()  # its state is in memory only, and the output is the checkpoint
+        child.communicate()
 
 
 def _free_port() -> int:

@@ -12,6 +12,7 @@ import time
 
 from apache_beam.runners.worker.sdk_worker import SHORT_ID_CACHE, SdkHarness
 
+from pipelines.running.children import end_with_stdin
 from pipelines.running.memory import tune_memory
 from transforms.core.guard import FAILURES
 
@@ -24,12 +25,14 @@ it comes from: two workers of a job failed its first bundle."""
 def main() -> None:
     """Waits for a line on stdin, the runner's address and the worker's name there; works until a step fails.
 
-    What failed is then a line on stdout, its class and its text, and the exit code 1.
+    What failed is then a line on stdout, its class and its text, and the exit code 1. The end of stdin is that of the
+    job, and ends this process, too.
     """
     logging.getLogger("apache_beam").setLevel(logging.CRITICAL)  # failures are told in that one line
     SHORT_ID_CACHE._last_short_id = _FIRST_METRIC
     tune_memory()
     control, _, worker_id = sys.stdin.readline().rstrip("\n").partition("\t")
+    end_with_stdin()
     harness = SdkHarness(control, worker_id=worker_id, state_cache_size=0, data_buffer_time_limit_ms=0)
     threading.Thread(target=harness.run, daemon=True).start()
     while not FAILURES:

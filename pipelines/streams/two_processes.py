@@ -15,8 +15,8 @@ from apache_beam.portability.api import beam_fn_api_pb2, beam_fn_api_pb2_grpc, b
 from apache_beam.runners.portability.portable_runner import PortableRunner
 from apache_beam.transforms.environments import ExternalEnvironment
 
+from pipelines.running.children import start_ours
 from pipelines.running.runner_errors import pipeline_error
-from pipelines.streams.prism import die_together
 from schemas.errors import PipelineError, RunnerUnavailable
 
 _READING = ("ReadLog/", "Ingest/DecodeEvents/", "Ingest/ProtectEvents/", "Ingest/SealBatches/")
@@ -24,21 +24,16 @@ _ENVIRONMENT = "reading"
 
 
 class Reader:
-    """The process that reads. Made by the main thread: the kernel ends it when the thread that made it is gone."""
+    """The process that reads; it ends with this one."""
 
     def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-m", "pipelines.streams.reader"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            preexec_fn=die_together,  # noqa: PLW1509 - two system calls; nothing else tells the kernel
-        )
+        command = [sys.executable, "-W", "ignore", "-m", "pipelines.streams.reader"]
+        self._process = start_ours(command, stdout=subprocess.PIPE)
 
     def work_for(self, control: str, worker_id: str) -> None:
         """Tells it the runner's address and its name there."""
         assert self._process.stdin is not None
-        self._process.stdin.write(f"{control}\t{worker_id}\n")
+        self._process.stdin.write(f"{control}\t{worker_id}\n".encode())
         self._process.stdin.flush()
 
     def failure(self) -> PipelineError | None:
@@ -48,13 +43,13 @@ class Reader:
             return None
         assert self._process.stdout is not None
         if line := self._process.stdout.read().strip():
-            return pipeline_error(RuntimeError(line))
+            return pipeline_error(RuntimeError(line.decode()))
         return RunnerUnavailable(f"the process that reads ended with {code}; start again to go on")
 
     def close(self) -> None:
         """Ends it."""
         self._process.kill()
-        self._process.wait()
+        self._process.communicate()
 
 
 class _Pool(beam_fn_api_pb2_grpc.BeamFnExternalWorkerPoolServicer):

@@ -1,30 +1,14 @@
 """The wheel holds everything that the jobs read, and runs where the repository is not."""
 
-import os
-import shutil
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-PACKAGES = ("pipelines", "schemas", "transforms")
+from pipelines import COMMAND
+from tests.support.wheels import PACKAGES, ROOT, CleanEnvironment
 
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = tmp_path_factory.mktemp("wheel")
-    for name in PACKAGES:
-        shutil.copytree(ROOT / name, place / "tree" / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, place / "tree")
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", place, "."]
-    done = subprocess.run(command, cwd=place / "tree", capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    (found,) = place.glob("*.whl")
-    return found
+pytestmark = pytest.mark.xdist_group("wheel")
 
 
 def test_every_file_of_the_packages_is_in_it(wheel: Path) -> None:
@@ -45,15 +29,27 @@ def test_it_is_typed(wheel: Path) -> None:
     assert {f"{package}/py.typed" for package in PACKAGES} <= held
 
 
-def test_a_job_runs_from_it_in_another_folder(wheel: Path, tmp_path: Path) -> None:
+def test_its_command_is_the_entry_point(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (n for n in archive.namelist() if n.endswith(".dist-info/entry_points.txt"))
+        told = archive.read(name).decode()
+    assert told.split() == ["[console_scripts]", COMMAND, "=", "pipelines.running.entry:main"]
+
+
+def test_it_asks_for_no_tool_of_ours(clean: CleanEnvironment) -> None:
+    """And for all that the jobs import: the tests below run on nothing else."""
+    dev = {"pytest", "hypothesis", "polars", "moto", "playwright", "ruff", "mypy", "import-linter"}
+    assert {"apache-beam", "pyarrow", "duckdb", "psutil"} <= set(clean.asked_for)
+    assert not dev & set(clean.asked_for)
+
+
+def test_it_runs_where_the_repository_is_not(clean: CleanEnvironment, tmp_path: Path) -> None:
     """Not the repository's modules: the wheel's."""
-    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
-    for command in (["-m", "pipelines.keys", "--help"], ["-c", "import pipelines.keys as k; print(k.__file__)"]):
-        done = subprocess.run(
-            [sys.executable, *command], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(str(tmp_path))
-    made = [sys.executable, "-m", "pipelines.keys", "create", "--output", "ring"]
-    assert subprocess.run(made, cwd=tmp_path, env=environment, check=False, capture_output=True).returncode == 0
+    code = "import sys, pipelines, schemas, transforms; print(*sys.path, sep='\\n'); print(pipelines.__file__, schemas.__file__)"
+    told = clean.run(clean.python, "-c", code, cwd=tmp_path).stdout.splitlines()
+    assert str(ROOT) not in told
+    assert all(path.startswith(str(clean.site)) for path in told[-1].split())
+    made = clean.run(clean.command, "keys", "create", "--output", "ring", cwd=tmp_path)
+    assert (made.returncode, made.stderr) == (0, "")
+    listed = clean.run(clean.python, "-m", "pipelines.keys", "list", "--key_ring", "ring", cwd=tmp_path)
+    assert listed.returncode == 0

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipelines import batch, generate, keys
-from schemas.errors import InvalidOptions, KeyUnavailable, OutputInUse, PipelineError, StorageUnavailable
+from schemas.errors import InvalidOptions, KeyUnavailable, OutputInUse, PipelineError, StorageRefused
 from schemas.registry import EVENT_DATASETS
 from tests.conftest import KEY_RING, all_rows, read_rows, run_batch, sample, write_lines
 from transforms.core import storage
@@ -181,11 +181,11 @@ def test_empty_file_gives_empty_books(tmp_path: Path) -> None:
 
 REFUSED = [
     (["--nope=1"], InvalidOptions, "--nope"),
-    (["--input=/nope/*.ndjson"], StorageUnavailable, "/nope/.*: no such file"),
+    (["--input=/nope/*.ndjson"], InvalidOptions, "/nope/.*: no such file"),
     (["--key_ring=/nope"], KeyUnavailable, "no key ring at /nope/ring.json"),
     (["--geo_database=/etc/passwd"], InvalidOptions, "--geo_database /etc/passwd: InvalidDatabaseError"),
     (["--geo_database=/nope"], InvalidOptions, "--geo_database /nope: FileNotFoundError"),
-    (["--output=/proc/nope/x"], StorageUnavailable, "cannot write /proc/nope/x"),
+    (["--output=/proc/nope/x"], StorageRefused, "cannot write /proc/nope/x"),
     (["--buckets=0"], InvalidOptions, "whole number from 1 to 9999"),
     (["--lookback=soon"], InvalidOptions, "'soon'"),
     (["--direct_num_workers=many"], InvalidOptions, "direct_num_workers"),

@@ -1,24 +1,24 @@
 """The batch job on runners that are other processes: the same rows as here, on Beam's own job service and on Prism."""
 
 import os
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from pipelines import generate
 from pipelines.streams.prism import prism
 from tests.conftest import KEY_RING, all_rows, run_batch
+from tests.support.beam_servers import beam_server
 from tests.support.servers import free_port
 from tests.support.stream_jobs import found_prism
 
 ENDS = "the books balance"
-ENVIRONMENT = {**os.environ, "PYTHONPATH": os.getcwd(), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{os.getcwd()}:{os.environ.get('PYTHONPATH', '')}",
+               "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}  # fmt: skip
 """The pool of workers starts whatever `python` is."""
 
 
@@ -36,35 +36,12 @@ def landed(raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return output
 
 
-@contextmanager
-def server(module: str, *flags: str, port: int, folder: Path) -> Iterator[None]:
-    """One of Beam's own servers in a process group of its own, ended by its id."""
-    with (folder / f"{port}.log").open("wb") as log:
-        child = subprocess.Popen([sys.executable, "-m", module, *flags], stdout=log, stderr=log, cwd=folder,
-                                 env=ENVIRONMENT, start_new_session=True)  # fmt: skip
-    try:
-        import socket
-
-        until = time.monotonic() + 60
-        while True:
-            try:
-                socket.create_connection(("localhost", port), 1).close()
-                break
-            except OSError:
-                assert child.poll() is None, (folder / f"{port}.log").read_text()[-2000:]
-                assert time.monotonic() < until
-                time.sleep(0.1)
-        yield
-    finally:
-        os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
-
-
 @pytest.fixture(scope="module")
 def job_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     port = free_port()
     module = "apache_beam.runners.portability.local_job_service_main"
-    with server(module, f"--port={port}", port=port, folder=tmp_path_factory.mktemp("jobs")):
+    folder = tmp_path_factory.mktemp("jobs")
+    with beam_server(sys.executable, module, f"--port={port}", port=port, folder=folder, env=ENVIRONMENT):
         yield f"--job_endpoint=localhost:{port}"
 
 
@@ -73,14 +50,15 @@ def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Workers in processes of their own, in another folder than the job."""
     port = free_port()
     module = "apache_beam.runners.worker.worker_pool_main"
-    with server(module, f"--service_port={port}", port=port, folder=tmp_path_factory.mktemp("workers")):
+    folder = tmp_path_factory.mktemp("workers")
+    with beam_server(sys.executable, module, f"--service_port={port}", port=port, folder=folder, env=ENVIRONMENT):
         yield f"--environment_config=localhost:{port}"
 
 
 def run(raw: Path, output: Path, *flags: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """The job as a command, with paths as a person types them: relative."""
     command = [sys.executable, "-W", "ignore", "-m", "pipelines.batch", f"--input={os.path.relpath(raw, cwd)}",
-               f"--output={os.path.relpath(output, cwd)}", f"--key_ring={os.path.relpath(KEY_RING, cwd)}", "--buckets=4"]  # fmt: skip
+               f"--output={os.path.relpath(output, cwd)}", f"--key_ring={os.path.relpath(KEY_RING, cwd)}", "--buckets=4", "--shared_filesystem"]  # fmt: skip
     return subprocess.run(
         [*command, *flags], capture_output=True, text=True, check=False, cwd=cwd, env=ENVIRONMENT, timeout=100
     )
@@ -102,10 +80,8 @@ def test_direct_runner(raw: Path, landed: Path, tmp_path: Path) -> None:
 def test_direct_runner_that_finds_prism(raw: Path, landed: Path, tmp_path: Path) -> None:
     location = found_prism()
     assert_same(raw, landed, tmp_path, "--runner=DirectRunner", f"--prism_location={location}")
-    left = subprocess.run(
-        ["pgrep", "-f", "--", f"^{location} --job_port .*"], capture_output=True, text=True, check=False
-    )
-    assert not [pid for pid in left.stdout.split() if Path(f"/proc/{pid}/stat").read_text().split()[3] == "1"]
+    left = [p for p in psutil.process_iter(["cmdline", "ppid"]) if (p.info["cmdline"] or [""])[0] == location]
+    assert not [process for process in left if process.info["ppid"] == 1]
 
 
 def test_job_service_with_workers_in_the_job_itself(raw: Path, landed: Path, tmp_path: Path, job_service: str) -> None:

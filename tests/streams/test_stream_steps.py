@@ -20,10 +20,9 @@ from pipelines import streaming
 from pipelines.ingest import Ingest, IngestSettings, StreamSettings
 from pipelines.options.beam_options import parse_pipeline_options
 from pipelines.options.ingest_flags import default_geo_database
+from pipelines.runners.flink_rest import cancel_flink_job
 from pipelines.streams import flags as stream_flags
 from pipelines.streams import watch as stream_watch
-from pipelines.streams.flink import cancel_flink_job
-from pipelines.streams.prism import find_prism
 from schemas.errors import InvalidOptions, PipelineError, RunnerUnavailable
 from tests.conftest import KEY_RING
 from tests.curating.test_windows import books, event, rows_of
@@ -96,13 +95,10 @@ REQUIRED = ["--output=o", "--key_ring=k"]
         (["--input=folder", "--watch", "--readers=2"], "go with a kafka:// input"),
         (["--input=kafka://h:1/t", "--publish_interval=0s"], "1s and more"),
         (["--input=kafka://h:1/t", "--lookback=1min"], "must not be shorter than --suggestion_horizon"),
-        (["--input=kafka://h:1/t", "--runner=FnApiRunner"], "allowed are PrismRunner"),
-        (["--input=kafka://h:1/t", "--runner=FlinkRunner"], "--finish_bundle_before_checkpointing are needed"),
-        (
-            ["--input=kafka://h:1/t", "--runner=FlinkRunner", "--checkpointing_interval=9"],
-            "--finish_bundle_before_checkpointing are needed",
-        ),
-        (["--input=kafka://h:1/t", "--runner=PortableRunner", "--job_endpoint=h:1"], "prism_disable_sdf_split"),
+        (["--input=kafka://h:1/t", "--runner=FnApiRunner"], "it does not run endless jobs with timers"),
+        (["--input=kafka://h:1/t", "--runner=DataflowRunner"], "leave --runner out for Prism"),
+        (["--input=kafka://h:1/t", "--runner=DaskRunner"], "it drops what steps emit in finish_bundle"),
+        (["--input=kafka://h:1/t", "--checkpointing_interval=0"], "allowed is a whole number from 1"),
         (["--input=kafka://h:1/t", "--start=yesterday"], "invalid choice"),
         (["--input=kafka://h:1/t", "--publish_intervall=1s"], "unrecognized arguments"),
     ],
@@ -115,15 +111,6 @@ def test_settings_that_contradict_or_lose_data_are_refused(flags: list[str], mes
             )
         )
     assert message in str(refused.value)
-
-
-def test_prism_that_is_not_there_is_told_how_to_get(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(InvalidOptions, match="--prism_location"):
-        find_prism(str(tmp_path))
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(InvalidOptions, match="go install"):
-        find_prism(None)
 
 
 def test_a_broker_that_is_not_there_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,13 +5,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
-from pipelines.streams.prism import find_prism
+from pipelines.streams.prism_binary import find_prism
 from schemas.errors import InvalidOptions
 from tests.conftest import KEY_RING
 from tests.support.brokers import KAFKA_JARS, PRISM
@@ -37,8 +38,15 @@ class StreamJob:
     """`python -m pipelines.streaming` on an input and output; its log in a file beside the output."""
 
     def __init__(
-        self, uri: str, output: Path, *more: str, env: dict[str, str] | None = None, own_session: bool = False
+        self,
+        uri: str,
+        output: Path,
+        *more: str,
+        env: dict[str, str] | None = None,
+        own_session: bool = False,
+        through: Sequence[str] = (),
     ) -> None:
+        """`through`: a command that becomes the one behind it."""
         self.uri, self.output = uri, output
         self.log = output.with_name(f"{output.name}.log")
         self._starts_before = self.text.count("going on from") if self.log.exists() else 0
@@ -49,7 +57,7 @@ class StreamJob:
         command = [sys.executable, "-W", "ignore", "-m", "pipelines.streaming", f"--input={uri}", f"--output={output}"]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*command, *flags, *more], stdout=log, stderr=log, env={**os.environ, **(env or {})},
+                [*through, *command, *flags, *more], stdout=log, stderr=log, env={**os.environ, **(env or {})},
                 start_new_session=own_session,
             )  # fmt: skip
 
@@ -98,20 +106,22 @@ class StreamJob:
 
 
 def children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return [child.pid for child in psutil.Process(pid).children()]
 
 
 def command(pid: int) -> str:
     """A process's command line; empty where it is gone or is just being made."""
     try:
-        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
-    except (FileNotFoundError, ProcessLookupError):
+        return " ".join(psutil.Process(pid).cmdline())
+    except psutil.Error:
         return ""
 
 
 @contextmanager
-def streaming(uri: str, output: Path, *more: str, env: dict[str, str] | None = None) -> Iterator[StreamJob]:
-    job = StreamJob(uri, output, *more, env=env)
+def streaming(
+    uri: str, output: Path, *more: str, env: dict[str, str] | None = None, through: Sequence[str] = ()
+) -> Iterator[StreamJob]:
+    job = StreamJob(uri, output, *more, env=env, through=through)
     try:
         yield job
     finally:
