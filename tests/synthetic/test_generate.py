@@ -23,7 +23,7 @@ CODE = b"session.query(Order)"
 
 
 def made(folder: Path, **more: Any) -> Path:
-    generate.generate(str(folder), **{"events": 1500, "seed": 3, "day": DAY, **more})
+    generate.generate(str(folder), **{"events": 2000, "seed": 5, "day": DAY, **more})
     return folder
 
 
