@@ -10,10 +10,14 @@ import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
+from apache_beam.options.pipeline_options import StandardOptions
 
+from pipelines import batch, streaming
 from pipelines.batch import BatchOptions
 from pipelines.options.beam_options import parse_pipeline_options
-from pipelines.streams.flags import StreamingJobOptions, check
+from pipelines.runners import job_server
+from pipelines.streams.flags import StreamingJobOptions
+from schemas.errors import RunnerUnavailable
 from tests.support.brokers import TOOLS
 
 FOLDER = Path(__file__).parents[2] / "docs" / "deploy"
@@ -112,13 +116,15 @@ def flag(job: str, name: str) -> str:
     return next(a.partition("=")[2] for a in args_of(job) if a.startswith(f"--{name}="))
 
 
-def test_flags_of_the_jobs_are_taken() -> None:
-    """A job reads them as they stand; those that go together do."""
-    required = ("input", "output", "key_ring")
-    batch = parse_pipeline_options("batch", BatchOptions, required, args_of("batch"))
-    assert batch.runner == "FlinkRunner"  # type: ignore[attr-defined]
-    assert batch.for_runner().get_all_options()["job_endpoint"] == flag("batch", "job_endpoint")
-    check(parse_pipeline_options("streaming", StreamingJobOptions, required, args_of("streaming")))
+@pytest.mark.parametrize("job", ["batch", "streaming"])
+def test_flags_of_the_jobs_are_taken(job: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that a job looks at before it asks for the cluster, which is not there, is well."""
+    monkeypatch.setattr(job_server, "_ANSWERS_S", 0.2)
+    kind, main = {"batch": (BatchOptions, batch.run), "streaming": (StreamingJobOptions, streaming.run)}[job]
+    options = parse_pipeline_options(job, kind, ("input", "output", "key_ring"), args_of(job))
+    assert options.view_as(StandardOptions).runner == "FlinkRunner"
+    with pytest.raises(RunnerUnavailable, match="telemetry-"):
+        main(args_of(job))
 
 
 @pytest.mark.parametrize("job", ["batch", "streaming"])

@@ -32,7 +32,7 @@ def spark_job_service(folder: Path) -> Iterator[int]:
     command = [
         "java", "-Xmx1g", *OPENS, "-Dspark.ui.enabled=false", "-Dspark.driver.bindAddress=127.0.0.1",
         "-Dspark.driver.host=127.0.0.1", f"-Dspark.local.dir={folder}", "-cp", f"{SPARK_JARS}/*",
-        "org.apache.beam.runners.spark.SparkJobServerDriver", "--spark-master-url", "local[2]", "--job-host", "localhost",
+        "org.apache.beam.runners.spark.SparkJobServerDriver", "--spark-master-url", "local[2,4]", "--job-host", "localhost",
         "--job-port", str(port), "--artifact-port", str(free_port()), "--expansion-port", "0", "--artifacts-dir",
         str(folder / "artifacts"),
     ]  # fmt: skip
