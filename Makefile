@@ -6,7 +6,7 @@ DEMO ?= demo
 EVENTS ?= 20000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools run stream collect test coverage check bench fuzz kills collect_kills stream_kills docs lock clean
+.PHONY: help setup tools run stream collect test coverage check bench fuzz kills collect_kills stream_kills cluster docs lock clean
 TOOLS := .tools
 
 help: ## Show this list
@@ -22,16 +22,18 @@ $(VENV)/.done: .requirements.lock pyproject.toml
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
-tools: $(TOOLS)/.done ## Prism (needs Go), Kafka, Flink, Spark (Java 17 and Maven), clients (npm), for the streaming job and tests
+tools: $(TOOLS)/.done ## Prism (Go), Kafka, Flink, Spark (Java 17, Maven), clients (npm), Airflow, for the streaming job and tests
 
-$(TOOLS)/.done: tests/tools/kafka-pom.xml tests/tools/flink-pom.xml tests/tools/spark-pom.xml tests/tools/operator-pom.xml tests/clients/package.json
-	@echo "fetching Prism, Kafka, Flink, Spark and real clients, some minutes"
+$(TOOLS)/.done: $(wildcard tests/tools/*) tests/clients/package.json
+	@echo "fetching Prism, Kafka, Flink, Spark, Airflow and real clients, some minutes"
 	@mkdir -p $(TOOLS)/bin
 	@GOBIN=$(CURDIR)/$(TOOLS)/bin go install github.com/apache/beam/sdks/v2/go/cmd/prism@v2.77.0
 	@for part in kafka flink spark operator; do rm -rf $(TOOLS)/$$part && mvn -q -B -f tests/tools/$$part-pom.xml \
 	  dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=$(CURDIR)/$(TOOLS)/$$part || exit 1; done
 	@mkdir -p $(TOOLS)/clients && cp tests/clients/package.json $(TOOLS)/clients/
 	@cd $(TOOLS)/clients && npm install --no-audit --no-fund --silent
+	@$(PYTHON) -m venv --clear $(TOOLS)/airflow && $(TOOLS)/airflow/bin/python -m pip install --quiet uv
+	@$(TOOLS)/airflow/bin/uv pip install --quiet --python $(TOOLS)/airflow/bin/python -r tests/tools/airflow-requirements.txt
 	@touch $@
 
 stream: setup tools ## A Kafka broker, a producer and the streaming job, live; Ctrl-C ends it
@@ -81,6 +83,9 @@ stream_kills: setup tools ## 30 SIGKILLs of the streaming job on Prism and 10 on
 	@$(PY) -m tests.stream_kills
 	@$(PY) -m tests.stream_kills --runner flink --kills 10 --messages 200000
 	@$(PY) -m tests.stream_outage
+
+cluster: setup tools ## Both jobs on a Flink cluster with two task managers, killed in the middle, and compared (8 minutes)
+	@$(PY) -m tests.cluster
 
 docs: setup ## Write docs/datasets.md and docs/telemetry.json from the contract
 	@$(PY) -m schemas.dictionary docs

@@ -48,7 +48,11 @@ class StreamSettings:
 
 @dataclass(frozen=True)
 class IngestSettings:
-    """What the steps need to know; holds paths, never keys. `input_digest` is of a batch input, `stream` of a log."""
+    """What the steps need to know; holds paths, never keys. `input_digest` is of a batch input, `stream` of a log.
+
+    `spill_folder` is where sealed pieces of a batch input wait, on a disk that all workers see; without one they cross
+    the runner's shuffle.
+    """
 
     key_ring: str
     output: Output
@@ -60,6 +64,7 @@ class IngestSettings:
     close_open_suggestions: bool = False
     max_unprocessable: int | None = None
     input_digest: str = ""
+    spill_folder: str = ""
     earlier_days: EarlierDays = field(default_factory=dict)
     stream: StreamSettings | None = None
     region_min_population: int = REGION_MIN_POPULATION
@@ -96,5 +101,5 @@ class Ingest(beam.PTransform):
     def _group(self) -> beam.PTransform:
         s, stream = self._settings, self._settings.stream
         if stream is None:
-            return GroupByBucket(s.input_digest, s.buckets)
+            return GroupByBucket(s.input_digest, s.buckets, s.spill_folder)
         return GroupByWindow(stream.stream, stream.interval_s, s.buckets, stream.start_s, stream.until_s, self._quiet)

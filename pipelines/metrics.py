@@ -4,6 +4,7 @@ python -m pipelines.metrics --datasets datasets/
 """
 
 import io
+import json
 from collections.abc import Sequence
 from datetime import date, timedelta
 
@@ -13,6 +14,9 @@ import pyarrow.parquet as pq
 
 from pipelines.options.flags import add_date, add_min_installations, job_parser
 from pipelines.rates.acceptance import DIMENSIONS, gather_facts, rates
+from pipelines.rates.arms import Arms, as_document, compare
+from pipelines.rates.arms import describe as describe_arms
+from pipelines.rates.assignments import Assignment, add_arms, assignment_of
 from pipelines.rates.tables import existing_days, has_landed, opened
 from pipelines.running.command import run_job
 from schemas.errors import InvalidOptions
@@ -50,6 +54,13 @@ def write_acceptance(output: Output, days: Sequence[date], rows: pa.Table) -> No
             storage.remove(path)
 
 
+def compare_arms(output: Output, days: Sequence[date], assignment: Assignment, min_installations: int) -> Arms:
+    """The arms of an experiment over these days; raises InvalidOptions where the days hold nobody of any arm."""
+    with opened(output, days) as connection:
+        gather_facts(connection)
+        return compare(connection, assignment, min_installations)
+
+
 def describe(rows: pa.Table, days: Sequence[date]) -> str:
     """What was made, as a few lines for people."""
     shown = pc.sum(rows["shown"]).as_py() or 0
@@ -75,7 +86,12 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--datasets", type=Output, required=True, metavar="PATH", help="The output of the batch job.")
     add_date(parser)
     add_min_installations(parser)
+    add_arms(parser)
+    parser.add_argument("--arms_to", metavar="FILE", help="Write the comparison of arms to this file, too, as JSON.")
     args = parser.parse_args(list(argv))
+    assignment = assignment_of(args.arms, args.arm_shares, args.arm_ids_by)
+    if args.arms_to and assignment is None:
+        raise InvalidOptions("--arms_to goes with --arms")
     existing = existing_days(args.datasets)
     if not has_landed(args.datasets):
         print(f"nothing has landed in {args.datasets}: nothing to do")
@@ -88,6 +104,11 @@ def main(argv: Sequence[str]) -> None:
         rows = compute_acceptance(args.datasets, days, args.min_installations)
         write_acceptance(args.datasets, days, rows)
     print(describe(rows, days))
+    if assignment is not None:
+        arms = compare_arms(args.datasets, days, assignment, args.min_installations)
+        print("\n".join(describe_arms(arms)))
+        if args.arms_to:
+            storage.write_atomic(args.arms_to, json.dumps(as_document(arms), indent=1).encode())
 
 
 if __name__ == "__main__":

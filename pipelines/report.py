@@ -11,6 +11,8 @@ import jinja2
 from markupsafe import Markup
 
 from pipelines.options.flags import add_date, add_min_installations, job_parser
+from pipelines.rates.arms import interval_text, number_text
+from pipelines.rates.assignments import add_arms, assignment_of
 from pipelines.rates.tables import existing_days
 from pipelines.reporting.charts import all_charts
 from pipelines.reporting.figures import Figures, gather_figures
@@ -30,7 +32,10 @@ def render(figures: Figures, source: str, made_at: datetime) -> str:
         loader=jinja2.PackageLoader("pipelines.reporting", "."), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters |= {"number": _number, "share": _share, "ms": _ms, "moment": _moment}
+    filters: dict[str, Any] = {
+        "number": _number, "share": _share, "ms": _ms, "moment": _moment, "rate": number_text, "interval": interval_text
+    }  # fmt: skip
+    environment.filters |= filters
     charts = {name: Markup(svg) for name, svg in all_charts(figures, VALUES_DRAWN).items()}  # noqa: S704 - drawn by us, texts escaped
     page = environment.get_template("report.html.j2").render(
         f=figures, charts=charts, source=source, made_at=made_at, values_drawn=VALUES_DRAWN
@@ -65,11 +70,13 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--to", required=True, metavar="FILE", help="The page, .html; a local path or a URL.")
     add_date(parser)
     add_min_installations(parser)
+    add_arms(parser)
     args = parser.parse_args(list(argv))
     if not args.to.endswith(".html"):
         raise InvalidOptions(f"--to {args.to}: allowed is a .html file")
+    assignment = assignment_of(args.arms, args.arm_shares, args.arm_ids_by)
     days = args.date or existing_days(args.datasets)
-    figures = gather_figures(args.datasets, days, args.min_installations)
+    figures = gather_figures(args.datasets, days, args.min_installations, assignment)
     page = render(figures, args.datasets.path, datetime.now(UTC))
     storage.write_atomic(args.to, page.encode())
     dated = [day for day in figures.days if day != UNKNOWN_DATE]

@@ -10,7 +10,7 @@ Two families, treated differently everywhere:
 No message of either holds an address, an identifier or code.
 """
 
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 from schemas.locations import without_secrets
 
@@ -29,6 +29,23 @@ class Reason(StrEnum):
     INVALID_RECORD = "invalid_record"
     OUTSIDE_KEY_RING = "outside_key_ring"
     UNPROCESSABLE = "unprocessable"
+
+
+class ExitCode(IntEnum):
+    """How a job ended, for whoever started it: `docs/schedule.md` says what a scheduler does about each.
+
+    2 is what Python itself and shells use for wrong usage, so it is not used here. 70 and 75 are those of sysexits.h:
+    EX_SOFTWARE and EX_TEMPFAIL, which systemd knows by name.
+    """
+
+    DONE = 0
+    REFUSED = 1
+    UNUSABLE_INPUT = 3
+    NOTHING_TO_DO = 4
+    UNBALANCED_BOOKS = 5
+    BUG = 70
+    TRY_AGAIN = 75
+    INTERRUPTED = 130
 
 
 class TelemetryError(Exception):
@@ -81,7 +98,7 @@ class PipelineError(TelemetryError):
     Passwords and signatures of URLs never stand in its text, whoever raises it.
     """
 
-    exit_code = 1
+    exit_code = ExitCode.REFUSED
     books = ""
 
     def __init__(self, *told: object) -> None:
@@ -101,34 +118,66 @@ class KeyUnavailable(PipelineError):
 
 
 class StorageUnavailable(PipelineError):
-    """A path that cannot be read or written."""
+    """A path that cannot be read or written now; the same run may go through later."""
+
+    exit_code = ExitCode.TRY_AGAIN
+
+
+class StorageRefused(StorageUnavailable):
+    """A path that will be refused again: no permission, no such bucket, not a folder, a damaged file of the output."""
+
+    exit_code = ExitCode.REFUSED
+
+
+class NothingToRead(StorageUnavailable):
+    """An input in which no file is: there is nothing to do, and nothing is written."""
+
+    exit_code = ExitCode.NOTHING_TO_DO
 
 
 class SourceUnavailable(PipelineError):
-    """An endless source that refuses, or no longer holds what has not been read."""
+    """An endless source that refuses, or cannot be reached."""
+
+    exit_code = ExitCode.TRY_AGAIN
+
+
+class MessagesLost(SourceUnavailable):
+    """A source that no longer holds what has not been read; only an operator's flag says how to go on."""
+
+    exit_code = ExitCode.REFUSED
 
 
 class TopicReplaced(SourceUnavailable):
     """A topic that is gone, or another one than that of which positions are kept."""
 
+    exit_code = ExitCode.REFUSED
+
 
 class RunnerUnavailable(PipelineError):
     """A runner that does not start, or ends by itself."""
+
+    exit_code = ExitCode.TRY_AGAIN
 
 
 class OutputInUse(PipelineError):
     """Another run holds the output's claim."""
 
+    exit_code = ExitCode.TRY_AGAIN
+
 
 class UnbalancedBooks(PipelineError):
     """Events were lost or made up: the ledger does not add up."""
+
+    exit_code = ExitCode.UNBALANCED_BOOKS
 
 
 class UnusableInput(PipelineError):
     """The run is done and its books balance, but nothing landed, or too much of the input was refused."""
 
-    exit_code = 3
+    exit_code = ExitCode.UNUSABLE_INPUT
 
 
 class InternalError(PipelineError):
     """A bug of ours, told as its type and place: its message may quote data and is not passed on."""
+
+    exit_code = ExitCode.BUG

@@ -16,6 +16,11 @@ def without_secrets(text: str) -> str:
     return _QUERY.sub(rf"\g<mark>{HIDDEN}", text) if "=" in text else text
 
 
+def shown_path(path: str) -> str:
+    """A path as it may be written down: without credentials of a URL, and without what is no text."""
+    return without_secrets(path.encode(errors="surrogateescape").decode(errors="backslashreplace"))
+
+
 def _without_login(url: re.Match[str]) -> str:
     """A password may hold a slash or an @, so the last @ counts, unless there is none before the path and no colon."""
     login, at, place = url["rest"].rpartition("@")

@@ -14,7 +14,7 @@ from pipelines import batch
 from tests.support.wheels import CleanEnvironment, build_wheel
 from transforms.core.keys import keyring
 from transforms.core.output.books import Books
-from transforms.core.output.layout import Output
+from transforms.core.output.layout import RUNS, Output
 from transforms.core.recent.memory import BucketMemory
 from transforms.core.recent.recent import Recent
 from transforms.core.shuffle.windows import Portion
@@ -98,7 +98,9 @@ def read_rows(output: Path, dataset: str) -> list[dict[str, Any]]:
 def all_rows(output: Path) -> dict[str, list[dict[str, Any]]]:
     """Every dataset's rows; what is fresh in each run (sealed bodies) and the run's own columns left out."""
     found = {}
-    for folder in sorted(p.name for p in output.iterdir() if p.is_dir() and not p.name.startswith("_")):
+    for folder in sorted(
+        p.name for p in output.iterdir() if p.is_dir() and not p.name.startswith("_") and p.name != RUNS
+    ):
         rows = read_rows(output, folder)
         found[folder] = [{k: _OF_THE_FILES.get(k, v) for k, v in r.items() if k not in _OF_THE_RUN} for r in rows]
     return found

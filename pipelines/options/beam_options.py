@@ -20,6 +20,11 @@ class JobOptions(PipelineOptions):
     PipelineOptions; a subclass of this class is none.
     """
 
+    @property
+    def given_flags(self) -> set[str]:
+        """Names of the flags that were given, as `--input`: a default may be given, too."""
+        return {flag.partition("=")[0] for flag in self._flags}
+
     def for_runner(self) -> PipelineOptions:
         """Beam's own options alone, as they are now."""
         own = _BeamArgumentParser(allow_abbrev=False)
@@ -56,7 +61,7 @@ def parse_pipeline_options(job: str, kind: type[Options], required: Sequence[str
     beam: Any = parser.add_argument_group("Beam's own flags")
     beam.add_value_provider_argument = parser.add_value_provider_argument
     for options in {str(o): o for o in PipelineOptions.__subclasses__()}.values():
-        if options.__module__.startswith("apache_beam"):
+        if options.__module__.startswith(("apache_beam.", "pipelines.runners.")):  # and none of what a person imported
             options._add_argparse_args(beam)
     given = parser.parse_args(list(argv))
     missing = [f"--{name}" for name in required if getattr(given, name) is None]

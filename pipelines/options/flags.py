@@ -4,13 +4,25 @@ import argparse
 import re
 import sys
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple, NoReturn
 
 from pipelines import COMMAND
-from schemas.errors import InvalidOptions
+from schemas.errors import ExitCode, InvalidOptions
 
-EXIT_CODES = "Exit codes: 0 done; 1 refused, or failed; 3 done, but the input was of no use; 130 interrupted."
+EXIT_MEANINGS = {
+    ExitCode.DONE: "done",
+    ExitCode.REFUSED: "refused: flags, keys, contract, permissions or the output must be changed first",
+    ExitCode.UNUSABLE_INPUT: "done, but the input was of no use",
+    ExitCode.NOTHING_TO_DO: "nothing to do: no file is there",
+    ExitCode.UNBALANCED_BOOKS: "the books do not balance",
+    ExitCode.BUG: "a bug of this program",
+    ExitCode.TRY_AGAIN: "storage or another engine failed, or another run holds the output: try again",
+    ExitCode.INTERRUPTED: "interrupted",
+}
+"""What each code means, in the words of `--help` and of docs/schedule.md."""
+
+EXIT_CODES = f"Exit codes: {'; '.join(f'{code:d} {meaning}' for code, meaning in EXIT_MEANINGS.items())}."
 MIN_INSTALLATIONS = 10
 
 _DURATION = re.compile(r"([0-9]{1,9})(s|min|h|d)")
@@ -93,6 +105,17 @@ def iso_date(text: str) -> date:
     if found is None or found.isoformat() != text:
         raise argparse.ArgumentTypeError(f"{text!r}: allowed is YYYY-MM-DD")
     return found
+
+
+def received_date(text: str) -> date:
+    """A day in UTC: `2026-03-29`, `today`, or `yesterday` for a crontab line, where a % is no %."""
+    days_ago = {"today": 0, "yesterday": 1}
+    if text in days_ago:
+        return datetime.now(UTC).date() - timedelta(days=days_ago[text])
+    try:
+        return iso_date(text)
+    except argparse.ArgumentTypeError as cause:
+        raise argparse.ArgumentTypeError(f"{cause}, today or yesterday") from None
 
 
 def add_date(parser: JobParser) -> None:

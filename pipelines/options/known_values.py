@@ -13,10 +13,12 @@ def read_vocabulary(path: str | None) -> Vocabulary:
     """The packaged lists, and what the file adds to them: TOML, list name -> array of texts.
 
     Raises StorageUnavailable where it cannot be read, InvalidOptions where it is
-    no TOML or holds what `schemas.known_values.vocabulary_of` refuses.
+    not there, is no TOML or holds what `schemas.known_values.vocabulary_of` refuses.
     """
     if path is None:
         return PACKAGED
+    if not storage.exists(path):
+        raise InvalidOptions(f"--known_values {path}: no such file")
     with storage.open_read(path) as file:
         data = file.read(_MOST_BYTES + 1)
     if len(data) > _MOST_BYTES:

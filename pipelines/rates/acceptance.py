@@ -36,9 +36,12 @@ def _first_traces(key: str, table: str, more: str) -> str:
             is distinct from received_date - 1"""
 
 
+_AT_THE_CURSOR = "where coalesce(kind, 'ghost_text') in ('ghost_text', 'next_edit')"
+"""Kinds that an editor shows by itself; edits that were asked for in words are in no count."""
+
 _TRACES = " union all by name ".join(
     f"""select {_WHO_AND_WHERE}, coalesce(opportunity_id, request_id) as opportunity, received_at, occurred_at,
-        event_id, false as is_failure from {dataset}"""
+        event_id, false as is_failure from {dataset} {_AT_THE_CURSOR if dataset == "outcomes" else ""}"""
     for dataset in ("requests", "displays", "outcomes")
 )
 _FACTS = f"""
@@ -59,7 +62,7 @@ _FACTS = f"""
     select {_WHO_AND_WHERE}, true as is_suggestion, display_count > 0 as is_shown, display_count, outcome,
         is_shown and outcome in ('accepted', 'partially_accepted') as is_accepted, accepted_chars as chars, latency_ms,
         decision_ms, {", ".join(f"persistence_{s}s" for s in CHECKS_S)}
-    from suggestions
+    from suggestions {_AT_THE_CURSOR}
 """
 
 
@@ -73,9 +76,10 @@ def _persistence(check_s: int) -> str:
     return f"""
         count(*) filter ({state} in {_OBSERVED}) as observed_{check_s}s,
         count(*) filter ({state} = 'unobserved') as unobserved_{check_s}s,
-        count(*) filter ({state} = 'unchanged') / nullif(observed_{check_s}s, 0) as unchanged_{check_s}s_rate,
-        count(*) filter ({state} in ('unchanged', 'mostly_unchanged')) / nullif(observed_{check_s}s, 0)
-            as mostly_unchanged_{check_s}s_rate,"""
+        count(*) filter ({state} = 'unchanged') as unchanged_{check_s}s,
+        count(*) filter ({state} in ('unchanged', 'mostly_unchanged')) as mostly_unchanged_{check_s}s,
+        unchanged_{check_s}s / nullif(observed_{check_s}s, 0) as unchanged_{check_s}s_rate,
+        mostly_unchanged_{check_s}s / nullif(observed_{check_s}s, 0) as mostly_unchanged_{check_s}s_rate,"""
 
 
 def _percentiles(column: str) -> str:
@@ -96,8 +100,9 @@ _COUNTS = f"""
     count(*) filter (is_shown and outcome = 'rejected') as rejected,
     count(*) filter (is_shown and outcome = 'dismissed') as dismissed,
     count(*) filter (is_shown and outcome = 'none') as no_outcome,
+    accepted_full + accepted_partial as accepted,
     shown / nullif(opportunities, 0) as shown_rate,
-    (accepted_full + accepted_partial) / nullif(shown, 0) as acceptance_rate,
+    accepted / nullif(shown, 0) as acceptance_rate,
     {"".join(map(_persistence, CHECKS_S))}
     coalesce(sum(chars) filter (is_accepted)::bigint, 0) as accepted_chars,
     count(distinct (installation_id, active_hour)) filter (active_hour is not null) as active_hours,
@@ -111,6 +116,16 @@ _COUNTS = f"""
     1000 * errors / nullif(requests, 0) as errors_per_1000_requests,
     1000 * redactions / nullif(requests, 0) as redactions_per_1000_requests,
 """
+
+
+def count_people(connection: duckdb.DuckDBPyConnection) -> None:
+    """Makes the table `people` of every person in `arms` (installation_id, person, arm) whom the facts know: their arm
+    and every count.
+    """
+    connection.execute(f"""
+        create or replace temp table people as
+        select arm, person, {_COUNTS} from facts join arms using (installation_id) group by arm, person
+    """)
 
 
 def rates(

@@ -8,6 +8,8 @@ from typing import Any
 import duckdb
 
 from pipelines.rates.acceptance import DIMENSIONS, MERGED, gather_facts, rates
+from pipelines.rates.arms import Arms, compare
+from pipelines.rates.assignments import Assignment
 from pipelines.rates.tables import opened
 from schemas.registry import load
 from transforms.core.keys.role_encryption import columns_by_role
@@ -43,10 +45,15 @@ class Figures:
     privacy: dict[str, Any]
     readers: dict[str, list[str]]
     min_installations: int
+    arms: Arms | None
 
 
-def gather_figures(output: Output, days: Sequence[date], min_installations: int) -> Figures:
-    """All figures of these days. `overall` is None where too few installations were seen."""
+def gather_figures(
+    output: Output, days: Sequence[date], min_installations: int, assignment: Assignment | None = None
+) -> Figures:
+    """All figures of these days. `overall` is None where too few installations were seen, `arms` where no assignment
+    is given.
+    """
     marks = [mark for mark in read_marks(output) if mark.day in days]
     with opened(output, days) as connection:
         gather_facts(connection)
@@ -67,6 +74,7 @@ def gather_figures(output: Output, days: Sequence[date], min_installations: int)
             privacy=_rows(connection, _PRIVACY)[0],
             readers=columns_by_role(load("snippets")),
             min_installations=min_installations,
+            arms=compare(connection, assignment, min_installations) if assignment else None,
         )
 
 

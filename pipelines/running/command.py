@@ -3,19 +3,22 @@
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from pipelines.running.children import end_children
-from pipelines.running.interrupts import INTERRUPTED, TOLD, end_what_runs, meet_interrupts, was_interrupted
+from pipelines.running.endings import ending_of
+from pipelines.running.interrupts import end_what_runs, meet_interrupts
 from pipelines.running.thread_errors import meet_thread_errors
-from schemas.errors import PipelineError
+from schemas.errors import ExitCode, PipelineError
 from schemas.locations import without_secrets
 
 
 def run_job(main: Callable[[Sequence[str]], None]) -> NoReturn:
     """Runs a job's main with the command line; a PipelineError is one line, the books where it has any, and its own
-    exit code. Ctrl-C is one line and 130; a second one ends at once.
+    exit code. Anything else is a bug: a traceback and a code of its own, as Python's own 1 stands for what is refused.
+    Ctrl-C is one line and 130; a second one ends at once.
 
     Ends the process without Python's teardown: once in some sixty runs a thread
     of a native library was still up then, and a run that had done all its work
@@ -28,19 +31,11 @@ def run_job(main: Callable[[Sequence[str]], None]) -> NoReturn:
     meet_interrupts()
     meet_thread_errors()
     end_what_runs()
-    code = 0
+    code = ExitCode.DONE
     try:
         main(sys.argv[1:])
-    except PipelineError as error:
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - told, with its traceback where it is a bug
         code = _told(error)
-    except KeyboardInterrupt:
-        code = INTERRUPTED
-    except Exception:
-        if not was_interrupted():  # a runner makes another error of the interrupt that its worker met
-            raise
-        code = INTERRUPTED
-    if code == INTERRUPTED:
-        print(TOLD, file=sys.stderr)
     sys.stdout.flush()
     sys.stderr.flush()
     end_children()
@@ -60,15 +55,16 @@ def _told_without_secrets() -> logging.Handler:
     return handler
 
 
-def _told(error: PipelineError) -> int:
+def _told(error: BaseException) -> ExitCode:
     """Tells an error and gives its exit code; what came of an interrupt is that."""
-    if was_interrupted():
-        return INTERRUPTED
-    print(f"error: {_one_line(str(error))}", file=sys.stderr, flush=True)
-    if error.books:
-        print(error.books)
-    return error.exit_code
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    ending = ending_of(error)
+    if ending.code == ExitCode.INTERRUPTED:
+        print(ending.error, file=sys.stderr)
+    elif isinstance(error, PipelineError):
+        begin = "nothing to do" if ending.code == ExitCode.NOTHING_TO_DO else "error"
+        print(f"{begin}: {ending.error}", file=sys.stderr, flush=True)
+        if error.books:
+            print(error.books)
+    else:
+        traceback.print_exception(error)
+    return ending.code

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import NamedTuple, TextIO
+from typing import NamedTuple, Protocol, TextIO
 
 from apache_beam.metrics import MetricsFilter
 from apache_beam.runners.runner import PipelineResult
@@ -49,13 +49,21 @@ def figures_of_runner(result: PipelineResult) -> Figures:
     return Figures._make(counts.values())
 
 
+class Telling(Protocol):
+    """Processes that tell how far they have come."""
+
+    def figures(self) -> Figures:
+        """All together, since they began."""
+
+
 class Progress:
     """Where the figures of one run come from: its runner, where it tells them, and the steps in this process.
 
-    Both say at least so much, so the larger number is shown.
+    Both say at least so much, so the larger number is shown. Where there are worker processes, they tell of the steps.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, workers: Telling | None = None) -> None:
+        self._workers = workers
         self._before = figures_of_process()
         self._result: PipelineResult | None = None
         self._told, self._asked_at_s = NONE, 0.0
@@ -66,7 +74,8 @@ class Progress:
 
     def figures(self) -> Figures:
         """How far the run has come."""
-        here = (now - before for now, before in zip(figures_of_process(), self._before, strict=True))
+        there = self._workers.figures() if self._workers else NONE
+        here = (now - before + w for now, before, w in zip(figures_of_process(), self._before, there, strict=True))
         return Figures._make(map(max, here, self._of_runner()))
 
     def _of_runner(self) -> Figures:
@@ -93,9 +102,11 @@ def line(figures: Figures, total_bytes: int, total_buckets: int, elapsed_s: floa
 
 
 @contextmanager
-def shown(total_bytes: int, total_buckets: int, out: TextIO | None = None) -> Iterator[Progress]:
+def shown(
+    total_bytes: int, total_buckets: int, out: TextIO | None = None, workers: Telling | None = None
+) -> Iterator[Progress]:
     """Shows progress while the block runs: twice a second on a terminal, every 30 s elsewhere."""
-    progress = Progress()
+    progress = Progress(workers)
     out = out or sys.stderr
     is_terminal = out.isatty()
     done = threading.Event()

@@ -2,16 +2,19 @@
 
 from typing import Any
 
+from pipelines.options.beam_options import JobOptions
 from pipelines.options.flags import duration, whole_number
-from pipelines.options.ingest_flags import add_ingest_flags
+from pipelines.options.ingest_flags import add_ingest_flags, paths_of_workers
 from pipelines.options.input_files import check_apart
-from pipelines.streams.runners import FlinkJobOptions, check_runner
+from pipelines.recording.log_lines import add_log_format
+from pipelines.runners.known import STREAMING
+from pipelines.runners.prepare import prepare_runner
 from schemas.errors import InvalidOptions
 from transforms.core import storage
 from transforms.core.reading.open_log import kafka_parts
 
 
-class StreamingJobOptions(FlinkJobOptions):
+class StreamingJobOptions(JobOptions):
     """Raw editor events of an endless source -> protected, partitioned Parquet datasets, published every few minutes.
 
     What is published is the checkpoint: stop it, kill it, deploy it anew with the same --output, and it goes on where
@@ -47,6 +50,7 @@ class StreamingJobOptions(FlinkJobOptions):
         add("--metrics_address", default="127.0.0.1", metavar="HOST",
             help="Address of this machine that the port listens on; 0.0.0.0 is all. Default: 127.0.0.1.")  # fmt: skip
         add("--metrics_file", metavar="FILE", help="Write OpenMetrics to this file after each window.")
+        add_log_format(add)
 
 
 def check(options: Any) -> None:
@@ -66,4 +70,5 @@ def check(options: Any) -> None:
         raise InvalidOptions("--publish_interval: allowed is 1s and more")
     if options.lookback < options.suggestion_horizon:
         raise InvalidOptions("--lookback must not be shorter than --suggestion_horizon")
-    check_runner(options)
+    of_source = [("input", options.input), ("kafka_config", options.kafka_config)]
+    prepare_runner(options, STREAMING, [*of_source, *paths_of_workers(options)])

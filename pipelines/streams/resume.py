@@ -1,6 +1,6 @@
 """Going on in a topic where an output left off: is it the same topic, and does it still hold what comes next?"""
 
-from schemas.errors import SourceUnavailable, TopicReplaced
+from schemas.errors import MessagesLost, TopicReplaced
 from transforms.core.output.stream_state import StreamState
 from transforms.core.reading.kafka.admin import TopicAdmin
 from transforms.core.topic_identity import (
@@ -29,7 +29,7 @@ def resume(state: StreamState, admin: TopicAdmin, start: str) -> str | None:
 
     A state that was made from the ledger alone, or by an older version, knows no
     ids: then what it says of positions must fit the topic. Raises
-    TopicReplaced where it does not, SourceUnavailable where retention took what
+    TopicReplaced where it does not, MessagesLost where retention took what
     comes next, and no flag says how to go on.
     """
     found = admin.identity()
@@ -42,7 +42,7 @@ def resume(state: StreamState, admin: TopicAdmin, start: str) -> str | None:
         misfit = _misfit(positions, begins, ends)
         is_new = misfit is not None and start == "new_topic"
         if misfit is not None and not is_new:
-            raise SourceUnavailable(f"topic {admin.topic}: {misfit}; it was made anew, or its log was cut: {NEW_TOPIC}")
+            raise MessagesLost(f"topic {admin.topic}: {misfit}; it was made anew, or its log was cut: {NEW_TOPIC}")
     if is_new:
         line: str | None = _begin_new_topic(state, admin, found, begins)
     else:
@@ -91,7 +91,7 @@ def _begin_new_topic(state: StreamState, admin: TopicAdmin, found: TopicIdentity
 
 
 def _declare_gaps(state: StreamState, admin: TopicAdmin, begins: dict[int, int], start: str) -> str | None:
-    """Spans that retention took before they were read; raises SourceUnavailable where nobody said that they may go."""
+    """Spans that retention took before they were read; raises MessagesLost where nobody said that they may go."""
     gaps = {}
     for partition, begin in begins.items():
         part = part_name(partition, state.generation)
@@ -103,6 +103,6 @@ def _declare_gaps(state: StreamState, admin: TopicAdmin, begins: dict[int, int],
     lost = sum(end - state.positions[part] for part, end in gaps.items())
     where = f"topic {admin.topic}: {lost:,} messages of {len(gaps)} partitions"
     if start != "earliest_left":
-        raise SourceUnavailable(f"{where} were removed by retention before they were read: {EARLIEST_LEFT}")
+        raise MessagesLost(f"{where} were removed by retention before they were read: {EARLIEST_LEFT}")
     state.gaps |= gaps
     return f"{where} are lost, removed by retention before they were read; the ledger counts them"

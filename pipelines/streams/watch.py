@@ -11,10 +11,10 @@ from typing import Any
 
 from apache_beam.runners.runner import PipelineState
 
+from pipelines.runners.flink_rest import cancel_flink_job
 from pipelines.running.interrupts import end_at_once, handle_by
 from pipelines.running.runner_errors import pipeline_error
 from pipelines.running.thread_errors import expect_thread_errors
-from pipelines.streams.flink import cancel_flink_job
 from pipelines.streams.metrics import StreamMetrics
 from pipelines.streams.start import topic_admin
 from pipelines.streams.two_processes import Reader

@@ -5,12 +5,16 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
-from pipelines.synthetic.events import Event, Person
+from pipelines.synthetic.event import Event
+from pipelines.synthetic.events import Person
 from pipelines.synthetic.lives import Life
 
 _CHECKS_S = (30, 120, 300, 600)
 _OBSERVED = ("unchanged", "mostly_unchanged", "changed", "removed")
 _TRACES = {"requests", "displays", "outcomes"}
+_OF_CHAT = ("inline.done", "panel.edit.feedback", "edit.hunk.action")
+_AT_THE_CURSOR = ("ghost_text", "next_edit")
+"""Kinds that an editor shows by itself; edits that were asked for in words are in no count."""
 
 
 class _Cell(NamedTuple):
@@ -42,7 +46,8 @@ class TrueRates:
     def land(self, someone: Person, event: Event, received: datetime) -> None:
         """Takes an event that landed, of any kind."""
         seen = self._seen[_cell(someone, event, received.date())]
-        if event.dataset in _TRACES or _TRACES & {*event.mirrors}:
+        is_chat = event.name in _OF_CHAT
+        if not is_chat and (event.dataset in _TRACES or _TRACES & {*event.mirrors}):
             seen.installations.add(someone.machine)
             seen.active.add((someone.machine, event.at_ms // 3_600_000))
             self._note("opportunities", "opportunityId", someone, event, received)
@@ -66,7 +71,9 @@ class TrueRates:
                     counts[key[0]] += 1
                     counts[f"failed_{key[0]}"] += any(e.name == "request.error" for e in events)
         for life in lives:
-            first = life.displays[0] if life.displays else life.facts[0].event
+            if life.kind not in _AT_THE_CURSOR:
+                continue
+            first = life.displays[0] if life.displays else _first(life)
             someone = life.facts[0].someone
             seen = self._seen[_cell(someone, first, life.closed_at.date())]
             seen.installations.add(someone.machine)
@@ -74,6 +81,12 @@ class TrueRates:
         found = [(cell, seen) for cell, seen in self._seen.items() if seen.installations]
         found.sort(key=lambda each: [(value is None, value or "") for value in each[0]])
         return [{**cell._asdict(), **_rates(seen)} for cell, seen in found]
+
+
+def _first(life: Life) -> Event:
+    """Who and where come from the first outcome, else from the first check."""
+    events = sorted((f.event for f in life.facts), key=lambda e: (e.dataset != "outcomes", e.at_ms))
+    return events[0]
 
 
 def _cell(someone: Person, event: Event, day: date) -> _Cell:
@@ -145,7 +158,7 @@ def _latency_ms(life: Life) -> float | None:
 
 
 def _decision_ms(life: Life) -> float | None:
-    if life.decided is None:
+    if life.decided is None or life.kind != "ghost_text":
         return None
     event = life.decided.event
     ms = event.measurements.get("timeSinceDisplayedMs", event.at_ms - life.displays[0].at_ms)

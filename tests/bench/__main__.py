@@ -3,6 +3,9 @@
     make bench            300,000 events of about 2.7 KB, without code, on one core
     python -m tests.bench --events 50000
 
+It does so for two loads: a generated day, and another of the same shape, which `other_load` spells in other ways, of
+ten times as many people.
+
 CPU seconds are user and system time of a process of its own, less its start-up,
 which is what a process that only imports the same module takes. Ratios hold
 between rows of one run; the figures themselves depend on the machine.
@@ -11,6 +14,8 @@ between rows of one run; the figures themselves depend on the machine.
 import argparse
 import json
 import os
+import platform
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,6 +24,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 CORE = 0
+_OTHER_EVENTS_PER_PERSON = 12
 
 
 class Measured(NamedTuple):
@@ -73,8 +79,24 @@ def decode_alone(raw: Path) -> float:
     )
 
 
-def row(name: str, measured: Measured, events: int, raw_bytes: int, reference: Measured) -> str:
+class Load(NamedTuple):
+    """A folder of raw files, and how many events and bytes are in it."""
+
+    raw: Path
+    events: int
+    size_bytes: int
+
+
+def load_of(raw: Path) -> Load:
+    """A load that is on disk."""
+    files = sorted(raw.iterdir())
+    events = sum(1 for path in files for _ in path.open("rb"))
+    return Load(raw, events, sum(path.stat().st_size for path in files))
+
+
+def row(name: str, measured: Measured, load: Load, reference: Measured) -> str:
     """A row of the table."""
+    events, raw_bytes = load.events, load.size_bytes
     return (
         f"| {name} | {events / measured.cpu_s:,.0f} | {raw_bytes / 1e6 / measured.cpu_s:,.0f} | {measured.cpu_s:.1f} "
         f"| {measured.start_up_s:.1f} | {measured.wall_s:.1f} | {measured.peak_mb} "
@@ -83,37 +105,65 @@ def row(name: str, measured: Measured, events: int, raw_bytes: int, reference: M
 
 
 def main() -> None:
-    """Generates the data, measures, prints two Markdown tables."""
+    """Generates the data, measures, prints two Markdown tables for each load."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=300_000)
     parser.add_argument("--without_rivals", action="store_true")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         place = Path(folder)
-        run = (sys.executable, "-m")
-        make = (*run, "pipelines.generate", f"--output={place}/day", f"--events={args.events}", "--seed=9")
-        subprocess.run(
-            [*make, "--container=ndjson", "--without_code", "--without_rubbish"], check=True, stdout=subprocess.DEVNULL
-        )
-        subprocess.run(
-            [*run, "pipelines.keys", "create", f"--output={place}/keys"], check=True, stdout=subprocess.DEVNULL
-        )
-        raw = place / "day" / "raw"
-        raw_bytes = sum(p.stat().st_size for p in raw.iterdir())
-        events = json.loads((place / "day" / "truth.json").read_text())["events"]
-        print(f"{events:,} events of {raw_bytes / events:,.0f} bytes, one core\n")
-        batch = ("pipelines.batch", f"--input={raw}", f"--output={place}/out", f"--key_ring={place}/keys")
-        job = measure(*batch)
-        print("| | events per CPU second | MB/s | CPU s | start-up CPU s | wall s | peak MB | speed, the job being 1 |")
-        print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
-        print(row("this job", job, events, raw_bytes, job), flush=True)
-        if not args.without_rivals:
-            polars = measure("tests.bench.rival_polars", str(raw), f"{place}/polars")
-            print(row("Polars script", polars, events, raw_bytes, job), flush=True)
-            beam = measure("tests.bench.rival_beam", str(raw), f"{place}/beam")
-            print(row("row-wise Beam", beam, events, raw_bytes, job), flush=True)
-        steps = measure("tests.bench.steps", str(raw), f"{place}/keys", f"{place}/steps")
-        _print_steps(json.loads(steps.printed.strip().splitlines()[-1]), job, decode_alone(raw), events)
+        _run("pipelines.keys", "create", f"--output={place}/keys")
+        print(f"on a core of: {processor()}")
+        for name, made in (("generated", generated), ("other", other)):
+            load = made(place, args.events)
+            print(f"\n{name} load: {load.events:,} events of {load.size_bytes / load.events:,.0f} bytes, one core\n")
+            _compare(load, place, name, with_rivals=not args.without_rivals)
+            shutil.rmtree(load.raw)
+
+
+def processor() -> str:
+    """The processor's model."""
+    told = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    models = [line.partition(":")[2].strip() for line in told.splitlines() if line.startswith("model name")]
+    return models[0] if models else platform.processor()
+
+
+def _run(*command: str) -> None:
+    subprocess.run([sys.executable, "-m", *command], check=True, stdout=subprocess.DEVNULL)
+
+
+def generated(place: Path, events: int, *more: str) -> Load:
+    """A day of plain lines without code."""
+    plain = ("--container=ndjson", "--without_code", "--without_rubbish", *more)
+    _run("pipelines.generate", f"--output={place}/day", f"--events={events}", "--seed=9", *plain)
+    raw = (place / "day" / "raw").rename(place / "raw")
+    shutil.rmtree(place / "day")
+    return load_of(raw)
+
+
+def other(place: Path, events: int) -> Load:
+    """The other load; see `other_load`."""
+    first = generated(place, events, f"--people={max(12, events // _OTHER_EVENTS_PER_PERSON)}")
+    _run("tests.bench.other_load", str(first.raw), f"{place}/other")
+    shutil.rmtree(first.raw)
+    return load_of(place / "other")
+
+
+def _compare(load: Load, place: Path, name: str, *, with_rivals: bool) -> None:
+    raw = str(load.raw)
+    job = measure("pipelines.batch", f"--input={raw}", f"--output={place}/{name}-out", f"--key_ring={place}/keys")
+    print("| | events per CPU second | MB/s | CPU s | start-up CPU s | wall s | peak MB | speed, the job being 1 |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+    print(row("this job", job, load, job), flush=True)
+    rivals = {
+        "Polars script": ("tests.bench.rival_polars", raw, f"{place}/{name}-polars"),
+        "leaner Polars script": ("tests.bench.rival_polars", raw, f"{place}/{name}-lean", "lean"),
+        "row-wise Beam": ("tests.bench.rival_beam", raw, f"{place}/{name}-beam"),
+    }
+    for rival, command in rivals.items() if with_rivals else ():
+        print(row(rival, measure(*command), load, job), flush=True)
+    steps = measure("tests.bench.steps", raw, f"{place}/keys", f"{place}/{name}-steps")
+    _print_steps(json.loads(steps.printed.strip().splitlines()[-1]), job, decode_alone(load.raw), load.events)
 
 
 def _print_steps(found: dict, job: Measured, decode_s: float, events: int) -> None:

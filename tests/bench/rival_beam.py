@@ -22,22 +22,16 @@ from pipelines.options.ingest_flags import default_geo_database
 from schemas.registry import EVENT_DATASETS, load
 
 KEY = b"k" * 32
-PERSON = (
-    "client_machineid",
-    "common.vscodemachineid",
-    "client_sessionid",
-    "common.vscodesessionid",
-    "copilot_trackingId",
-)
-CORRELATION = ("headerRequestId", "opportunityId", "clientCompletionId")
 
 
-def wire_names(group: str) -> list[str]:
-    """Every property or measurement that the job reads."""
-    names = {s.partition("=>")[0] for d in EVENT_DATASETS if d != "snippets" for f in load(d).fields for s in f.sources}
+def wire_names(group: str, *, are_identifiers: bool = False) -> list[str]:
+    """Every property or measurement that the job reads; or only those that hold an identifier."""
+    fields = [f for d in EVENT_DATASETS if d != "snippets" for f in load(d).fields]
+    names = {s.partition("=>")[0] for f in fields if f.pseudonym_domain or not are_identifiers for s in f.sources}
     return sorted(n.partition(".")[2] for n in names if n.startswith(f"{group}."))
 
 
+IDENTIFIERS = wire_names("properties", are_identifiers=True)
 PROPERTIES, MEASUREMENTS = wire_names("properties"), wire_names("measurements")
 SCHEMA = pa.schema(
     [("event", pa.string()), ("event_id", pa.string()), ("received_at", pa.string()), ("time", pa.string())]
@@ -78,7 +72,7 @@ class ProtectRow(beam.DoFn):
         properties, numbers = base.get("properties") or {}, base.get("measurements") or {}
         row: dict[str, Any] = {f"p_{n}": properties.get(n) for n in PROPERTIES}
         row |= {f"m_{n}": float(v) if isinstance(v := numbers.get(n), int | float) else None for n in MEASUREMENTS}
-        for name in (*PERSON, *CORRELATION):
+        for name in IDENTIFIERS:
             row[f"p_{name}"] = pseudonym(row[f"p_{name}"])
         place = self.place(stamp.get("client_ip") or "")
         row["country"] = place.get("country", {}).get("iso_code")

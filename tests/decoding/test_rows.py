@@ -12,9 +12,11 @@ from schemas.registry import LEVELS, PERMITTED, load
 from tests.conftest import sample
 from transforms.core.carried import CLIENT_IP, LEVEL, SNIPPET_CONSENT
 from transforms.core.consent import Collector, rank_of
+from transforms.core.decoding.columns import WireArrays
 from transforms.core.decoding.envelopes import decode_event, event_digest
 from transforms.core.decoding.expected import WrongValues
 from transforms.core.decoding.rows import _SETTLE_ROWS, Rows, decoded_columns, event_ids, mark_lacking, stamp_columns
+from transforms.core.decoding.wire import BaseData, Data, Envelope
 
 DISPLAYS = load("displays")
 STAMPS = st.builds(
@@ -34,7 +36,9 @@ def line_of(number: int) -> bytes:
 
 @given(st.lists(STAMPS, min_size=1, max_size=8))
 def test_stamps_become_columns_and_permit_no_more_than_they_say(stamps: list[Collector]) -> None:
-    columns = {name: column.to_pylist() for name, column in stamp_columns(stamps).items()}
+    arrays = WireArrays("displays")
+    arrays.absorb([Envelope(Data(BaseData()), collector=stamp) for stamp in stamps])
+    columns = {name: column.to_pylist() for name, column in stamp_columns(arrays).items()}
     assert columns[LEVEL] == [rank_of(stamp) for stamp in stamps]
     assert columns[CLIENT_IP] == [stamp.client_ip for stamp in stamps]
     is_all = [stamp.telemetry_level == "all" for stamp in stamps]
@@ -47,15 +51,14 @@ def test_stamps_become_columns_and_permit_no_more_than_they_say(stamps: list[Col
 def test_rows_stay_beside_their_lines_however_often_they_settle(count: int) -> None:
     rows, lines = Rows("displays"), [line_of(number) for number in range(count)]
     for number, line in enumerate(lines):
-        rows.add(decode_event(line), number, line, None, "ghostText.shown")
+        rows.add(decode_event(line), number, "ghostText.shown")
         if number % 100 == 0:
             rows.settle()
     rows.settle()
     rows.settle()
-    columns, wrong = decoded_columns(DISPLAYS, rows, is_primary=True)
+    columns, wrong = decoded_columns(DISPLAYS, rows, lines, is_primary=True)
     assert columns["event_id"].to_pylist() == [f"event-{number}" for number in range(count)]
     assert columns["choice_index"].to_pylist() == rows.numbers == list(range(count))
-    assert rows.lines == lines
     assert {len(column) for column in columns.values()} == {count}
     assert not wrong.rows.any()
     assert columns["is_primary"].to_pylist() == [True] * count
@@ -65,8 +68,9 @@ def test_rows_stay_beside_their_lines_however_often_they_settle(count: int) -> N
 @settings(max_examples=30)
 def test_an_event_without_an_id_is_named_by_its_digest(ids: list[str | None]) -> None:
     lines = [line_of(number) for number in range(len(ids))]
-    found = event_ids(pa.array(ids, pa.string()), lines).to_pylist()
-    assert found == [own or event_digest(line) for own, line in zip(ids, lines, strict=True)]
+    numbers = list(range(len(ids)))[::-1]
+    found = event_ids(pa.array(ids, pa.string()), lines, numbers).to_pylist()
+    assert found == [own or event_digest(lines[number]) for own, number in zip(ids, numbers, strict=True)]
 
 
 def test_a_row_that_lacks_what_the_schema_requires_is_marked() -> None:

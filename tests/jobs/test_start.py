@@ -16,6 +16,7 @@ HEAVY = {
     "snippets": {"duckdb", "vl_convert"},
     "metrics": {"vl_convert", "cryptography"},
     "report": set(),
+    "runs": {"duckdb", "vl_convert", "cryptography"},
     "generate": {"duckdb", "vl_convert", "cryptography"},
     "collect": {"duckdb", "vl_convert", "cryptography"},
 }

@@ -126,3 +126,25 @@ def test_six_years_of_months_cost_a_run_less_than_0_3_s(tmp_path: Path) -> None:
     for _ in range(2):
         keyring.load(str(tmp_path / "ring"))
     assert time.process_time() - start < 0.3
+
+
+def test_a_ring_in_a_store_is_fetched_once_a_process_and_anew_by_the_next_run(
+    folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import fsspec
+
+    from transforms.core import storage
+
+    storage.forget_fetched()
+    store, real, read = fsspec.filesystem("memory"), keyring.read, []
+    monkeypatch.setattr(keyring, "read", lambda place: read.append(place) or real(place))
+    store.pipe_file("/keys/ring.json", (Path(folder) / "ring.json").read_bytes())
+    for opened in (open_sealer, open_pseudonyms, open_quarantine, open_quarantine, open_roles, open_sealer):
+        opened("memory://keys")
+    assert read == ["memory://keys"]
+    assert open_sealer(folder).unseal(open_sealer("memory://keys").seal(b"rows", b"b"), b"b") == b"rows"
+    keys.rotate(folder, f"{folder}/private", "2026-05")
+    store.pipe_file("/keys/ring.json", (Path(folder) / "ring.json").read_bytes())
+    assert "2026-05" not in open_quarantine("memory://keys").epochs
+    storage.forget_fetched()  # what a run does when it begins
+    assert "2026-05" in open_quarantine("memory://keys").epochs

@@ -117,6 +117,32 @@ def test_of_two_that_find_a_claim_dead_one_has_it(tmp_path: Path) -> None:
     assert not list((tmp_path / "out").glob("*.over"))
 
 
+def test_what_a_run_left_that_died_while_it_took_over_stops_nobody(tmp_path: Path) -> None:
+    """Both are gone: the first holder, and who had found it dead."""
+    child = hold(tmp_path)
+    end(child)
+    token = json.loads((tmp_path / "_claim.json").read_text())["token"]
+    (tmp_path / f"_claim.json.{token}.over").write_text(json.dumps({"host": "elsewhere", "pid": 8, "token": "b"}))
+    started = time.monotonic()
+    with claimed(Output(str(tmp_path))):
+        assert time.monotonic() - started >= 2 * claim.STILL_BEATS * 0.2  # each of the two is watched
+        assert [p.name for p in tmp_path.iterdir() if ".over" in p.name] == []
+
+
+def test_who_is_taking_over_now_is_left_to_it(tmp_path: Path) -> None:
+    child = hold(tmp_path)
+    end(child)
+    token = json.loads((tmp_path / "_claim.json").read_text())["token"]
+    over = tmp_path / f"_claim.json.{token}.over"
+    over.write_text(json.dumps({**holder.this_process(), "token": "b"}))
+    with (
+        pytest.raises(OutputInUse, match=f"is being taken over by process {os.getpid()}"),
+        claimed(Output(str(tmp_path))),
+    ):
+        pass
+    assert over.exists()
+
+
 def test_another_process_of_this_machine_is_told_at_once(tmp_path: Path) -> None:
     import socket
 
@@ -159,7 +185,7 @@ def test_a_damaged_claim_is_one_line(tmp_path: Path, data: bytes) -> None:
     write_lines(tmp_path / "raw.ndjson", [sample()])
     command = [sys.executable, "-m", "pipelines.batch", f"--input={tmp_path}/raw.ndjson", f"--output={tmp_path}/out"]
     done = subprocess.run([*command, f"--key_ring={KEY_RING}"], capture_output=True, text=True, check=False)
-    assert done.returncode == 1
+    assert done.returncode == 75
     assert done.stderr == (
         f"error: {tmp_path}/out/_claim.json is damaged, so its holder is not known; if no run writes, remove it\n"
     )

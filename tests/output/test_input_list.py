@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines import batch, generate, verify
+from pipelines.runners import known
 from schemas.errors import StorageUnavailable, UnbalancedBooks
 from tests.conftest import all_rows, run_batch, sample, write_lines
 from transforms.core import blocks, storage
@@ -137,7 +138,10 @@ class Twice(list):
         return iter([*super().__iter__(), *([self[-1]] if self.asked > 1 else [])])
 
 
-def test_everything_is_lost_by_a_runner_that_drops_what_ends_a_bundle(raw: Path, tmp_path: Path) -> None:
+def test_everything_is_lost_by_a_runner_that_drops_what_ends_a_bundle(
+    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(known._RIGHT, known.BATCH, (DROPPING.partition("=")[2],))  # it would be refused by name
     told = refused(raw, tmp_path / "out", DROPPING)
     assert "nothing of what was read came through; the runner lost it" in told
     assert "collector-00001.ndjson and 3 more" in told

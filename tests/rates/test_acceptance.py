@@ -152,7 +152,8 @@ def figures(cell: Cell) -> Row:
         "displays": sum(s["display_count"] for s in cell.suggestions),
         "suggestions_without_display": len(cell.suggestions) - len(shown), "accepted_chars": chars,
         "accepted_chars_per_active_hour": over(chars, len(cell.hours)),
-        "shown_rate": over(len(shown), cell.counts["opportunities"]), "acceptance_rate": over(len(accepted), len(shown)),
+        "shown_rate": over(len(shown), cell.counts["opportunities"]), "accepted": len(accepted),
+        "acceptance_rate": over(len(accepted), len(shown)),
         "errors_per_1000_requests": over(1000 * cell.counts["errors"], cell.counts["requests"]),
         "redactions_per_1000_requests": over(1000 * cell.counts["redactions"], cell.counts["requests"]),
     }  # fmt: skip
@@ -164,6 +165,8 @@ def figures(cell: Cell) -> Row:
         observed, unchanged = sum(s in STATES[:4] for s in states), states.count("unchanged")
         found |= {
             f"observed_{check_s}s": observed, f"unobserved_{check_s}s": states.count("unobserved"),
+            f"unchanged_{check_s}s": unchanged,
+            f"mostly_unchanged_{check_s}s": unchanged + states.count("mostly_unchanged"),
             f"unchanged_{check_s}s_rate": over(unchanged, observed),
             f"mostly_unchanged_{check_s}s_rate": over(unchanged + states.count("mostly_unchanged"), observed),
         }  # fmt: skip

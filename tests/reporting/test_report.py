@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from pipelines import generate, report
+from pipelines import generate, metrics, report
 from pipelines.rates.tables import existing_days
 from pipelines.reporting.figures import gather_figures
 from schemas.errors import InvalidOptions
@@ -254,3 +254,18 @@ def test_refusals(place: Path, tmp_path: Path) -> None:
         report.main([f"--datasets={place}/out", f"--to={tmp_path}/report.pdf"])
     with pytest.raises(InvalidOptions, match="no ledger there"):
         report.main([f"--datasets={tmp_path}", f"--to={tmp_path}/report.html"])
+
+
+def test_arms_on_the_page_are_those_of_metrics(place: Path, tmp_path: Path) -> None:
+    versions = Counter(row["extension_version"] for row in read_rows(place / "out", "suggestions"))
+    arms = f"--arms=extension_version={','.join(v for v, _ in versions.most_common(2))}"
+    flags = [f"--datasets={place}/out", f"--min_installations={FEW}", arms]
+    metrics.main([*flags, f"--arms_to={tmp_path}/arms.json"])
+    report.main([*flags, f"--to={tmp_path}/report.html"])
+    expected = json.loads((tmp_path / "arms.json").read_text())
+    shown = dict(re.findall(r'data-figure="arms\.(.*?)" data-value="(.*?)"', (tmp_path / "report.html").read_text()))
+    assert {name: int(shown[f"people.{name}"]) for name in expected["people"]} == expected["people"]
+    assert math.isclose(float(shown["sample_ratio_p"]), expected["sample_ratio_p"])
+    assert expected["comparisons"]
+    for compared in expected["comparisons"]:
+        assert float(shown[f"{compared['rate']}.{compared['arm']}"]) == compared["arm_value"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.options.flags import EXIT_CODES
+from pipelines.options.flags import EXIT_CODES, EXIT_MEANINGS
 from pipelines.running.interrupts import TOLD
 
 ROOT = Path(__file__).parents[2]
@@ -51,12 +51,15 @@ def test_what_was_printed_is_there_though_python_is_not_torn_down() -> None:
         ("errors.InvalidOptions('--to x: allowed is y')", 1, "error: --to x: allowed is y\n"),
         ("errors.KeyUnavailable('of\\n  two\\tlines')", 1, "error: of two lines\n"),
         ("errors.UnusableInput('nothing landed')", 3, "error: nothing landed\n"),
+        ("errors.NothingToRead('--input x: no match')", 4, "nothing to do: --input x: no match\n"),
+        ("errors.UnbalancedBooks('3 places')", 5, "error: 3 places\n"),
+        ("errors.OutputInUse('held')", 75, "error: held\n"),
         (
             "errors.StorageUnavailable('cannot read s3://u:hunter2@b/k?sig=hunter2')",
-            1,
+            75,
             "error: cannot read s3://***@b/k?***\n",
         ),
-        ("errors.InternalError('')", 1, "error: \n"),
+        ("errors.InternalError('')", 70, "error: \n"),
         ("KeyboardInterrupt()", 130, f"{TOLD}\n"),
     ],
 )
@@ -71,8 +74,9 @@ def test_the_books_of_an_unusable_input_follow_on_stdout() -> None:
 
 def test_a_bug_is_a_traceback_and_no_success() -> None:
     code, out, told = run("raise ZeroDivisionError('a bug')")
-    assert code == 1
+    assert code == 70
     assert out == ""
+    assert told.startswith("Traceback")
     assert told.endswith("ZeroDivisionError: a bug\n")
 
 
@@ -80,8 +84,11 @@ def test_every_exit_code_is_told_in_help() -> None:
     from schemas import errors
 
     kinds = [k for k in vars(errors).values() if isinstance(k, type) and issubclass(k, errors.PipelineError)]
-    for code in {0, 130, *(kind.exit_code for kind in kinds)}:
-        assert f"{code} " in EXIT_CODES
+    assert {errors.ExitCode.DONE, errors.ExitCode.INTERRUPTED, *(kind.exit_code for kind in kinds)} == {
+        *errors.ExitCode
+    }
+    assert [f"{code:d} {meaning}" for code, meaning in EXIT_MEANINGS.items()] == EXIT_CODES[12:-1].split("; ")
+    assert {*EXIT_MEANINGS} == {*errors.ExitCode}
 
 
 def test_a_thread_that_is_left_holds_nothing_up() -> None:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from pipelines.running.runner_errors import pipeline_error
 from schemas import errors
-from schemas.errors import InternalError, KeyUnavailable, PipelineError, StorageUnavailable
+from schemas.errors import InternalError, KeyUnavailable, PipelineError, RunnerUnavailable, StorageUnavailable
 
 KINDS = sorted(
     (
@@ -71,3 +71,15 @@ def test_a_password_in_a_workers_words_is_not_passed_on() -> None:
     found = pipeline_error(RuntimeError("StorageUnavailable: cannot read https://u:hunter2@h/x"))
     assert type(found) is StorageUnavailable
     assert "hunter2" not in str(found)
+
+
+def test_an_engine_that_gives_up_without_an_error_of_ours_may_be_tried_again() -> None:
+    told = (
+        "Pipeline BeamApp-root-1_2 failed in state FAILED: io.grpc.StatusRuntimeException: CANCELLED: client cancelled"
+    )
+    found = pipeline_error(RuntimeError(told))
+    assert (type(found), found.exit_code) == (RunnerUnavailable, errors.ExitCode.TRY_AGAIN)
+    assert "gave the job up (FAILED)" in str(found)
+    assert "grpc" not in str(found)
+    ours = pipeline_error(RuntimeError(f"{told}\nschemas.errors.KeyUnavailable: no key [while running 'x']"))
+    assert type(ours) is KeyUnavailable

@@ -58,7 +58,7 @@ def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def run(raw: Path, output: Path, *flags: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """The job as a command, with paths as a person types them: relative."""
     command = [sys.executable, "-W", "ignore", "-m", "pipelines.batch", f"--input={os.path.relpath(raw, cwd)}",
-               f"--output={os.path.relpath(output, cwd)}", f"--key_ring={os.path.relpath(KEY_RING, cwd)}", "--buckets=4"]  # fmt: skip
+               f"--output={os.path.relpath(output, cwd)}", f"--key_ring={os.path.relpath(KEY_RING, cwd)}", "--buckets=4", "--shared_filesystem"]  # fmt: skip
     return subprocess.run(
         [*command, *flags], capture_output=True, text=True, check=False, cwd=cwd, env=ENVIRONMENT, timeout=100
     )

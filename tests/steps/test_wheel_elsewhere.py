@@ -39,7 +39,8 @@ def test_equal_rows_with_a_run_from_the_tree(clean: CleanEnvironment, servers: d
     run_batch(tmp_path / "day" / "raw", tmp_path / "landed")
     flags = [f"--input={tmp_path}/day/raw", f"--output={tmp_path}/out", f"--key_ring={KEY_RING}", "--buckets=4",
              "--runner=PortableRunner", f"--job_endpoint=localhost:{servers['local_job_service_main']}",
-             "--environment_type=EXTERNAL", f"--environment_config=localhost:{servers['worker_pool_main']}"]  # fmt: skip
+             "--shared_filesystem", "--environment_type=EXTERNAL",
+             f"--environment_config=localhost:{servers['worker_pool_main']}"]  # fmt: skip
     with subprocess.Popen([clean.command, "batch", *flags], cwd=tmp_path, env=clean.env, text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE) as job:  # fmt: skip
         workers: dict[int, bool] = {}

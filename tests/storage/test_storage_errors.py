@@ -32,7 +32,7 @@ def test_disk_that_takes_no_more(raw: Path, tmp_path: Path) -> None:
     flags = [f"--input={raw}", f"--output={tmp_path}/out", f"--key_ring={KEY_RING}", "--buckets=4"]
     command = [sys.executable, "-W", "ignore", "-m", "pipelines.batch", *flags]
     done = subprocess.run(command, capture_output=True, text=True, check=False, preexec_fn=_small_files)
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (75, "")
     assert done.stderr.startswith("error: cannot write ")
     assert done.stderr.endswith("File too large\n")
     assert done.stderr.count("\n") == 1
@@ -48,7 +48,7 @@ def test_a_full_disk(raw: Path, tmp_path: Path) -> None:
         (disk / "filler").write_bytes(b"\0" * 16_400_000)
         command = [sys.executable, "-m", "pipelines.batch", *flags]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert (done.returncode, done.stdout) == (1, "")
+        assert (done.returncode, done.stdout) == (75, "")
         assert done.stderr.startswith("error: cannot write ")
         assert done.stderr.endswith("No space left on device\n")
         assert done.stderr.count("\n") == 1

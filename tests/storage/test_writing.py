@@ -139,3 +139,26 @@ def test_a_name_as_long_as_a_name_may_be(tmp_path: Path) -> None:
     name = "n" * 255
     storage.write_atomic(f"{tmp_path}/{name}", b"x")
     assert (tmp_path / name).read_bytes() == b"x"
+
+
+def test_two_attempts_at_one_file_never_meet_in_a_hidden_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a runner that tries a bundle again while the first try still writes, on two machines with equal process ids."""
+    hidden: list[str] = []
+    real = os.replace
+    both = threading.Barrier(2)
+
+    def replacing(old: str, new: str) -> None:
+        hidden.append(old)
+        both.wait(10)  # both are written before one of them is in place
+        real(old, new)
+
+    monkeypatch.setattr(writing.os, "replace", replacing)
+    data = [bytes([n]) * 100_000 for n in range(2)]
+    threads = [threading.Thread(target=storage.write_atomic, args=(f"{tmp_path}/file", one)) for one in data]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(hidden)) == 2
+    assert (tmp_path / "file").read_bytes() in data
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]

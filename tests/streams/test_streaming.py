@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,13 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewPartitions
 
-from pipelines.generate import generate
 from schemas.errors import InvalidOptions
 from tests.conftest import KEY_RING, read_rows, run_batch, sample
-from tests.curating.test_windows import books, event, rows_of, timed
+from tests.curating.test_windows import books, event
 from tests.stream_outage import outage
 from tests.support.brokers import Broker, as_message, kafka_broker, produce
 from tests.support.servers import small_disk
+from tests.support.stream_days import check_same, stamped_lines
 from tests.support.stream_jobs import needs_kafka, needs_prism, streaming
 
 pytestmark = [needs_kafka, needs_prism, pytest.mark.xdist_group("streaming")]
@@ -33,10 +33,6 @@ pytestmark = [needs_kafka, needs_prism, pytest.mark.xdist_group("streaming")]
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     with kafka_broker(tmp_path_factory.mktemp("kafka") / "node") as started:
         yield started
-
-
-def lines_of(raw: Path) -> list[bytes]:
-    return [line for path in sorted(raw.iterdir()) for line in path.read_bytes().splitlines() if line.strip()]
 
 
 def events(count: int, first: int = 0) -> list[tuple[bytes, dict[str, str]]]:
@@ -50,12 +46,8 @@ def topic_of(uri: str) -> str:
 
 def test_a_day_through_kafka_equals_the_batch_run(tmp_path: Path, broker: Broker) -> None:
     """Killed once in the middle, and gone on; one partition, so that receive order is log order."""
-    generate(str(tmp_path / "day"), 3000, 5, date(2026, 3, 31), containers=["ndjson"])
-    lines = [line for _, line in timed(lines_of(tmp_path / "day" / "raw"))]
+    stamped = stamped_lines(tmp_path / "day", 3000, 5)
     (tmp_path / "raw").mkdir()
-    stamped = [
-        line for line in lines if as_message(line)[1]
-    ]  # what has no stamp gets the broker's time, not the file's
     (tmp_path / "raw" / "day.ndjson").write_bytes(b"\n".join(stamped))
     run_batch(tmp_path / "raw", tmp_path / "batch")
     uri = broker.create_topic("day", 1)
@@ -68,13 +60,7 @@ def test_a_day_through_kafka_equals_the_batch_run(tmp_path: Path, broker: Broker
         job.wait_taken(len(stamped))
         assert job.stop() == 0
         assert "every window is whole" in job.text
-    expected, found = rows_of(tmp_path / "batch"), rows_of(tmp_path / "stream")
-    for rows in (expected, found):
-        for row in rows["quarantine"]:
-            del row["payload_id"], row["container"], row["payload_bytes"]  # a message is not the line it was made of
-        rows["quarantine"].sort(key=repr)
-    assert found == expected
-    assert books(tmp_path / "stream") == books(tmp_path / "batch")
+    check_same(tmp_path / "stream", tmp_path / "batch")
 
 
 def test_whatever_stands_in_a_topic_is_accounted_for(tmp_path: Path, broker: Broker) -> None:

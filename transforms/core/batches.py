@@ -49,15 +49,14 @@ COUNT_BUCKET = 0
 class Origins:
     """The payloads that a batch's rows come from; needed only for rows on which protecting fails.
 
-    The lists are those of decoding, not copies, and `kept` has the place in them of each row of the batch.
-    `failed` holds the numbers of events that went aside after decoding. All batches of a block share it, so that
-    the rows attached to an event go with it.
+    The lists are those of decoding, not copies, and all batches of a block share them. `kept` has the place in them
+    of each row of the batch, `failed` the places of events that went aside after decoding: the rows attached to an
+    event go with it.
     """
 
     lines: Sequence[bytes]
     requests: Sequence[RawRequest | None]
     stamps: Sequence[Collector]
-    numbers: Sequence[int]
     is_primary: bool
     failed: set[int]
     kept: np.ndarray
@@ -68,7 +67,7 @@ class Origins:
 
     def not_failed(self) -> np.ndarray:
         """Which rows (a mask) belong to events that are still here."""
-        return np.array([self.numbers[place] not in self.failed for place in self.kept.tolist()], dtype=bool)
+        return np.array([place not in self.failed for place in self.kept.tolist()], dtype=bool)
 
     def __reduce__(self) -> tuple[object, ...]:
         raise TypeError("unprotected payloads must not leave the stage that reads them")

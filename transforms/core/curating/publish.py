@@ -33,6 +33,7 @@ class Publisher:
 
     def __init__(self, listing: Listing, buckets: int, keys: RoleKeys) -> None:
         self._output = listing.output
+        check_held(self._output)
         self._buckets = buckets
         self._keys = keys
         self._listing = listing

@@ -15,14 +15,25 @@ from msgspec.structs import astuple
 
 from schemas.fields import Field
 from schemas.registry import Schema, event_schemas
+from transforms.core.consent import Collector
 from transforms.core.decoding.convert import convert
 from transforms.core.decoding.envelopes import exception_facts
 from transforms.core.decoding.expected import WrongValues
-from transforms.core.decoding.wire import Envelope, Measurements, Properties, Tags, attribute
+from transforms.core.decoding.wire import (
+    Envelope,
+    ExceptionFacts,
+    Measurements,
+    Properties,
+    Tags,
+    attribute,
+)
 
-_NO_PROPERTIES, _NO_MEASUREMENTS, _NO_TAGS = Properties(), Measurements(), Tags()
+_NO_PROPERTIES, _NO_MEASUREMENTS, _NO_TAGS, _NO_STAMP = Properties(), Measurements(), Tags(), Collector()
 _FLOATS = pa.float64()
 _STRINGS = pa.string()
+STAMP = "collector"
+"""The group of a stamp's members: every dataset reads all of them."""
+
 _RATES = ("sampleRate", "popSample")
 """Members that are numbers, though they do not stand among the measurements."""
 
@@ -40,34 +51,33 @@ class WireArrays:
     """
 
     def __init__(self, dataset: str) -> None:
-        self._members = members_of(dataset)
+        self._members = _places_of(dataset)
         self._parts: dict[tuple[str, str], list[pa.Array | int]] = defaultdict(list)  # a number: so many nulls
         self._arrays: dict[tuple[str, str], pa.Array] = {}
 
     def absorb(self, events: Sequence[Envelope]) -> None:
         """Copies the wanted members of the events, which may be forgotten then."""
         nothing = (None,) * len(events)
-        for group, names in self._members.items():
-            structs = _structs(group, events)
-            order = type(structs[0]).__struct_fields__
-            columns = list(zip(*map(astuple, structs), strict=True))
-            for name in names:
-                values = columns[order.index(name)]
-                kind = _FLOATS if _is_number(group, name) else _STRINGS
-                self._parts[group, name].append(len(events) if values == nothing else pa.array(values, kind))
+        for group, members in self._members.items():
+            columns = list(zip(*map(astuple, _structs(group, events)), strict=True))
+            for key, place, kind in members:
+                values = columns[place]
+                self._parts[key].append(len(events) if values == nothing else pa.array(values, kind))
 
     def get(self, group: str, name: str) -> pa.Array:
         """The values of one member, as text or float64; null where an event has none, or empty text."""
         key = (group, name)
         if key not in self._arrays:
-            is_number = _is_number(group, name)
-            values = _joined(self._parts.pop(key), _FLOATS if is_number else _STRINGS)
-            self._arrays[key] = values if is_number else _without_empty(values)
+            kind = _kind(group, name)
+            values = _joined(self._parts.pop(key), kind)
+            self._arrays[key] = _without_empty(values) if kind is _STRINGS and group != STAMP else values
         return self._arrays[key]
 
 
-def _is_number(group: str, name: str) -> bool:
-    return group == "measurements" or name in _RATES
+def _kind(group: str, name: str) -> pa.DataType:
+    if name == "snippet_consent":
+        return pa.bool_()
+    return _FLOATS if group == "measurements" or name in _RATES else _STRINGS
 
 
 def _joined(parts: Sequence[pa.Array | int], kind: pa.DataType) -> pa.Array:
@@ -85,7 +95,25 @@ def _structs(group: str, events: Sequence[Envelope]) -> Sequence[Any]:
         return [e.tags or _NO_TAGS for e in events]
     if group == "exception":
         return [exception_facts(e) for e in events]
+    if group == STAMP:
+        return [e.collector or _NO_STAMP for e in events]
     return events
+
+
+_STRUCTS = {
+    "properties": Properties, "measurements": Measurements, "tags": Tags, "exception": ExceptionFacts,
+    "envelope": Envelope, STAMP: Collector,
+}  # fmt: skip
+
+
+@cache
+def _places_of(dataset: str) -> dict[str, list[tuple[tuple[str, str], int, pa.DataType]]]:
+    """Group -> key, place in the group's struct, and type of each member that the dataset reads, stamps too."""
+    members = {**members_of(dataset), STAMP: Collector.__struct_fields__}
+    return {
+        group: [((group, n), _STRUCTS[group].__struct_fields__.index(n), _kind(group, n)) for n in names]
+        for group, names in members.items()
+    }
 
 
 @cache

@@ -71,6 +71,9 @@ class DecodedPart:
         self._settings = settings
         self._quarantine = Quarantine(settings.ring, settings.buckets)
         self._tally = Tally()
+        self._lines: list[bytes] = []
+        self._requests: list[RawRequest | None] = []
+        self._stamps: list[Collector] = []
         self._rows: dict[tuple[str, bool], Rows] = {}
         self._counted: dict[tuple[str, str], list[str | None]] = defaultdict(list)
         self._received = self._counted["events", ""]
@@ -135,6 +138,8 @@ class DecodedPart:
 
     def add_events(self, events: Iterable[Event]) -> None:
         """Decodes each event and puts it where it belongs; a request's stamp counts more than the event's own."""
+        counted, received, settings = self._counted, self._received.append, self._settings
+        lines, requests, stamps = self._lines, self._requests, self._stamps
         for line, request, stamp in events:
             try:
                 event = decode_event(line, is_stamped=stamp is not None)
@@ -144,27 +149,28 @@ class DecodedPart:
                 continue
             collector = stamp or event.collector or Collector(request.received_at if request is not None else None)
             event.collector = collector
-            self._received.append(collector.received_at)
+            received(collector.received_at)
             rank = rank_of(collector)
             if rank == 0:
-                self._counted["withheld", "off"].append(collector.received_at)
+                counted["withheld", "off"].append(collector.received_at)
                 continue
             primary, attached = targets(name, event)
             if primary is None:
-                self._counted["outside_contract", self._settings.counted_name(name)].append(collector.received_at)
+                counted["outside_contract", settings.counted_name(name)].append(collector.received_at)
                 continue
             withheld_as = _withheld_as(primary, rank, collector)
             if withheld_as is not None:
-                self._counted["withheld", withheld_as].append(collector.received_at)
+                counted["withheld", withheld_as].append(collector.received_at)
                 continue
             if primary != _SNIPPETS and self._has_permitted_code(event, collector, rank):
                 attached = (*attached, _SNIPPETS)
-            number = len(self._received)
-            if stamp is None:
-                request = None  # noqa: PLW2901 - the line has its stamp, and is all that is needed to read it again
-            self._rows_of(primary, True).add(event, number, line, request, name)
+            number = len(lines)
+            lines.append(line)
+            requests.append(None if stamp is None else request)  # a line that has its stamp is all that is needed
+            stamps.append(collector)
+            self._rows_of(primary, True).add(event, number, name)
             for dataset in attached:
-                self._rows_of(dataset, False).add(event, number, line, request, name)
+                self._rows_of(dataset, False).add(event, number, name)
 
     def put_aside(self, line: bytes, request: RawRequest | None, stamp: Collector | None, error: Exception) -> None:
         """Quarantines an event, or a whole body, on which our own code fails; raises InternalError at one too many."""
@@ -181,9 +187,11 @@ class DecodedPart:
     def finish(self) -> Decoded:
         """Everything that was gathered: datasets, primary rows first; quarantine rows; counts."""
         found = list(self._event_batches())
+        of_events = _by_day(self._received)
         for (kind, key), stamps in self._counted.items():
-            for day, count in zip(*np.unique(_days(stamps), return_counts=True), strict=True):
-                self._tally.add(int(day), kind, key, int(count))
+            # Of lines, payloads are events: their times are read once.
+            for day, count in of_events if stamps == self._received else _by_day(stamps):
+                self._tally.add(day, kind, key, count)
         self._tally.add(0, "events", count=self._expected_events - len(self._received))
         aside = (self._quarantine.drain(), self._tally.batch())
         return Decoded(len(self._received), [*found, *(batch for batch in aside if batch is not None)])
@@ -215,34 +223,38 @@ class DecodedPart:
         refused: set[int] = set()
         failed: set[int] = set()
         for (dataset, is_primary), rows in sorted(self._rows.items(), key=lambda item: not item[0][1]):
-            batch, kept = self._batch(dataset, rows, is_primary, refused)
-            if len(kept):
-                origins = Origins(rows.lines, rows.requests, rows.stamps, rows.numbers, is_primary, failed, kept)
+            numbers = np.array(rows.numbers)
+            origins = Origins(self._lines, self._requests, self._stamps, is_primary, failed, numbers)
+            batch, gone = self._batch(dataset, rows, origins, refused)
+            if not gone.any():
                 yield EventBatch(dataset, batch, origins)
+            elif not gone.all():
+                yield EventBatch(dataset, batch.filter(pa.array(~gone)), origins.of_rows(np.flatnonzero(~gone)))
 
     def _batch(
-        self, dataset: str, rows: Rows, is_primary: bool, refused: set[int]
+        self, dataset: str, rows: Rows, origins: Origins, refused: set[int]
     ) -> tuple[pa.RecordBatch, np.ndarray]:
-        """The rows as columns, and the numbers of those that are kept.
+        """The rows as columns, and which of them (a mask) do not land.
 
-        A primary row with an invalid value is quarantined, and the rows attached to its event go with it. In an
-        attached row, an invalid value is null.
+        A primary row with an invalid value is quarantined, and the rows attached to its event go with it: `refused`
+        has their places. In an attached row, an invalid value is null.
         """
         schema = event_schemas()[dataset]
-        columns, wrong = decoded_columns(schema, rows, is_primary=is_primary)
+        columns, wrong = decoded_columns(schema, rows, self._lines, is_primary=origins.is_primary)
         batch = pa.RecordBatch.from_pydict(columns)
-        if is_primary:
-            mark_lacking(wrong, schema, columns)
-            gone = refuse_rows(self._quarantine, self._settings.ring, schema, rows, columns["received_at"], wrong)
-            refused.update(rows.numbers[row] for row in np.flatnonzero(gone))
-        else:
-            gone = np.array([number in refused for number in rows.numbers], dtype=bool)
-        return batch.filter(pa.array(~gone)) if gone.any() else batch, np.flatnonzero(~gone)
+        if not origins.is_primary:
+            return batch, np.array([number in refused for number in rows.numbers], dtype=bool)
+        mark_lacking(wrong, schema, columns)
+        gone = refuse_rows(self._quarantine, self._settings.ring, schema, origins, columns["received_at"], wrong)
+        refused.update(origins.kept[gone].tolist())
+        return batch, gone
 
 
 def _refusal(rejected: RejectedEvent) -> Refusal:
     return Refusal(rejected.reason, rejected.field, rejected.expected)
 
 
-def _days(stamps: Sequence[str | None]) -> np.ndarray:
-    return days_of(plausible_receive_times(pa.array(stamps, pa.string())))
+def _by_day(stamps: Sequence[str | None]) -> list[tuple[int, int]]:
+    """Days since 1970, and how many of the receive times lie in each."""
+    days = days_of(plausible_receive_times(pa.array(stamps, pa.string())))
+    return [(int(day), int(count)) for day, count in zip(*np.unique(days, return_counts=True), strict=True)]

@@ -9,11 +9,11 @@ import pyarrow.compute as pc
 
 from schemas.errors import Reason
 from schemas.registry import Schema
+from transforms.core.batches import Origins
 from transforms.core.blocks import RawRequest
 from transforms.core.carried import month_column
 from transforms.core.consent import Collector, may_keep_body, rank_of
 from transforms.core.decoding.expected import WrongValues, expected_of, months_of
-from transforms.core.decoding.rows import Rows
 from transforms.core.decoding.stamps import Stamp, stamp_of
 from transforms.core.keys.step_keys import QuarantineKeys
 from transforms.core.quarantine.rows import Payload, Quarantine, Refusal
@@ -83,8 +83,9 @@ def outside_ring(ring: QuarantineKeys, received: pa.Array) -> np.ndarray:
 
 
 def refuse_rows(
-    quarantine: Quarantine, ring: QuarantineKeys, schema: Schema, rows: Rows, received: pa.Array, wrong: WrongValues
-) -> np.ndarray:
+    quarantine: Quarantine, ring: QuarantineKeys, schema: Schema, origins: Origins, received: pa.Array,
+    wrong: WrongValues,
+) -> np.ndarray:  # fmt: skip
     """Quarantines the rows that cannot land, each for its first reason; returns which (a mask)."""
     outside = outside_ring(ring, received)
     refused: np.ndarray = wrong.rows | outside
@@ -97,8 +98,9 @@ def refuse_rows(
             refusal = Refusal(Reason.INVALID_VALUE, field.name, expected_of(field))
         else:
             refusal = Refusal(Reason.OUTSIDE_KEY_RING, "received_at", months_of(ring))
-        line = rows.lines[row]
-        keep_body = may_keep_body(line, rows.stamps[row], is_json=True)
-        payload = Payload(line, rows.requests[row])
+        place = origins.kept[row]
+        line = origins.lines[place]
+        keep_body = may_keep_body(line, origins.stamps[place], is_json=True)
+        payload = Payload(line, origins.requests[place])
         quarantine.add(payload, refusal, received_at, dataset=schema.name, keep_body=keep_body)
     return refused

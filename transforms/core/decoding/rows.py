@@ -5,13 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from msgspec.structs import astuple
 
 from schemas.registry import LEVELS, PERMITTED, Schema
-from transforms.core.blocks import RawRequest
 from transforms.core.carried import CLIENT_IP, LEVEL, SNIPPET_CONSENT
-from transforms.core.consent import Collector
-from transforms.core.decoding.columns import WireArrays, raw_columns
+from transforms.core.decoding.columns import STAMP, WireArrays, raw_columns
 from transforms.core.decoding.derived import derive
 from transforms.core.decoding.envelopes import event_digest
 from transforms.core.decoding.expected import WrongValues
@@ -23,27 +20,21 @@ _USAGE_RANK = LEVELS.index("usage")
 
 
 class Rows:
-    """Events bound for one dataset, and what goes with each, as parallel lists."""
+    """Events bound for one dataset, and each one's contract name and number: its place among the block's events."""
 
     def __init__(self, dataset: str) -> None:
         self.arrays = WireArrays(dataset)
-        self.numbers: list[int] = []  # of the event in its block, to tell what is attached to it
-        self.lines: list[bytes] = []
-        self.requests: list[RawRequest | None] = []
+        self.numbers: list[int] = []
         self.names: list[str] = []
-        self.stamps: list[Collector] = []
         self._waiting: list[Envelope] = []
 
-    def add(self, event: Envelope, number: int, line: bytes, request: RawRequest | None, name: str) -> None:
-        """Adds an event under its contract name; `number` tells the events of a block apart."""
+    def add(self, event: Envelope, number: int, name: str) -> None:
+        """Adds an event, which has its stamp by now."""
         if len(self._waiting) == _SETTLE_ROWS:
             self.settle()
         self._waiting.append(event)
         self.numbers.append(number)
-        self.lines.append(line)
-        self.requests.append(request)
         self.names.append(name)
-        self.stamps.append(event.collector or Collector())
 
     def settle(self) -> None:
         """Turns the events that wait into columns."""
@@ -52,38 +43,42 @@ class Rows:
             self._waiting = []
 
 
-def decoded_columns(schema: Schema, rows: Rows, *, is_primary: bool) -> tuple[dict[str, pa.Array], WrongValues]:
-    """The columns of settled rows by name, still unprotected, and which rows hold a value that does not fit."""
+def decoded_columns(
+    schema: Schema, rows: Rows, lines: Sequence[bytes], *, is_primary: bool
+) -> tuple[dict[str, pa.Array], WrongValues]:
+    """The columns of settled rows by name, still unprotected, and which rows hold a value that does not fit.
+
+    `lines` are those of all the block's events.
+    """
     count = len(rows.numbers)
     columns, wrong = raw_columns(schema, rows.arrays, count)
-    columns |= stamp_columns(rows.stamps)
+    columns |= stamp_columns(rows.arrays)
     columns["event_name"] = pa.array(rows.names, pa.string())
-    columns["event_id"] = event_ids(columns["event_id"], rows.lines)
+    columns["event_id"] = event_ids(columns["event_id"], lines, rows.numbers)
     columns |= derive(schema, columns)
     columns["is_primary"] = pa.repeat(pa.scalar(is_primary), count)
     return columns, wrong
 
 
-def stamp_columns(stamps: Sequence[Collector]) -> dict[str, pa.Array]:
+def stamp_columns(arrays: WireArrays) -> dict[str, pa.Array]:
     """The receive time of each stamp, and its level, snippet consent and address under their names in `carried`."""
-    received, addresses, levels, consents = zip(*map(astuple, stamps), strict=True)
-    places = pc.index_in(pa.array(levels, pa.string()), pa.array(PERMITTED))
+    places = pc.index_in(arrays.get(STAMP, "telemetry_level"), pa.array(PERMITTED))
     ranks = pa.array(PERMITTED.values(), pa.int8()).take(places).fill_null(0)
-    may_keep_code = pc.and_(pa.array(consents, pa.bool_()).fill_null(False), pc.equal(ranks, _USAGE_RANK))
+    consents = arrays.get(STAMP, "snippet_consent")
     return {
-        "received_at": plausible_receive_times(pa.array(received, pa.string())),
+        "received_at": plausible_receive_times(arrays.get(STAMP, "received_at")),
         LEVEL: ranks,
-        SNIPPET_CONSENT: may_keep_code,
-        CLIENT_IP: pa.array(addresses, pa.string()),
+        SNIPPET_CONSENT: pc.and_(consents.fill_null(False), pc.equal(ranks, _USAGE_RANK)),
+        CLIENT_IP: arrays.get(STAMP, "client_ip"),
     }
 
 
-def event_ids(ids: pa.Array, lines: Sequence[bytes]) -> pa.Array:
-    """The clients' event ids; where there is none, a digest of the event."""
+def event_ids(ids: pa.Array, lines: Sequence[bytes], numbers: Sequence[int]) -> pa.Array:
+    """The clients' event ids; where there is none, a digest of the event, whose line has that number."""
     if not ids.null_count:
         return ids
     without = ids.is_null()
-    digests = [event_digest(lines[row]) for row in np.flatnonzero(without).tolist()]
+    digests = [event_digest(lines[numbers[row]]) for row in np.flatnonzero(without).tolist()]
     return pc.replace_with_mask(ids, without, pa.array(digests, pa.string()))
 
 

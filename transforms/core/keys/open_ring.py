@@ -1,13 +1,15 @@
 """Opens a ring for a step: each function gives one step's part of it, and nothing gives a step the whole ring.
 
-The file is read each time, and who may write it is looked at each time; what it holds is parsed, checked and derived
+A file is read each time, and who may write it is looked at each time; what it holds is parsed, checked and derived
 from once a process. Its content decides, not its time or size: a ring that was rotated between two runs of a process
-is seen, also where it was changed twice within a tick of the clock.
+is seen, also where it was changed twice within a tick of the clock. A ring in an object store is fetched once a
+process, and again when the next run begins; it stays in memory, and no copy of it is written anywhere.
 """
 
 import threading
 from hashlib import blake2b
 
+from transforms.core import storage
 from transforms.core.keys import keyring
 from transforms.core.keys.seal import PieceSealer
 from transforms.core.keys.step_keys import PseudonymKeys, QuarantineKeys, RoleKeys, StepKeys, step_keys_of
@@ -38,7 +40,7 @@ def open_roles(key_ring: str) -> RoleKeys:
 
 
 def _open(key_ring: str) -> StepKeys:
-    data = keyring.read(key_ring)
+    data = keyring.read(key_ring) if storage.is_local(key_ring) else _fetched(key_ring)
     digest = blake2b(data).digest()
     with _lock:  # the threads of a runner set their steps up at once: the first one parses, the others wait
         if digest not in _opened:
@@ -46,3 +48,7 @@ def _open(key_ring: str) -> StepKeys:
                 del _opened[next(iter(_opened))]
             _opened[digest] = step_keys_of(keyring.parse(data, key_ring))
         return _opened[digest]
+
+
+def _fetched(key_ring: str) -> bytes:
+    return storage.fetched_once("key ring", key_ring, keyring.read)

@@ -25,19 +25,21 @@ class ColumnPseudonymizer(Pseudonymizer):
         """binary(16) for each text, null for null."""
         if values.null_count == len(values):
             return pa.nulls(len(values), pa.binary(PSEUDONYM_BYTES))
-        if self._known is None:
-            made = [None if v is None else self.of(v) for v in values.to_pylist()]
-            return pa.array(made, pa.binary(PSEUDONYM_BYTES))
+        if self._known is None and not values.null_count:
+            return pa.array(self.of_each(values.to_pylist()), pa.binary(PSEUDONYM_BYTES))
         coded = values.dictionary_encode()
-        distinct = self._remembered(self._known, coded.dictionary.to_pylist())
+        distinct = self.of_distinct(coded.dictionary.to_pylist())
         return pa.array(distinct, pa.binary(PSEUDONYM_BYTES)).take(coded.indices)
 
-    def _remembered(self, known: dict[str, bytes], values: Sequence[str]) -> list[bytes]:
+    def of_distinct(self, values: Sequence[str]) -> list[bytes]:
+        """The pseudonym of each value, from memory where it is kept there."""
+        known = self._known
+        if known is None:
+            return self.of_each(values)
         if len(known) > _MOST_REMEMBERED:
             known.clear()
-        for value in values:
-            if value not in known:
-                known[value] = self.of(value)
+        fresh = [value for value in values if value not in known]
+        known.update(zip(fresh, self.of_each(fresh), strict=True))
         return [known[value] for value in values]
 
 

@@ -15,7 +15,6 @@ from transforms.core.keys.pseudonym_columns import ColumnPseudonymizer
 from transforms.core.keys.pseudonyms import (
     CORRELATION_DOMAINS,
     PERSON_DOMAINS,
-    Pseudonymizer,
     derive_key,
     domain_key,
 )
@@ -40,9 +39,9 @@ class PseudonymKeys(InProcess):
         keys = self._of_month(month) if domain in PERSON_DOMAINS else self.correlation_keys
         return ColumnPseudonymizer(keys[domain], remembers=domain != "event")
 
-    def bucketer(self) -> Pseudonymizer:
+    def bucketer(self) -> ColumnPseudonymizer:
         """What buckets are chosen by; the same in every month, or a person's events would part."""
-        return Pseudonymizer(self.bucket_key)
+        return ColumnPseudonymizer(self.bucket_key, remembers=True)
 
     def _of_month(self, month: str) -> Mapping[str, bytes]:
         if month in self.person_keys:

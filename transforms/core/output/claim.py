@@ -20,15 +20,17 @@ from typing import Any
 
 from schemas.errors import OutputInUse, StorageUnavailable
 from transforms.core import storage
+from transforms.core.output.claim_file import ClaimFile, beat_s_of, token_of
+from transforms.core.output.claim_watch import PATIENT_BEATS, watch_of
 from transforms.core.output.holder import is_dead, is_here, named, this_process
 from transforms.core.output.layout import CLAIM_FILE, Output
 
 BEAT_S = 10.0
 """How often a holder beats."""
 
-STILL_BEATS = 6
+STILL_BEATS = 2 * PATIENT_BEATS
 """A holder is dead when so many beats did not come. It looks whether it still holds the claim before it writes, where
-half of them did not."""
+half of them did not, and then its workers elsewhere write no more."""
 
 _LEAST_BEAT_S, _MOST_BEAT_S = 0.2, 60.0
 """A claim that tells of another rhythm is not watched."""
@@ -59,11 +61,21 @@ def claimed(output: Output, name: str = CLAIM_FILE) -> Iterator[None]:
 def check_held(output: Output) -> None:
     """Raises OutputInUse where a run of this process lost the output while it was stopped or asleep.
 
-    Workers call it before they write; it asks the storage only when the last look is long ago.
+    Workers call it when they begin and before they write. In the process that holds the claim it asks the storage only
+    when the last look is long ago; elsewhere the worker looks by itself.
     """
     claim = _HELD.get((storage.absolute(output.path), CLAIM_FILE))
-    if claim is not None and claim.is_overdue:
+    if claim is None and output.claim:
+        watch_of(output).check()
+    elif claim is not None and claim.is_overdue:
         claim.confirm()
+
+
+def held_by_this_run(output: Output) -> Output:
+    """The output as workers anywhere find it, with the name of this run's claim, where it holds one."""
+    path = storage.absolute(output.path)
+    claim = _HELD.get((path, CLAIM_FILE))
+    return Output(path, claim.token if claim else "")
 
 
 def _end_process(told: str) -> None:
@@ -77,9 +89,10 @@ class Claim:
 
     def __init__(self, output: Output, name: str = CLAIM_FILE, lost: Callable[[str], None] = _end_process) -> None:
         self._output = output
-        self._path = output.beside(name)
-        self._token = uuid.uuid4().hex
-        self._data = json.dumps({**this_process(), "token": self._token, "beat_s": BEAT_S}).encode()
+        self._file = ClaimFile(output, name)
+        self._path = self._file.path
+        self.token = uuid.uuid4().hex
+        self._data = json.dumps({**this_process(), "token": self.token, "beat_s": BEAT_S}).encode()
         self._lost = lost
         self._confirmed_at = time.monotonic()
         self._is_over = threading.Event()
@@ -91,7 +104,7 @@ class Claim:
             if not any(self._try() for _ in range(_TRIES)):
                 raise OutputInUse(f"{self._output} was just claimed by another run")
         except BaseException:
-            storage.remove(self._beat_path(self._token))
+            storage.remove(self._file.beat_path(self.token))
             raise
         self._confirmed_at = time.monotonic()
 
@@ -99,29 +112,43 @@ class Claim:
         """False where a claim was let go since it was found."""
         if storage.create_exclusive(self._path, self._data):
             return True
-        found = self._read()
+        found = self._file.read()
         if found is None or not (is_dead(found) or self._stands_still(found)):
             return False
-        won = f"{self._path}.{_token_of(found) or 'old'}.over"  # of all that found it dead one goes on
+        won = f"{self._path}.{token_of(found) or 'old'}.over"  # of all that found it dead one goes on
         if not storage.create_exclusive(won, self._data):
-            raise OutputInUse(f"{self._output} is being taken over by another run; if there is none, remove {won}")
+            return self._let_go_of(won)
         try:
-            if self._read() != found:
+            if self._file.read() != found:
                 raise OutputInUse(f"{self._output} was just claimed by another run")
             storage.write_atomic(self._path, self._data)
-            storage.remove(self._beat_path(_token_of(found)))
+            storage.remove(self._file.beat_path(token_of(found)))
         finally:
             storage.remove(won)
         return True
+
+    def _let_go_of(self, won: str) -> bool:
+        """Removes what a run left that died while it took over: three requests, so it needs no heartbeat.
+
+        False where it is gone; raises OutputInUse where it may be at it.
+        """
+        other = self._file.read_path(won)
+        if other is not None and not is_dead(other):
+            if is_here(other):
+                raise OutputInUse(f"{self._output} is being taken over by {named(other)}")
+            time.sleep(STILL_BEATS * BEAT_S)
+            if self._file.read_path(won) != other:
+                raise OutputInUse(f"{self._output} was just claimed by another run")
+        storage.remove(won)
+        return False
 
     def _stands_still(self, found: dict[str, Any]) -> bool:
         """Whether the holder's heart did not beat while it was watched; False where its claim went meanwhile.
 
         Raises OutputInUse where it beats, or where there is nothing to watch.
         """
-        told_s = found.get("beat_s")
-        beat_s = float(told_s) if isinstance(told_s, int | float) else 0.0
-        if is_here(found) or not _token_of(found) or not _LEAST_BEAT_S <= beat_s <= _MOST_BEAT_S:
+        beat_s = beat_s_of(found)
+        if is_here(found) or not token_of(found) or not _LEAST_BEAT_S <= beat_s <= _MOST_BEAT_S:
             raise OutputInUse(
                 f"{self._output} is being written by {named(found)}; if that run is dead, remove {self._path}"
             )
@@ -132,12 +159,12 @@ class Claim:
             file=sys.stderr,
             flush=True,
         )
-        first, until = self._heartbeat(found), time.monotonic() + still_s
+        first, until = self._file.heartbeat(found), time.monotonic() + still_s
         while time.monotonic() < until:
             time.sleep(min(beat_s / 2, max(until - time.monotonic(), 0)))
-            if self._read() is None:
+            if self._file.read() is None:
                 return False
-            if self._read() != found or self._heartbeat(found) != first:
+            if self._file.read() != found or self._file.heartbeat(found) != first:
                 raise OutputInUse(f"{self._output} is being written by {named(found)}: its heart beats")
         return True
 
@@ -172,8 +199,8 @@ class Claim:
 
     def confirm(self) -> None:
         """Raises OutputInUse where the claim is no more this run's."""
-        asked_at, found = time.monotonic(), self._read()
-        if found is None or found.get("token") != self._token:
+        asked_at, found = time.monotonic(), self._file.read()
+        if found is None or found.get("token") != self.token:
             holder = f"now held by {named(found)}" if found else "gone"
             raise OutputInUse(
                 f"the claim to {self._output} is {holder}: no heartbeat of this run was seen for too long, so it stops "
@@ -186,49 +213,11 @@ class Claim:
         with suppress(OutputInUse):
             self.confirm()
             storage.remove(self._path)
-        storage.remove(self._beat_path(self._token))
+        storage.remove(self._file.beat_path(self.token))
 
     def _beat(self, number: int) -> None:
-        storage.write_atomic(self._beat_path(self._token), f"{number}\n".encode())
-
-    def _beat_path(self, token: str) -> str:
-        return f"{self._path}.{token}.beat"
-
-    def _heartbeat(self, found: dict[str, Any]) -> bytes | None:
-        return _content(self._beat_path(_token_of(found)))
-
-    def _read(self) -> dict[str, Any] | None:
-        """What the claim says, None where there is none; raises OutputInUse where it cannot be understood."""
-        data = _content(self._path)
-        if data == b"":  # made, and not yet written
-            time.sleep(_LEAST_BEAT_S)
-            data = _content(self._path)
-        if data is None:
-            return None
-        try:
-            found = json.loads(data)
-        except ValueError:
-            found = None
-        if not isinstance(found, dict):
-            raise OutputInUse(f"{self._path} is damaged, so its holder is not known; if no run writes, remove it")
-        return found
-
-
-def _token_of(found: dict[str, Any]) -> str:
-    """What names the holder's heartbeat; empty where it has none, as in older versions."""
-    token = found.get("token")
-    return token if isinstance(token, str) and token.isalnum() else ""
+        storage.write_atomic(self._file.beat_path(self.token), f"{number}\n".encode())
 
 
 _HELD: dict[tuple[str, str], Claim] = {}
 """Claims that this process holds, by output and name."""
-
-
-def _content(path: str) -> bytes | None:
-    """A small file's bytes; None where it is not there."""
-    try:
-        return storage.read_bytes(path)
-    except StorageUnavailable:
-        if storage.exists(path):
-            raise
-        return None

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from schemas.locations import without_secrets
+from schemas.locations import shown_path
 from transforms.core import storage
 from transforms.core.output.layout import Output
 from transforms.core.output.ledger import Mark
@@ -63,7 +63,7 @@ def list_input(digest: str, ranges: Sequence[Range]) -> InputList:
     by_file: dict[tuple[str, int], list[Range]] = defaultdict(list)
     for part in ranges:
         by_file[part.path, part.size_bytes].append(part)
-    files = [ListedFile(_shown(path), size_bytes, tuple((p.digest, p.start, p.end) for p in parts))
+    files = [ListedFile(shown_path(path), size_bytes, tuple((p.digest, p.start, p.end) for p in parts))
              for (path, size_bytes), parts in by_file.items()]  # fmt: skip
     return InputList(digest, tuple(files))
 
@@ -100,6 +100,12 @@ def unread(output: Output, listed: InputList, marks: Sequence[Mark]) -> Iterator
         )
     if listed.size_bytes and not payloads:
         yield f"input={listed.digest}: {listed.size_bytes} bytes gave no payload ({_named(listed)})"
+
+
+def payloads_by_file(listed: InputList, marks: Sequence[Mark]) -> dict[str, int]:
+    """How many payloads the ledger's rows say were read of each file, by its path as it is shown."""
+    told = _sums(marks, "range_payloads")
+    return {file.path: sum(told.get(digest, 0) for digest, _, _ in file.ranges) for file in listed.files}
 
 
 def _of_file(file: ListedFile, read_bytes: dict[str, int]) -> Iterator[str]:
@@ -148,11 +154,6 @@ def _named(listed: InputList) -> str:
         return "no files"
     more = f" and {len(listed.files) - 1} more" if len(listed.files) > 1 else ""
     return f"{listed.files[0].path}{more}"
-
-
-def _shown(path: str) -> str:
-    """A path as it may be written down: without credentials of a URL, and without what is no text."""
-    return without_secrets(path.encode(errors="surrogateescape").decode(errors="backslashreplace"))
 
 
 def _path(output: Output, digest: str) -> str:

@@ -1,7 +1,7 @@
 """Where things lie in an output: names that are pure functions of what a file holds."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import NamedTuple
 
@@ -15,6 +15,9 @@ DATA_DATASETS = (*LANDING_DATASETS, SUGGESTIONS)
 """Every dataset whose rows a run writes; `ledger` is written after them."""
 
 LEDGER = "ledger"
+RUNS = "runs"
+"""The folder of the records of runs: no dataset, and no file in it ends as one of a dataset does."""
+
 OUTPUT_FILE = "_output.json"
 CLAIM_FILE = "_claim.json"
 _SUFFIX = ".parquet"
@@ -42,9 +45,13 @@ def parse_name(name: str) -> FileName | None:
 
 @dataclass(frozen=True)
 class Output:
-    """Where a run writes its datasets: a folder or the URL of one."""
+    """Where a run writes its datasets: a folder or the URL of one.
+
+    `claim` names the claim of the run that holds it, for workers that are not in that run's process.
+    """
 
     path: str
+    claim: str = field(default="", compare=False)
 
     def partition(self, dataset: str, day: date) -> str:
         """The folder of a dataset's day."""

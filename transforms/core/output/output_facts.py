@@ -9,7 +9,7 @@ import json
 
 import msgspec
 
-from schemas.errors import InvalidOptions, StorageUnavailable
+from schemas.errors import InvalidOptions, StorageRefused
 from transforms.core import storage
 from transforms.core.keys.keyring import KeyRing
 from transforms.core.output.layout import OUTPUT_FILE, Output
@@ -72,9 +72,9 @@ def _kept(output: Output) -> _Kept | None:
     try:
         kept = _decode(storage.read_bytes(path))
     except msgspec.MsgspecError:
-        raise StorageUnavailable(
+        raise StorageRefused(
             f"{path} is damaged; bring it back, or remove it and run with the same --buckets and --key_ring as before"
         ) from None
     if not 1 <= kept.version <= _VERSION:
-        raise StorageUnavailable(f"{path} is of version {kept.version}; this program reads up to {_VERSION}")
+        raise StorageRefused(f"{path} is of version {kept.version}; this program reads up to {_VERSION}")
     return kept

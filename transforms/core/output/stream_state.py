@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import msgspec
 import pyarrow as pa
 
-from schemas.errors import StorageUnavailable, UnbalancedBooks
+from schemas.errors import StorageRefused, UnbalancedBooks
 from schemas.registry import load as load_schema
 from transforms.core import storage
 from transforms.core.output.layout import DATA_DATASETS, LEDGER, FileName, Listing, Output
@@ -73,7 +73,7 @@ def load(output: Output, stream: str) -> StreamState | None:
     try:
         kept = _FILE.decode(storage.read_bytes(path))
     except msgspec.MsgspecError:
-        raise StorageUnavailable(
+        raise StorageRefused(
             f"{path} is damaged; remove it, and it is made anew from the ledger at the next start"
         ) from None
     identity = TopicIdentity(kept.cluster_id, kept.topic_id)

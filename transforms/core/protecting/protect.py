@@ -76,7 +76,8 @@ class Protector:
         """
         person = pc.coalesce(*(columns[name] for name in _BUCKET_SOURCES if name in columns))
         coded = person.dictionary_encode()
-        buckets = [bucket_of(self._bucketer.of(v), self._buckets) for v in coded.dictionary.to_pylist()]
+        digests = self._bucketer.of_distinct(coded.dictionary.to_pylist())
+        buckets = [bucket_of(digest, self._buckets) for digest in digests]
         return pa.array(buckets, pa.int32()).take(coded.indices)
 
     def _geolocate(self, schema: Schema, columns: dict[str, pa.Array]) -> None:

@@ -55,7 +55,7 @@ class RowProtector:
         (place,) = origins.kept[row].tolist()
         line, request = origins.lines[place], origins.requests[place]
         if origins.is_primary:
-            origins.failed.add(origins.numbers[place])
+            origins.failed.add(place)
         self._quarantine.add(
             Payload(line, request),
             Refusal(Reason.UNPROCESSABLE),

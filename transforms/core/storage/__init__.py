@@ -4,7 +4,8 @@ Every function raises StorageUnavailable, naming the path and the cause's kind,
 where the storage refuses. Only `file_systems` knows fsspec.
 """
 
-from transforms.core.storage.file_systems import is_local, open_read
+from transforms.core.storage.fetched import fetched_once, forget_fetched
+from transforms.core.storage.file_systems import explained, is_local, open_read
 from transforms.core.storage.files import (
     can_hold_files,
     exists,
@@ -38,7 +39,10 @@ __all__ = [
     "each_once",
     "exists",
     "expand_inputs",
+    "explained",
+    "fetched_once",
     "file_system",
+    "forget_fetched",
     "input_digest",
     "is_local",
     "join",

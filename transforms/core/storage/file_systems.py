@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, cast
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from schemas.errors import PipelineError, StorageUnavailable
+from schemas.errors import PipelineError, StorageRefused, StorageUnavailable
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _AS_STORED = {"auto_decompress": False, "headers": {"Accept-Encoding": "gzip"}}
@@ -21,6 +21,16 @@ name or a failed listing into ValueError. gcsfs raises ValueError for "Bad Reque
 without a body. fsspec raises ValueError for an unknown protocol and ImportError for one without its package, and
 its timeouts are OSErrors. A KeyError, TypeError or the like is a bug and a MemoryError is no answer of a storage:
 these pass as they are."""
+
+
+_REFUSED_AGAIN = (PermissionError, NotADirectoryError, IsADirectoryError, ImportError)
+"""What the next run will meet, too: no permission (also S3's and Google's 403), a path that is none, a package that is
+missing."""
+
+
+_LASTING_FOR, _NOT_THERE = ("reach", "write"), (FileNotFoundError, ValueError)
+"""A bucket that is not there, and a protocol that nobody knows. A file that is not there may have been one that went
+since it was listed, and then the next run does not name it."""
 
 
 def _is_refusal(cause: Exception) -> bool:
@@ -35,7 +45,9 @@ def _is_refusal(cause: Exception) -> bool:
 
 @contextmanager
 def explained(path: str, doing: str) -> Iterator[None]:
-    """If the storage refuses while the block runs, raises StorageUnavailable. Our own errors and bugs pass."""
+    """If the storage refuses while the block runs, raises StorageUnavailable; StorageRefused where trying again does
+    not help. Our own errors and bugs pass.
+    """
     try:
         yield
     except PipelineError:
@@ -44,7 +56,9 @@ def explained(path: str, doing: str) -> Iterator[None]:
         if not _is_refusal(cause):
             raise
         detail = getattr(cause, "strerror", None) or type(cause).__name__
-        raise StorageUnavailable(f"cannot {doing} {path}: {detail}") from cause
+        is_lasting = isinstance(cause, _REFUSED_AGAIN) or (doing in _LASTING_FOR and isinstance(cause, _NOT_THERE))
+        kind = StorageRefused if is_lasting else StorageUnavailable
+        raise kind(f"cannot {doing} {path}: {detail}") from cause
 
 
 def open_fs(path: str) -> tuple[Any, str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
-from schemas.errors import StorageUnavailable
+from schemas.errors import NothingToRead, StorageRefused, StorageUnavailable
 from transforms.core.storage import local_tree
 from transforms.core.storage.file_systems import explained, is_local, open_fs
 from transforms.core.storage.side_files import is_side_file
@@ -31,9 +31,14 @@ class SourceFile:
 
 
 class InputFiles(list[SourceFile]):
-    """The files of an input, each once, sorted by path; `left_alone` holds the paths of the side files beside them."""
+    """The files of an input, each once, sorted by path.
+
+    `left_alone` holds the paths of the side files beside them, `without_files` the patterns that name nothing to read
+    and why.
+    """
 
     left_alone: list[str]
+    without_files: dict[str, str]
 
 
 def expand_inputs(patterns: list[str]) -> InputFiles:
@@ -41,19 +46,23 @@ def expand_inputs(patterns: list[str]) -> InputFiles:
 
     A path that exists as it is written is meant literally, whatever brackets it
     has. A folder stands for all files below it; side files in folders and of globs
-    are left alone. Raises StorageUnavailable where a pattern names nothing to read.
+    are left alone. Raises NothingToRead where no pattern names anything to read,
+    StorageRefused where one is the name of a pipe or a device.
     """
     found: dict[str, SourceFile] = {}
+    without_files: dict[str, str] = {}
     left_alone: set[str] = set()
     for pattern in patterns:
         with explained(pattern, "read"):
             data, beside = _sorted_out(*_candidates(pattern))
         if not data:
-            raise StorageUnavailable(f"--input {pattern}: {_why_nothing(beside)}")
+            without_files[pattern] = _why_nothing(pattern, beside)
         found |= {info["name"]: _source_file(info) for info in data}
         left_alone |= {info["name"] for info in beside}
+    if not found:
+        raise NothingToRead("; ".join(f"--input {pattern}: {why}" for pattern, why in without_files.items()))
     files = InputFiles(found[path] for path in sorted(found))
-    files.left_alone = sorted(left_alone - set(found))
+    files.left_alone, files.without_files = sorted(left_alone - set(found)), without_files
     return files
 
 
@@ -132,11 +141,11 @@ def _sorted_out(
     return data, beside
 
 
-def _why_nothing(beside: list[dict[str, Any]]) -> str:
+def _why_nothing(pattern: str, beside: list[dict[str, Any]]) -> str:
     if not beside:
         return "no such file, folder or match"
     if beside[0]["type"] != "file":
-        return "a pipe or a device; allowed are files"
+        raise StorageRefused(f"--input {pattern}: a pipe or a device; allowed are files")
     names = ", ".join(info["name"].rpartition("/")[2] for info in beside[:3])
     return f"nothing but {len(beside)} side files, which are left alone ({names}); name one by itself to read it"
 

@@ -6,21 +6,18 @@ lands are names of geonames' lists, never a database's text: a district
 enough people live there.
 """
 
-import os
-import stat
-import struct
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import date
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import maxminddb
 import pyarrow as pa
 
-from schemas.errors import InvalidOptions, StorageUnavailable
+from schemas.errors import InvalidOptions, StorageRefused, StorageUnavailable
 from transforms.core.protecting.places.cities import city_names
 from transforms.core.protecting.places.countries import country_code, country_population
+from transforms.core.protecting.places.geo_file import DAMAGED, build_date, file_state, open_database
 from transforms.core.protecting.places.geo_records import Described, described
 from transforms.core.protecting.places.regions import Region, region_coded, region_named
 
@@ -31,12 +28,6 @@ _REMEMBERED = 500_000
 _REMEMBERED_NAMES = 20_000
 _PARTS, _STEPS_A_PART = 64, 300
 """Networks that are looked at for a country before a database is refused: half a second at most."""
-
-_DAMAGED = (
-    maxminddb.InvalidDatabaseError, ValueError, TypeError, KeyError, IndexError, OverflowError, RecursionError,
-    MemoryError, struct.error,
-)  # fmt: skip
-"""What the reader raises on bytes that are no record."""
 
 
 class Place(NamedTuple):
@@ -70,7 +61,9 @@ def trusted_address(text: str) -> IPv4Address | IPv6Address | None:
 
 
 class GeoSettings(NamedTuple):
-    """Which database is asked, and how many people must live in a city, and in a region or country, that is named."""
+    """Which database is asked (PACKAGED for the packaged one), and how many people must live in a city, and in a region
+    or country, that is named.
+    """
 
     path: str
     city_min_population: int
@@ -86,8 +79,7 @@ class GeoDatabase:
 
     def __init__(self, path: str, min_population: int, region_min_population: int = REGION_MIN_POPULATION) -> None:
         """The least people of a city, and of a region or a country, that is named."""
-        self._path = path
-        self._reader, self._state = _open(path)
+        self._reader, self._path, self._state = open_database(path)
         self._is_ipv4_only = self._reader.metadata().ip_version == 4
         self._cities = city_names(min_population)
         self._region_min_population = region_min_population
@@ -98,7 +90,7 @@ class GeoDatabase:
     @property
     def build_date(self) -> date:
         """The day the database was built (UTC)."""
-        return _build_date(self._reader)
+        return build_date(self._reader)
 
     def check_countries(self) -> None:
         """Raises InvalidOptions where no record among some thousands of networks names a country."""
@@ -159,8 +151,8 @@ class GeoDatabase:
     def _record(self, address: IPv4Address | IPv6Address) -> tuple[object, int]:
         try:
             record, length = self._reader.get_with_prefix_len(address)
-        except _DAMAGED as cause:
-            raise StorageUnavailable(
+        except DAMAGED as cause:
+            raise StorageRefused(
                 f"--geo_database {self._path}: {type(cause).__name__} in a record; the file is damaged"
             ) from None
         return record, length
@@ -187,41 +179,16 @@ class GeoDatabase:
 
         One that is replaced by another of its name stays as it was for those who have it open.
         """
+        if self._state is None:
+            return
         try:
-            now = _file_state(self._path)
+            now = file_state(self._path)
         except OSError:
             return
         if now != self._state and now[:2] == self._state[:2]:
             raise StorageUnavailable(
                 f"--geo_database {self._path} was written to while it was read; put a new one in its place by renaming"
             )
-
-
-def _open(path: str) -> tuple[Any, tuple[int, ...]]:
-    allowed = "allowed is a readable MaxMind-format .mmdb file"
-    try:
-        state = _file_state(path)
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            raise InvalidOptions(f"--geo_database {path}: not a file; {allowed}")
-        if os.path.getsize(path) == 0:
-            raise InvalidOptions(f"--geo_database {path}: an empty file; {allowed}")
-        reader = maxminddb.open_database(path)
-        _build_date(reader)
-    except OSError as cause:
-        raise InvalidOptions(f"--geo_database {path}: {type(cause).__name__}; {allowed}") from None
-    except _DAMAGED as cause:
-        kind = type(cause).__name__
-        raise InvalidOptions(f"--geo_database {path}: {kind}: cut short, or of another format; {allowed}") from None
-    return reader, state
-
-
-def _file_state(path: str) -> tuple[int, ...]:
-    found = os.stat(path)
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
-
-
-def _build_date(reader: Any) -> date:
-    return datetime.fromtimestamp(reader.metadata().build_epoch, UTC).date()
 
 
 @lru_cache(_REMEMBERED_NAMES)

@@ -22,7 +22,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ResourceType,
 )
 
-from schemas.errors import InvalidOptions, SourceUnavailable, TopicReplaced
+from schemas.errors import InvalidOptions, MessagesLost, SourceUnavailable, TopicReplaced
 from transforms.core.storage.secret_files import read_secret
 from transforms.core.topic_identity import EARLIEST_LEFT, NEW_TOPIC, TopicIdentity, check_same
 
@@ -207,7 +207,9 @@ def new_consumer(servers: str, config: dict[str, Any]) -> Consumer:
 
 
 def raise_if_fatal(message: Message, topic: str) -> None:
-    """Raises SourceUnavailable on an error that the client does not get over by itself."""
+    """Raises SourceUnavailable on an error that the client does not get over by itself, MessagesLost where a flag must
+    say how to go on.
+    """
     error = message.error()
     if error is not None and (error.fatal() or error.code() in _FATAL):
         way = ""
@@ -215,4 +217,5 @@ def raise_if_fatal(message: Message, topic: str) -> None:
             way = f"; where retention took what had not been read, {EARLIEST_LEFT}"
         elif error.code() in _GONE:
             way = f"; where the topic was deleted and is made anew, {NEW_TOPIC}"
-        raise SourceUnavailable(f"topic {topic}, partition {message.partition()}: {error.name()}{way}")
+        kind = MessagesLost if way else SourceUnavailable
+        raise kind(f"topic {topic}, partition {message.partition()}: {error.name()}{way}")

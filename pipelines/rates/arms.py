@@ -1,0 +1,142 @@
+"""Arms of an experiment side by side: each rate of each arm against that of the first one."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+import duckdb
+import numpy as np
+
+from pipelines.rates.acceptance import count_people
+from pipelines.rates.assignments import Assignment, assign
+from pipelines.rates.intervals import Interval, difference, ratio_of_sums, relative, sample_ratio_p
+from schemas.errors import InvalidOptions
+
+MISMATCH_P = 0.001
+"""Below this the groups are not as large as planned, and no figure should be believed."""
+
+
+class Rate(NamedTuple):
+    """A rate as a ratio of two sums over people: the columns of `people`."""
+
+    name: str
+    numerator: str
+    denominator: str
+
+
+RATES = (
+    Rate("acceptance_rate", "accepted", "shown"),
+    Rate("shown_rate", "shown", "opportunities"),
+    Rate("unchanged_30s_rate", "unchanged_30s", "observed_30s"),
+    Rate("unchanged_600s_rate", "unchanged_600s", "observed_600s"),
+    Rate("accepted_chars_per_active_hour", "accepted_chars", "active_hours"),
+    Rate("failed_requests_rate", "failed_requests", "requests"),
+)
+"""What arms are compared by: what is to get better, and what must not get worse."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A rate of one arm against the first arm's; an interval is None where the rates do not allow one."""
+
+    rate: str
+    control: str
+    arm: str
+    control_value: float | None
+    arm_value: float | None
+    difference: Interval | None
+    ratio: Interval | None
+
+
+@dataclass(frozen=True)
+class Arms:
+    """People by arm, the test of their numbers, and each rate of each arm against the first one.
+
+    `in_several` are people whom the data show in more than one arm; they are in none. `too_few` are arms of which no
+    figure is given, as they have fewer people than figures may be about.
+    """
+
+    source: str
+    people: dict[str, int]
+    in_several: int
+    too_few: list[str]
+    sample_ratio_p: float | None
+    comparisons: list[Comparison]
+
+    @property
+    def is_mismatch(self) -> bool:
+        """Whether the arms' sizes are so far from the planned ones that the comparison should not be believed."""
+        return self.sample_ratio_p is not None and self.sample_ratio_p < MISMATCH_P
+
+
+def compare(connection: duckdb.DuckDBPyConnection, assignment: Assignment, min_installations: int) -> Arms:
+    """Compares arms over the table `facts`; one installation is one person, and counts in the arm it was assigned to.
+
+    Raises InvalidOptions where the data hold nobody of any arm.
+    """
+    in_several = assign(connection, assignment)
+    count_people(connection)
+    sums = {arm: _sums(connection, arm) for arm in assignment.arms}
+    people = {arm: len(columns["shown"]) for arm, columns in sums.items()}
+    if not any(people.values()):
+        raise InvalidOptions(f"--arms {assignment.source}: none of the installations in the datasets is in an arm")
+    too_few = [arm for arm, count in people.items() if count < min_installations]
+    known = [arm for arm in assignment.arms if arm not in too_few]
+    p = sample_ratio_p([*people.values()], assignment.shares)
+    pairs = [(rate, arm) for rate in RATES for arm in known[1:]] if known[:1] == [assignment.arms[0]] else []
+    comparisons = [_compared(rate, assignment.arms[0], arm, sums) for rate, arm in pairs]
+    told = {arm: count for arm, count in people.items() if arm not in too_few}
+    return Arms(assignment.source, told, in_several, too_few, None if too_few else p, comparisons)
+
+
+def _sums(connection: duckdb.DuckDBPyConnection, arm: str) -> dict[str, np.ndarray]:
+    columns = sorted({name for rate in RATES for name in rate[1:]})
+    listed = ", ".join(f"{name}::double as {name}" for name in columns)
+    return connection.execute(f"select {listed} from people where arm = ? order by person", [arm]).fetchnumpy()
+
+
+def _compared(rate: Rate, control: str, arm: str, sums: dict[str, dict[str, np.ndarray]]) -> Comparison:
+    one, other = (ratio_of_sums(sums[name][rate.numerator], sums[name][rate.denominator]) for name in (control, arm))
+    if one is None or other is None:
+        known = [None if e is None else e.value for e in (one, other)]
+        return Comparison(rate.name, control, arm, known[0], known[1], None, None)
+    return Comparison(rate.name, control, arm, one.value, other.value, difference(one, other), relative(one, other))
+
+
+def as_document(arms: Arms) -> dict[str, Any]:
+    """Everything as one JSON object; each comparison is flat, so that it is a row of a table."""
+    return {**asdict(arms), "is_mismatch": arms.is_mismatch, "comparisons": [*map(_row, arms.comparisons)]}
+
+
+def _row(compared: Comparison) -> dict[str, Any]:
+    row = {name: getattr(compared, name) for name in ("rate", "control", "arm", "control_value", "arm_value")}
+    for name in ("difference", "ratio"):
+        value, low, high = getattr(compared, name) or (None, None, None)
+        row |= {name: value, f"{name}_low": low, f"{name}_high": high}
+    return row
+
+
+def describe(arms: Arms) -> list[str]:
+    """Lines for people."""
+    lines = ["people: " + ", ".join(f"{arm} {count}" for arm, count in arms.people.items())]
+    if arms.in_several:
+        lines.append(f"in several arms, and in none of these: {arms.in_several}")
+    if arms.too_few:
+        lines.append(f"arms of too few people, of which no figure is given: {', '.join(arms.too_few)}")
+    if arms.sample_ratio_p is not None:
+        lines.append(f"sample ratio: p = {arms.sample_ratio_p:.4f}")
+    if arms.is_mismatch:
+        lines.append("the arms are not as large as planned: find out why before you believe a figure")
+    for c in arms.comparisons:
+        lines.append(f"{c.rate}: {c.control} {number_text(c.control_value)}, {c.arm} {number_text(c.arm_value)}"
+                     f"; difference {interval_text(c.difference)}; ratio {interval_text(c.ratio)}")  # fmt: skip
+    return lines
+
+
+def number_text(value: float | None) -> str:
+    """Four digits that count, or `unknown`."""
+    return "unknown" if value is None else f"{value:.4g}"
+
+
+def interval_text(interval: Interval | None) -> str:
+    """A value and the ends of its interval, or `unknown`."""
+    return "unknown" if interval is None else f"{interval.value:.4g} ({interval.low:.4g} to {interval.high:.4g})"
