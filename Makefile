@@ -65,6 +65,7 @@ check: setup ## Style, types, direction of imports, coverage as last measured
 
 bench: setup ## Events per CPU second, memory, cost of each step, beside two rivals; then the streaming job (30 minutes)
 	@$(PY) -m tests.bench
+	@$(PY) -m tests.bench.cores
 	@$(PY) -m tests.bench.scrub
 	@$(PY) -m tests.bench.stream
 	@$(PY) -m tests.bench.collect

@@ -111,8 +111,7 @@ def run_to_end(options: Any, record: Recorder) -> Books:
     ranges = ranges_of(files)
     listed = list_input(digest, ranges)
     record.listed(listed, with_date(options.input, options.received_date).values())
-    shares = shares_of(ranges)
-    with started_workers(options, listed.size_bytes, len(shares)) as workers, held_output(options):
+    with started_workers(options, listed.size_bytes, len(ranges)) as workers, held_output(options):
         record.held()
         earlier_days = days_left_by(options.output, digest)
         listed.save(options.output)
@@ -121,7 +120,8 @@ def run_to_end(options: Any, record: Recorder) -> Books:
             shown(listed.size_bytes, options.buckets, workers=workers) as progress,
             record.reading_and_writing(progress.figures, listed.size_bytes),
         ):
-            _run_pipeline(options, _settings(options, digest, spill_folder, earlier_days), shares, workers, progress)
+            settings = _settings(options, digest, spill_folder, earlier_days)
+            _run_pipeline(options, settings, shares_of(ranges, workers.count), workers, progress)
         try:
             storage.check_unchanged(files)
         except StorageUnavailable:

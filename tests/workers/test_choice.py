@@ -20,7 +20,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("flags", "input_bytes", "shares", "count"),
+    ("flags", "input_bytes", "ranges", "count"),
     [
         ([], WORTH_IT_BYTES, 40, 4),
         ([], WORTH_IT_BYTES - 1, 40, 0),
@@ -38,9 +38,9 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> None:
         (["--direct_running_mode=in_memory"], WORTH_IT_BYTES, 40, 0),
     ],
 )
-def test_number_of_workers(flags: list[str], input_bytes: int, shares: int, count: int) -> None:
+def test_number_of_workers(flags: list[str], input_bytes: int, ranges: int, count: int) -> None:
     options = parse_pipeline_options("batch", BatchOptions, (), flags)
-    assert started_workers(options, input_bytes, shares) == count
+    assert started_workers(options, input_bytes, ranges) == count
 
 
 def test_no_more_than_memory_has_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
