@@ -72,9 +72,9 @@ class TrueRates:
         for life in lives:
             if life.kind not in _AT_THE_CURSOR:
                 continue
-            first = life.displays[0] if life.displays else _first(life)
+            shown_or_first = life.displays[0] if life.displays else _first(life)
             someone = life.facts[0].someone
-            seen = self._seen[_cell(someone, first, life.closed_at.date())]
+            seen = self._seen[_cell(someone, shown_or_first, life.closed_at.date())]
             seen.installations.add(someone.machine)
             seen.lives.append(life)
         found = [(cell, seen) for cell, seen in self._seen.items() if seen.installations]
