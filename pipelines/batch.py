@@ -3,6 +3,7 @@
 python -m pipelines.batch --input raw/ --output datasets/ --key_ring keys/
 """
 
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -26,7 +27,7 @@ from pipelines.running.command import run_job
 from pipelines.running.memory import tune_memory
 from pipelines.running.progress import Progress, shown
 from pipelines.running.runner_errors import pipeline_error
-from pipelines.running.summary import describe
+from pipelines.running.summary import describe, unjoined_warning
 from pipelines.running.verdict import unusable
 from pipelines.workers.choice import started_workers
 from pipelines.workers.processes import Workers
@@ -46,6 +47,7 @@ from transforms.core.ranges import Range, Share, shares_of
 from transforms.core.reading.file_kinds import START_BYTES
 from transforms.core.reading.payloads import is_plain
 from transforms.steps.read_payloads import ReadPayloads
+from transforms.steps.write_datasets import EarlierDays
 
 RANGE_BYTES = 60 * 1024 * 1024
 """Less than a block: a range is one of them."""
@@ -72,6 +74,9 @@ class BatchOptions(JobOptions):
         add("--max_quarantined_share", type=share, default=share("5%"), metavar="SHARE",
             help="More of the events quarantined, as in 5%% or 0.05, end the run with exit code 3; what landed stays. "
             "Default: 5%%.")  # fmt: skip
+        add("--max_unjoined", type=share, default=share("1%"), metavar="SHARE",
+            help="Warn where more of the displays, outcomes and checks belong to no suggestion. Default: "
+            "1%%.")  # fmt: skip
         add("--close_open_suggestions", action="store_true", default=False,
             help="Write suggestions whose life is not over, too: for a run after which no other comes.")  # fmt: skip
 
@@ -106,16 +111,17 @@ def run_to_end(options: Any, record: Recorder) -> Books:
     ranges = ranges_of(files)
     listed = list_input(digest, ranges)
     record.listed(listed, with_date(options.input, options.received_date).values())
-    shares = shares_of(ranges)
-    with started_workers(options, listed.size_bytes, len(shares)) as workers, held_output(options):
+    with started_workers(options, listed.size_bytes, len(ranges)) as workers, held_output(options):
         record.held()
+        earlier_days = days_left_by(options.output, digest)
         listed.save(options.output)
         with (
             spilling(options) as spill_folder,
             shown(listed.size_bytes, options.buckets, workers=workers) as progress,
             record.reading_and_writing(progress.figures, listed.size_bytes),
         ):
-            _run_pipeline(options, _settings(options, digest, spill_folder), shares, workers, progress)
+            settings = _settings(options, digest, spill_folder, earlier_days)
+            _run_pipeline(options, settings, shares_of(ranges, workers.count), workers, progress)
         try:
             storage.check_unchanged(files)
         except StorageUnavailable:
@@ -128,13 +134,13 @@ def run_to_end(options: Any, record: Recorder) -> Books:
     return books
 
 
-def _settings(options: Any, digest: str, spill_folder: str) -> IngestSettings:
+def _settings(options: Any, digest: str, spill_folder: str, earlier_days: EarlierDays) -> IngestSettings:
     return IngestSettings(
         **ingest_flags_of(options),
         close_open_suggestions=options.close_open_suggestions,
         input_digest=digest,
         spill_folder=spill_folder,
-        earlier_days=days_left_by(options.output, digest.__eq__),
+        earlier_days=earlier_days,
     )
 
 
@@ -198,6 +204,8 @@ def main(argv: Sequence[str]) -> None:
             raise error
         if text:
             print(text)
+        if warning := unjoined_warning(books, options.max_unjoined):
+            print(warning, file=sys.stderr)
 
 
 if __name__ == "__main__":

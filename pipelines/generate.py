@@ -16,12 +16,13 @@ from datetime import UTC, date, datetime, timedelta
 from pipelines.options.flags import iso_date, job_parser, whole_number
 from pipelines.running.command import run_job
 from pipelines.synthetic.collectors import Collectors
-from pipelines.synthetic.events import CONTAINERS, Event, new_uuid, opportunity, person
+from pipelines.synthetic.event import Event, new_uuid
+from pipelines.synthetic.events import CONTAINERS, opportunity, person
 from pipelines.synthetic.truth import Truth
 from schemas.errors import InvalidOptions
 from transforms.core import storage
 
-_EVENTS_PER_PERSON = 120
+_EVENTS_PER_PERSON = 60
 
 
 def generate(
@@ -33,19 +34,24 @@ def generate(
     with_code: bool = True,
     with_rubbish: bool = True,
     people: int | None = None,
+    days: int = 1,
 ) -> Truth:
-    """Writes at least so many events of one day, the same for the same arguments; returns the truth."""
+    """Writes at least so many events of some days, the same for the same arguments; returns the truth.
+
+    `day` is the last of them, and each has as many events.
+    """
     rng = random.Random(seed)
     truth = Truth()
     collectors = Collectors(storage.join(output, "raw"), rng, truth, with_rubbish)
     crowd = [person(rng, containers) for _ in range(people or max(12, events // _EVENTS_PER_PERSON))]
-    start_ms = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() * 1000)
+    begin = datetime(day.year, day.month, day.day, tzinfo=UTC) - timedelta(days=days - 1)
+    start_ms, span_ms = int(begin.timestamp() * 1000), days * 86_400_000
     while truth.events < events:
         someone = rng.choice(crowd)
-        at_ms = start_ms + min(int(86_400_000 * truth.events / events), 86_399_999)
+        at_ms = start_ms + min(int(span_ms * truth.events / events), span_ms - 1)
         if not someone.session or rng.random() < 0.05:
             someone.session = f"{new_uuid(rng)}{at_ms}"
-        made = [e for e in opportunity(rng, at_ms) if _is_wanted(e, with_code, with_rubbish)]
+        made = [e for e in opportunity(rng, at_ms, someone.has_own_editor) if _is_wanted(e, with_code, with_rubbish)]
         for event in made:
             if someone.has_event_ids:
                 event.properties["unique_id"] = new_uuid(rng)
@@ -89,6 +95,7 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--without_code", action="store_true", help="No event that holds code.")
     parser.add_argument("--without_rubbish", action="store_true", help="No malformed line and no wrong type.")
     parser.add_argument("--date", type=iso_date, metavar="YYYY-MM-DD", help="The day. Default: yesterday (UTC).")
+    parser.add_argument("--days", type=whole_number(1, 3650), default=1, help="So many days up to it. Default: 1.")
     args = parser.parse_args(list(argv))
     if storage.exists(storage.join(args.output, "truth.json")):
         raise InvalidOptions(f"--output {args.output}: there is generated data already")
@@ -101,6 +108,7 @@ def main(argv: Sequence[str]) -> None:
         with_code=not args.without_code,
         with_rubbish=not args.without_rubbish,
         people=args.people,
+        days=args.days,
     )
     print(f"{truth.events} events in {truth.payloads} payloads: {storage.join(args.output, 'raw')}")
     print(f"the truth about them: {storage.join(args.output, 'truth.json')}")

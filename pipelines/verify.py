@@ -3,11 +3,12 @@
 python -m pipelines.verify --datasets datasets/
 """
 
+import sys
 from collections.abc import Sequence
 
-from pipelines.options.flags import job_parser
+from pipelines.options.flags import job_parser, share
 from pipelines.running.command import run_job
-from pipelines.running.summary import describe
+from pipelines.running.summary import describe, unjoined_warning
 from schemas.errors import InvalidOptions, UnbalancedBooks
 from transforms.core.output.continuity import breaks, lost_messages
 from transforms.core.output.input_list import unread_of_all
@@ -23,6 +24,9 @@ def main(argv: Sequence[str]) -> None:
         "are missing or too many, or files have no ledger row, and then exits with 5.",
     )
     parser.add_argument("--datasets", type=Output, required=True, metavar="PATH", help="The output of the batch job.")
+    parser.add_argument("--max_unjoined", type=share, default=share("1%"), metavar="SHARE",
+                        help="Warn where more of the displays, outcomes and checks belong to no suggestion. "
+                        "Default: 1%%.")  # fmt: skip
     args = parser.parse_args(list(argv))
     marks = read_marks(args.datasets)
     problems = [*imbalances(marks), *differences(args.datasets, marks), *strangers(args.datasets), *breaks(marks)]
@@ -33,7 +37,10 @@ def main(argv: Sequence[str]) -> None:
         print(problem)
     if problems:
         raise UnbalancedBooks(f"{len(problems)} places in {args.datasets} do not balance")
-    print(describe(total(marks)))
+    books = total(marks)
+    print(describe(books))
+    if warning := unjoined_warning(books, args.max_unjoined):
+        print(warning, file=sys.stderr)
     if lost := lost_messages(marks):
         print(f"{lost:,} messages of topics were lost to retention, as was declared with --start earliest_left")
 

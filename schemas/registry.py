@@ -22,6 +22,7 @@ from schemas.shapes import check_shape
 EVENT_DATASETS = (
     "requests",
     "displays",
+    "endings",
     "outcomes",
     "persistence_checks",
     "redactions",

@@ -6,23 +6,28 @@ from typing import Any
 from schemas.errors import IncompatibleSchema
 from schemas.patterns import PATTERNS
 
-_ATTRIBUTES = {"name", "attached", "field", "contains", "equals", "suffix"}
+_ATTRIBUTES = {"name", "attached", "beside", "field", "contains", "equals", "present", "suffix", "kind"}
 
 
 @dataclass(frozen=True)
 class Route:
     """A rule of a schema's `events`; a name that ends in * stands for names that end in what `suffix` allows.
 
-    `source`, `contains` and `equals` make it a rule with a condition: it holds where the value at that place on
-    the wire contains the text or equals the number.
+    `source`, with one of `contains`, `equals` and `present`, makes it a rule with a condition: it holds where the
+    value at that place on the wire contains the text, equals the text or number, or is there at all. An attached rule
+    with `beside` holds only where the event's primary dataset is that one. `kind` is the kind of suggestion that
+    such events are about; None where the name does not tell.
     """
 
     name: str
     attached: bool = False
     source: str | None = None
     contains: str | None = None
-    equals: float | None = None
+    equals: float | str | None = None
     suffix: str | None = None
+    present: bool = False
+    beside: str | None = None
+    kind: str | None = None
 
     def matches(self, contract_name: str) -> bool:
         """Whether this rule is about events of that name."""
@@ -50,5 +55,13 @@ def parse_route(raw: str | dict[str, Any]) -> Route:
             f"{', '.join(PATTERNS)}"
         )
     return Route(
-        raw["name"], bool(raw.get("attached")), raw.get("field"), raw.get("contains"), raw.get("equals"), suffix
+        raw["name"],
+        bool(raw.get("attached")),
+        raw.get("field"),
+        raw.get("contains"),
+        raw.get("equals"),
+        suffix,
+        bool(raw.get("present")),
+        raw.get("beside"),
+        raw.get("kind"),
     )

@@ -36,9 +36,12 @@ def _first_traces(key: str, table: str, more: str) -> str:
             is distinct from received_date - 1"""
 
 
+_AT_THE_CURSOR = "where coalesce(kind, 'ghost_text') in ('ghost_text', 'next_edit')"
+"""Kinds that an editor shows by itself; edits that were asked for in words are in no count."""
+
 _TRACES = " union all by name ".join(
     f"""select {_WHO_AND_WHERE}, coalesce(opportunity_id, request_id) as opportunity, received_at, occurred_at,
-        event_id, false as is_failure from {dataset}"""
+        event_id, false as is_failure from {dataset} {_AT_THE_CURSOR if dataset == "outcomes" else ""}"""
     for dataset in ("requests", "displays", "outcomes")
 )
 _FACTS = f"""
@@ -59,7 +62,7 @@ _FACTS = f"""
     select {_WHO_AND_WHERE}, true as is_suggestion, display_count > 0 as is_shown, display_count, outcome,
         is_shown and outcome in ('accepted', 'partially_accepted') as is_accepted, accepted_chars as chars, latency_ms,
         decision_ms, {", ".join(f"persistence_{s}s" for s in CHECKS_S)}
-    from suggestions
+    from suggestions {_AT_THE_CURSOR}
 """
 
 

@@ -1,5 +1,6 @@
 """The books of a run as a few lines for people."""
 
+from pipelines.options.flags import Share
 from transforms.core.output.books import Books
 from transforms.core.output.refused import Refusals
 
@@ -20,8 +21,26 @@ def describe(books: Books, refused: Refusals | None = None) -> str:
     lines.append("rows: " + ", ".join(f"{name} {count}" for name, count in sorted(books.rows.items())))
     if books.late:
         lines.append(f"late for their suggestion: {books.late.total()}")
+    if books.unjoined:
+        counts = ", ".join(f"{kind} {count}" for kind, count in books.unjoined.most_common(6))
+        lines.append(f"belong to no suggestion: {books.unjoined.total()} ({counts})")
     lines.append("the books balance")
     return "\n".join(lines)
+
+
+def unjoined_warning(books: Books, most: Share) -> str | None:
+    """A line where more of the displays, outcomes and checks belong to no suggestion than the share; else None.
+
+    What came late for its suggestion is counted apart.
+    """
+    facts = sum(books.rows[name] for name in ("displays", "outcomes", "persistence_checks"))
+    lost = books.unjoined.total()
+    if lost <= most.value * facts:
+        return None
+    return (
+        f"warning: {lost} of {facts} displays, outcomes and checks ({lost / max(facts, 1):.1%}) belong to no "
+        f"suggestion, more than --max_unjoined {most.text}; which and why, says the ledger's column unjoined"
+    )
 
 
 def describe_refused(refused: Refusals, most: int = 6) -> list[str]:

@@ -12,7 +12,8 @@ import fastavro
 import msgspec
 import zstandard
 
-from pipelines.synthetic.events import CONTAINERS, Event, Person
+from pipelines.synthetic.event import Event
+from pipelines.synthetic.events import CONTAINERS, Person
 from pipelines.synthetic.truth import Truth
 from schemas.registry import raw_schemas
 from transforms.core import storage

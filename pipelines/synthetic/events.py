@@ -6,18 +6,26 @@ pipeline, so that the truth is a second opinion.
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any
-from uuid import UUID
+from dataclasses import dataclass
 
-LANGUAGES = ("python", "typescript", "javascript", "java", "go", "rust", "csharp", "cpp", "markdown", "sql")
-ENGINES = ("gpt-41-copilot", "gpt-4o-copilot", "o4-mini-copilot")
+from pipelines.synthetic.edits import agent_edits, editor_reports, inline_chat, next_edit, next_edits, twin
+from pipelines.synthetic.event import Event, new_uuid
+
+# Most people are alike, and some are not: so there are cells of many and cells of few.
+LANGUAGES = ("python",) * 10 + ("typescript",) * 5 + (
+    "javascript", "java", "go", "rust", "csharp", "cpp", "markdown", "sql",
+)  # fmt: skip
+ENGINES = ("gpt-41-copilot",) * 8 + ("gpt-4o-copilot", "o4-mini-copilot")
+VERSIONS = ("0.42.0",) * 8 + ("0.41.0", "0.40.0", "0.39.0", "0.38.0")
 SYSTEMS = (("linux", "6.8.0"), ("darwin", "25.1.0"), ("win32", "10.0.26100"))
 PREFIXES = {  # and the country that the packaged geo database gives for all of it
     "81.2.69": "GB", "91.198.174": "NL", "133.11.0": "JP", "200.147.35": "BR", "41.86.140": "NG",
     "8.8.8": "US", "194.25.0": "DE", "2001:4860:4860:": "CA",
 }  # fmt: skip
 LEVELS = ("all",) * 86 + ("error",) * 6 + ("off",) * 4 + ("crash",) * 1 + (None,) * 1 + ("full",) * 2
+SHARES = {"GB": 9, "US": 5}
+"""How many of the people live in a country, where it is not one share."""
+
 CLIENTS = ("applicationinsights",) * 5 + ("extension-appinsights",) * 3 + ("extension-1ds",) * 2
 CONTAINERS = ("ndjson", "ndjson.gz", "ndjson.zst", "avro")
 CHECKS_S = (15, 30, 120, 300, 600)
@@ -42,26 +50,13 @@ class Person:
     system: tuple[str, str]
     has_event_ids: bool
     extension_version: str
+    has_own_editor: bool = False
     session: str = ""
-
-
-@dataclass
-class Event:
-    """One event before its envelope, and where it must end up."""
-
-    name: str
-    dataset: str | None
-    properties: dict[str, str]
-    measurements: dict[str, Any] = field(default_factory=dict)
-    at_ms: int = 0
-    mirrors: tuple[str, ...] = ()
-    exception: tuple[str, str, str] | None = None
-    is_invalid: bool = False
 
 
 def person(rng: random.Random, containers: Sequence[str] = CONTAINERS) -> Person:
     """A person, drawn."""
-    prefix = rng.choice(tuple(PREFIXES))
+    (prefix,) = rng.choices(tuple(PREFIXES), [SHARES.get(country, 1) for country in PREFIXES.values()])
     address = f"{prefix}:{rng.randrange(1, 65535):x}" if ":" in prefix else f"{prefix}.{rng.randrange(1, 255)}"
     if rng.random() < 0.1:
         address = f"198.51.100.{rng.randrange(1, 255)}, {address}"
@@ -79,16 +74,12 @@ def person(rng: random.Random, containers: Sequence[str] = CONTAINERS) -> Person
         country=PREFIXES[prefix],
         system=rng.choice(SYSTEMS),
         has_event_ids=client == "applicationinsights" or rng.random() < 0.9,
-        extension_version=f"0.{rng.randrange(38, 43)}.0",
+        extension_version=rng.choice(VERSIONS),
+        has_own_editor=rng.random() < 0.2,
     )
 
 
-def new_uuid(rng: random.Random) -> str:
-    """A random uuid of version 4."""
-    return str(UUID(int=rng.getrandbits(128), version=4))
-
-
-def opportunity(rng: random.Random, at_ms: int) -> Iterator[Event]:
+def opportunity(rng: random.Random, at_ms: int, has_own_editor: bool = False) -> Iterator[Event]:
     """All events that follow from one chance to suggest, of any kind, in no order."""
     kind = rng.random()
     if kind < 0.04:
@@ -100,9 +91,17 @@ def opportunity(rng: random.Random, at_ms: int) -> Iterator[Event]:
         "languageId": rng.choice(LANGUAGES),
         "engineName": rng.choice(ENGINES),
     }
-    if kind < 0.10:
-        yield _next_edit(rng, at_ms, ids)
+    if kind < 0.16:
+        yield from next_edits(rng, at_ms, ids)
         return
+    if kind < 0.19:
+        yield from agent_edits(rng, at_ms, ids["languageId"])
+        return
+    if kind < 0.21:
+        yield from inline_chat(rng, at_ms, ids["languageId"])
+        return
+    if kind < 0.25:  # the editor asks for a next edit at the same opportunity
+        yield next_edit(rng, at_ms + 60, ids, "XtabProvider", False, "notAccepted")
     yield Event("ghostText.issued", "requests", {**ids, "isCycling": "false", "isMultiline": "true"},
                 {"promptCharLen": rng.randrange(200, 9000), "documentLength": rng.randrange(200, 90000),
                  "documentLineCount": rng.randrange(5, 2000), "promptComputeTimeMs": rng.random() * 20},
@@ -112,19 +111,24 @@ def opportunity(rng: random.Random, at_ms: int) -> Iterator[Event]:
     if rng.random() < 0.05:
         yield Event("request.error", "requests", {**ids, "message": "FetchError", "code": "ECONNRESET"},
                     {"totalTimeMs": delay}, at_ms + delay)  # fmt: skip
+        yield twin(rng, at_ms + delay + 1, ids["opportunityId"], False)
         return
     yield Event("request.response", "requests", {**ids, "status": "200"}, {"totalTimeMs": delay + 0.5}, at_ms + delay)
     if rng.random() < 0.04:
         yield from _redaction(rng, at_ms + delay, ids)
         return
-    yield from _life(rng, at_ms + delay, {**ids, "clientCompletionId": new_uuid(rng), "choiceIndex": "0"})
+    ids |= {"clientCompletionId": new_uuid(rng), "choiceIndex": "0"}
+    yield from _life(rng, at_ms + delay, ids, has_own_editor)
 
 
-def _life(rng: random.Random, at_ms: int, ids: dict[str, str]) -> Iterator[Event]:
+def _life(rng: random.Random, at_ms: int, ids: dict[str, str], has_own_editor: bool) -> Iterator[Event]:
     chars, lines = rng.randrange(8, 400), rng.randrange(1, 12)
     size = {"compCharLen": chars, "numLines": lines}
     for again in range(1 if rng.random() < 0.6 else rng.randrange(2, 6)):
         source = "network" if again == 0 else "typingAsSuggested"
+        if again:  # what is typed on is another opportunity, which shows the same completion
+            before, ids = ids["opportunityId"], {**ids, "opportunityId": f"icr-{new_uuid(rng)}"}
+            yield twin(rng, at_ms + 400 * again - 1, before, True, ids["opportunityId"])
         yield Event("ghostText.shown", "displays", {**ids, "reason": source},
                     {**size, "timeSinceIssuedMs": rng.random() * 900, "meanLogProb": -rng.random()},
                     at_ms + 400 * again)  # fmt: skip
@@ -135,6 +139,10 @@ def _life(rng: random.Random, at_ms: int, ids: dict[str, str]) -> Iterator[Event
         yield Event("engine.prompt", "snippets", {**ids, "promptJson": _json_text(code)}, {}, at_ms + 10)
     fate = rng.random()
     decided = at_ms + int(rng.lognormvariate(7.4, 0.8))
+    yield twin(rng, max(decided, at_ms + 2100), ids["opportunityId"], True)
+    if has_own_editor:
+        reason = "accepted" if fate < 0.34 else "rejected" if fate < 0.55 else "ignored"
+        yield from editor_reports(rng, decided, ids["opportunityId"], reason, chars)
     if fate < 0.34:
         yield from _acceptance(rng, decided, ids, size)
     elif fate < 0.5:
@@ -171,21 +179,6 @@ def _checks(rng: random.Random, at_ms: int, ids: dict[str, str], size: dict[str,
                      "trackedOffset": 1204, "foundOffset": 1204, "stillInCodeHeuristic": int(edits / tokens <= 0.5),
                      "compCharLen": size["compCharLen"], "numLines": size["numLines"]},
                     at_ms + check_s * 1000)  # fmt: skip
-
-
-def _next_edit(rng: random.Random, at_ms: int, ids: dict[str, str]) -> Event:
-    shown = rng.random() < 0.8
-    taken = rng.choice(("accepted", "rejected", "notAccepted")) if shown else "notAccepted"
-    properties = {
-        "opportunityId": ids["opportunityId"],
-        "headerRequestId": ids["headerRequestId"],
-        "modelName": "nes-model",
-        "activeDocumentLanguageId": ids["languageId"],
-        "acceptance": taken,
-        "isFromCache": "false",
-    }
-    numbers = {"isShown": int(shown), "nEditsSuggested": 1, "ttft": rng.random() * 300, "fetchTime": rng.random() * 500}
-    return Event("provideInlineEdit", "outcomes", properties, numbers, at_ms, ("displays",) if shown else ())
 
 
 def _redaction(rng: random.Random, at_ms: int, ids: dict[str, str]) -> Iterator[Event]:

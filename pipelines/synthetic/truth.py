@@ -4,7 +4,9 @@ from collections import Counter
 from datetime import datetime
 from typing import Any
 
-from pipelines.synthetic.events import Event, Person
+from pipelines.synthetic.event import Event
+from pipelines.synthetic.events import Person
+from pipelines.synthetic.kinds import by_kind
 from pipelines.synthetic.lives import TrueLives
 from pipelines.synthetic.rates import TrueRates
 
@@ -68,6 +70,7 @@ class Truth:
             "rows": dict(sorted(self.rows.items())),
             "received_dates": dict(sorted(self.received_dates.items())),
             "lives": self._lives.as_json(self._clock),
+            "by_kind": by_kind(self._lives.lives(self._clock)),
         }
 
     def acceptance(self) -> list[dict[str, Any]]:

@@ -113,10 +113,11 @@ def test_spans_by_place_are_those_of_a_dictionary(spans: list[tuple[str, int, in
 def test_spans_of_a_life_are_its_first_fact_and_its_end() -> None:
     times = pa.array([5, 9], TIMESTAMP)
     table = pa.table(
-        {"suggestion_id": ["a", "b"], "closed_at": times, "first_received_at": pa.array([1, 2], TIMESTAMP)}
-    )
+        {"suggestion_id": ["a", "b"], "kind": ["ghost_text", "next_edit"], "opportunity_id": ["x", "y"],
+         "closed_at": times, "first_received_at": pa.array([1, 2], TIMESTAMP)}
+    )  # fmt: skip
     ids, spans = life_spans(table)
-    assert (ids.to_pylist(), [span.tolist() for span in spans]) == (["a", "b"], [[1, 2], [5, 9]])
+    assert (ids.to_pylist(), [span.tolist() for span in spans]) == (["a", "y"], [[1, 2], [5, 9]])
 
 
 @pytest.mark.parametrize("tell", [lambda m: m.facts["displays"], lambda m: m.facts["redactions"]], ids=["rows", "none"])

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from schemas.registry import EVENT_DATASETS
 from tests.conftest import DATA
 from transforms.core.blocks import Block
 from transforms.core.decoding.decode import BlockDecoder
@@ -40,5 +41,5 @@ def test_document_meets_its_fate(path: Path, ring: KeyRing) -> None:
 
 def test_every_dataset_of_events_has_samples_of_both_kinds() -> None:
     kinds = {p.parts[-3:-1] for p in SAMPLES}
-    for dataset in ("requests", "displays", "outcomes", "persistence_checks", "redactions", "errors", "snippets"):
+    for dataset in EVENT_DATASETS:
         assert {(dataset, "pass"), (dataset, "fail")} <= kinds

@@ -74,7 +74,7 @@ def made(
     none, numbers = np.array([], dtype=np.int64), np.arange(lives)
     first_us, closed_us = np.full(lives, NOON_US), np.full(lives, END_US)
     spans = Lives(none, none, none, numbers, first_us, first_us, closed_us, ["horizon"] * lives)
-    return suggestion_rows(facts, others, spans, HORIZON_US).to_pylist()
+    return suggestion_rows(facts, spans, others, HORIZON_US).to_pylist()
 
 
 def model(life: int, rows: dict[str, list[tuple[int, dict[str, Any]]]]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ CODE = b"session.query(Order)"
 
 
 def made(folder: Path, **more: Any) -> Path:
-    generate.generate(str(folder), **{"events": 1500, "seed": 3, "day": DAY, **more})
+    generate.generate(str(folder), **{"events": 2000, "seed": 5, "day": DAY, **more})
     return folder
 
 
@@ -67,6 +67,13 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_other_ones(place: P
     assert not {*other.values()} & {*content(place).values()}
 
 
+def test_the_people_are_as_many_as_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "few").mkdir()
+    generate.main([f"--output={tmp_path / 'few'}", "--events=900", "--people=3", "--container=ndjson"])
+    bodies = [json.loads(line) for line in payloads(tmp_path / "few") if b'"collector"' in line]
+    assert len({body["collector"]["client_ip"] for body in bodies}) <= 3
+
+
 def test_the_events_of_the_truth_are_those_in_the_files(place: Path) -> None:
     truth, found = truth_of(place), payloads(place)
     assert len(found) == truth["events"] >= 1500
@@ -91,8 +98,13 @@ def test_every_event_has_one_fate_and_every_count_a_place(tmp_path: Path, seed: 
     assert sum(lives["outcomes"].values()) == lives["suggestions"] >= lives["shown"] > 0
     for states in lives["persistence"].values():
         assert sum(states.values()) == lives["suggestions"]
-    accepted = lives["outcomes"]["accepted"] + lives["outcomes"]["partially_accepted"]
+    by_kind = truth["by_kind"]
+    assert sum(found["suggestions"] for found in by_kind.values()) == lives["suggestions"]
+    outcomes = by_kind["ghost_text"]["outcomes"]
+    accepted = outcomes["accepted"] + outcomes.get("partially_accepted", 0)
     assert all(s["not_applicable"] == lives["suggestions"] - accepted for s in lives["persistence"].values())
+    for found in by_kind.values():
+        assert found["suggestions"] == sum(found["outcomes"].values()) == sum(found["survival_30s"].values()) > 0
 
 
 def test_the_cells_of_rates_add_up_to_the_lives(place: Path) -> None:
@@ -105,7 +117,8 @@ def test_the_cells_of_rates_add_up_to_the_lives(place: Path) -> None:
         assert cell["displays"] >= cell["shown"]
         assert cell["failed_requests"] <= cell["requests"]
     assert (total["shown"], total["displays"]) == (lives["shown"], lives["displays"])
-    assert total["shown"] + total["suggestions_without_display"] == lives["suggestions"]
+    at_the_cursor = [truth_of(place)["by_kind"][kind]["suggestions"] for kind in ("ghost_text", "next_edit")]
+    assert total["shown"] + total["suggestions_without_display"] == sum(at_the_cursor)
     keys = [(c["received_date"], c["language"], c["extension_version"], c["engine"], c["country"]) for c in cells]
     assert len({*keys}) == len(keys)
 
@@ -114,6 +127,12 @@ def test_all_of_a_days_data_is_of_that_day_or_came_late(place: Path) -> None:
     dates = {day for day in truth_of(place)["received_dates"] if day != "1970-01-01"}
     assert DAY.isoformat() in dates
     assert dates <= {"2026-03-29", "2026-03-30"}
+
+
+def test_several_days_share_the_events(tmp_path: Path) -> None:
+    dates = truth_of(made(tmp_path, days=3))["received_dates"]
+    days = [dates[f"2026-03-{number}"] for number in (27, 28, 29)]
+    assert min(days) > 0.25 * sum(dates.values())
 
 
 def test_every_container_and_kind_of_client_is_there(place: Path) -> None:

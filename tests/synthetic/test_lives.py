@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.synthetic.events import Event, Person
+from pipelines.synthetic.event import Event
+from pipelines.synthetic.events import Person
 from pipelines.synthetic.lives import HORIZON, TrueLives
 from pipelines.synthetic.rates import _over, _percentile
 

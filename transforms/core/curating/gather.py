@@ -20,17 +20,22 @@ from transforms.core.output.published import PublishedRows, whole_days
 from transforms.core.recent.open_facts import OpenFacts, plain_schema
 from transforms.core.recent.recent import Recent
 from transforms.core.suggestions.facts import micros
+from transforms.core.suggestions.life_ids import LIFE_ID, life_ids, with_life_ids
 from transforms.core.suggestions.lives import PublishedSpans
-from transforms.core.suggestions.rows import ATTACHED, FACTS
+from transforms.core.suggestions.rows import ATTACHED, FACTS, attachable
 from transforms.core.times import micros_of
 
 _EPOCH_DAY = date(1970, 1, 1)
-LIFE_COLUMNS = ("suggestion_id", "first_received_at", "closed_at")
+_SPAN = ("first_received_at", "closed_at")
+_LIFE_COLUMNS = ("suggestion_id", "kind", "opportunity_id", *_SPAN)
 """What is remembered of a published life: whose it is, and its span."""
 
 
 class Gathered(NamedTuple):
-    """Rows of one dataset: first `own_rows` of this portion, then those that were published before."""
+    """Rows of one dataset: first `own_rows` of this portion, then those that were published before.
+
+    Facts have the column LIFE_ID.
+    """
 
     rows: pa.RecordBatch
     own_rows: int
@@ -62,14 +67,14 @@ class FromFiles:
         self._recent = recent
         self._lookback = lookback
         self._begin = _begin(curated, recent.published, horizon + lookback)
-        self.facts = {name: self._gather(name, tuple(plain_schema(name).names)) for name in FACTS}
+        self.facts = {name: _facts(self._gather(name, tuple(plain_schema(name).names))) for name in FACTS}
 
     @cached_property
     def _lives(self) -> tuple[pa.Array, list[np.ndarray]]:
         """Ids and spans of published lives, from the first day on of which a life may still be remembered."""
         begin = self._begin - whole_days(self._lookback) * timedelta(days=1)
         rows = self._recent.published
-        table = rows.read(SUGGESTIONS, rows.days(SUGGESTIONS, begin, date.max), LIFE_COLUMNS)
+        table = rows.read(SUGGESTIONS, rows.days(SUGGESTIONS, begin, date.max), _LIFE_COLUMNS)
         if not table.num_rows:
             return pa.array([], pa.string()), [np.array([], dtype=np.int64)] * 2
         return life_spans(table)
@@ -84,10 +89,10 @@ class FromFiles:
 
     @cached_property
     def _attached(self) -> dict[str, pa.RecordBatch]:
-        return {
-            name: (self.facts[name] if name in self.facts else self._gather(name, columns)).rows.select(columns)
-            for name, columns in ATTACHED.items()
-        }
+        return {name: attachable(name, self._rows(name, columns).select(columns)) for name, columns in ATTACHED.items()}
+
+    def _rows(self, dataset: str, columns: tuple[str, ...]) -> pa.RecordBatch:
+        return (self.facts[dataset] if dataset in self.facts else self._gather(dataset, columns)).rows
 
     def kept(self) -> tuple[OpenFacts, Mapping[str, pa.RecordBatch]]:
         """A new memory with the lives that were read; all attached rows have to be added to it."""
@@ -110,9 +115,12 @@ class FromMemory:
 
     def __init__(self, curated: CuratedBucket, kept: OpenFacts) -> None:
         self._kept = kept
-        self._own = {name: _one_batch(curated, name, plain_schema(name, c), []).rows for name, c in ATTACHED.items()}
-        own = {name: _one_batch(curated, name, plain_schema(name), []) for name in FACTS}
-        own_ids = pa.concat_arrays([rows["suggestion_id"] for rows, _ in own.values()])
+        self._own = {
+            name: attachable(name, _one_batch(curated, name, plain_schema(name, c), []).rows)
+            for name, c in ATTACHED.items()
+        }
+        own = {name: _facts(_one_batch(curated, name, plain_schema(name), [])) for name in FACTS}
+        own_ids = pa.concat_arrays([rows[LIFE_ID] for rows, _ in own.values()])
         assert curated.clock.closes_to is not None
         found = kept.come_up(own_ids, micros_of(curated.clock.closes_to))
         self.facts = {name: Gathered(_joined(rows, found[name]), count) for name, (rows, count) in own.items()}
@@ -142,9 +150,10 @@ def gather(curated: CuratedBucket, recent: Recent, horizon: timedelta, lookback:
 
 
 def life_spans(suggestions: pa.Table) -> tuple[pa.Array, list[np.ndarray]]:
-    """Of rows of `suggestions` the ids, and the first facts and the ends in microseconds since 1970."""
-    ids, *spans = (pa.concat_arrays(suggestions[name].chunks) for name in LIFE_COLUMNS)
-    return ids, [micros(span) for span in spans]
+    """Of rows of `suggestions` the ids of their lives, first facts and ends in microseconds since 1970."""
+    columns = {name: pa.concat_arrays(suggestions[name].chunks) for name in _LIFE_COLUMNS}
+    spans = [micros(columns[name]) for name in _SPAN]
+    return life_ids(pa.RecordBatch.from_pydict(columns)), spans
 
 
 def by_place(keys: pa.Array, spans: list[np.ndarray], ids: pa.Array) -> PublishedSpans:
@@ -155,6 +164,10 @@ def by_place(keys: pa.Array, spans: list[np.ndarray], ids: pa.Array) -> Publishe
         if place is not None:
             known[place].append((first_us, end_us))
     return known
+
+
+def _facts(gathered: Gathered) -> Gathered:
+    return Gathered(with_life_ids(gathered.rows), gathered.own_rows)
 
 
 def _earliest_us(table: pa.Table) -> int:

@@ -1,5 +1,6 @@
 """A bucket's curated rows, and what earlier runs left open -> its suggestions that are over."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import date, timedelta
@@ -14,8 +15,11 @@ from transforms.core.curating.gather import Gathered, Material, gather, life_spa
 from transforms.core.output.books import Books
 from transforms.core.recent.open_facts import OpenFacts
 from transforms.core.recent.recent import Recent
+from transforms.core.suggestions import unjoined
 from transforms.core.suggestions.facts import Facts, micros
-from transforms.core.suggestions.lives import ClosingRule, find_lives
+from transforms.core.suggestions.life_ids import LIFE_ID
+from transforms.core.suggestions.lives import ClosingRule, Lives, find_lives
+from transforms.core.suggestions.providers import by_provider
 from transforms.core.suggestions.rows import suggestion_rows
 from transforms.core.times import date_of, days_of, micros_of
 
@@ -25,10 +29,10 @@ _MICROSECOND = timedelta(microseconds=1)
 def join_suggestions(
     curated: CuratedBucket, recent: Recent, horizon: timedelta, lookback: timedelta, close_open: bool
 ) -> CuratedBucket:
-    """The same portion with the suggestions that are over, by the day on which they closed, and late facts counted.
+    """The same portion with the suggestions that are over, by the day on which they closed.
 
-    What is open goes to the bucket's memory, `recent`. With `close_open` every suggestion is over. Raises
-    StorageUnavailable where published rows cannot be read.
+    Facts that came late or belong to no suggestion are counted. What is open goes to the bucket's memory, `recent`.
+    With `close_open` every suggestion is over. Raises StorageUnavailable where published rows cannot be read.
     """
     if curated.clock.closes_to is None:
         return curated
@@ -44,10 +48,8 @@ def join_suggestions(
     of_fact[visible], is_late[visible] = lives.of_fact, lives.is_late
     counts = {day: books.copy() for day, books in curated.counts.items()}
     by_dataset = _count_late_and_split(curated, counts, material.facts, of_fact, is_late)
-    over: dict[date, pa.Table] = {}
-    if len(lives.suggestion):
-        attached = material.attached({name: facts.rows for name, facts in by_dataset.items()})
-        over = _by_day(suggestion_rows(by_dataset, attached, lives, rule.horizon_us))
+    _count_unjoined(counts, *(unjoined.without_id(n, *material.facts[n]) for n in unjoined.JOINED))
+    over = _over(counts, material, by_dataset, lives, rule) if len(lives.suggestion) else {}
     for day, table in over.items():
         counts.setdefault(day, Books()).add("rows", SUGGESTIONS, table.num_rows)
     if recent.is_kept:
@@ -61,8 +63,8 @@ def join_suggestions(
 
 
 def _codes(facts: dict[str, Gathered]) -> tuple[np.ndarray, pa.Array]:
-    """For each fact a small number for its suggestion, -1 where it names none; and the suggestions' ids by number."""
-    coded = pa.concat_arrays([g.rows["suggestion_id"] for g in facts.values()]).dictionary_encode()
+    """For each fact a small number for its life's id, -1 where it names none; and the ids by number."""
+    coded = pa.concat_arrays([g.rows[LIFE_ID] for g in facts.values()]).dictionary_encode()
     return coded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64), coded.dictionary
 
 
@@ -90,6 +92,22 @@ def _count_late_and_split(
         split[name] = Facts(kept, life[within])
         start += rows.num_rows
     return split
+
+
+def _over(
+    counts: dict[date, Books], material: Material, by_dataset: dict[str, Facts], lives: Lives, rule: ClosingRule
+) -> dict[date, pa.Table]:
+    """Rows of the lives, by the day on which they closed; adds what belongs to none of them to `counts`."""
+    attached = material.attached({name: facts.rows for name, facts in by_dataset.items()})
+    of_providers = by_provider(by_dataset, lives)
+    lost = unjoined.ambiguous(lives, of_providers.ambiguous)
+    _count_unjoined(counts, unjoined.of_lives(by_dataset, lives), lost)
+    return _by_day(suggestion_rows(of_providers.facts, of_providers.lives, attached, rule.horizon_us))
+
+
+def _count_unjoined(counts: dict[date, Books], *found: unjoined.Counts) -> None:
+    for (day, key), count in sum(found, Counter()).items():
+        counts.setdefault(date_of(day), Books()).add("unjoined", key, count)
 
 
 def _by_day(rows: pa.Table) -> dict[date, pa.Table]:

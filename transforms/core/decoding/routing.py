@@ -45,7 +45,8 @@ def targets(contract_name: str, event: Envelope) -> tuple[str | None, tuple[str,
         return named[0].dataset, ()
     fitting = [t for t in named if t.route.source is None or _holds(t.route, event)]
     primary = next((t.dataset for t in fitting if not t.route.attached), None)
-    return primary, tuple(t.dataset for t in fitting if t.route.attached)
+    beside = (t for t in fitting if t.route.attached and t.route.beside in (None, primary))
+    return primary, tuple(t.dataset for t in beside)
 
 
 def _holds(route: Route, event: Envelope) -> bool:
@@ -53,4 +54,6 @@ def _holds(route: Route, event: Envelope) -> bool:
     value = getattr(getattr(event.data.baseData, group), name, None)
     if route.equals is not None:
         return bool(value == route.equals)
+    if route.present:
+        return bool(value)
     return route.contains is not None and route.contains in (value or "")

@@ -11,7 +11,8 @@ class Books:
     """The counts of `ledger.1.avsc`, of one ledger row or summed over many.
 
     `landed` to `quarantined` add up to `events`; `rows` are of files, `late` of
-    landed events, `unknown_values` of values that landed as `other`.
+    landed events, `unknown_values` of values that landed as `other`,
+    `unjoined` of landed displays, outcomes and checks that belong to no suggestion.
     """
 
     payloads: int = 0
@@ -26,6 +27,7 @@ class Books:
     rows: Counter[str] = field(default_factory=Counter)
     late: Counter[str] = field(default_factory=Counter)
     unknown_values: Counter[str] = field(default_factory=Counter)
+    unjoined: Counter[str] = field(default_factory=Counter)
 
     def add(self, column: str, key: str, count: int) -> None:
         """Adds to a column, under the key where the column is a map."""

@@ -49,8 +49,11 @@ class PublishedRows:
         return self._listing.days(dataset, first, last)
 
     def read(self, dataset: str, days: Iterable[date], columns: Sequence[str]) -> pa.Table:
-        """These columns, as they stand in the files; no rows where nobody else wrote any."""
-        found = [self._read_file(path, columns) for path in self._paths(dataset, days)]
+        """These columns, as they stand in the files; no rows where nobody else wrote any.
+
+        A column that a file does not have, because it was written before there was one, is null.
+        """
+        found = [_completed(self._read_file(path, columns), dataset, columns) for path in self._paths(dataset, days)]
         return pa.concat_tables(found) if found else pa.table({})
 
     def mark_at(self, stream: str, boundary_s: int) -> dict[str, Any] | None:
@@ -75,3 +78,10 @@ class PublishedRows:
     def _read_file(self, path: str, columns: Sequence[str]) -> pa.Table:
         with storage.open_read(path) as file:
             return pq.ParquetFile(file).read(columns=list(columns)).replace_schema_metadata(None)
+
+
+def _completed(table: pa.Table, dataset: str, columns: Sequence[str]) -> pa.Table:
+    missing = [name for name in columns if name not in table.column_names]
+    for name in missing:
+        table = table.append_column(name, pa.nulls(table.num_rows, load(dataset).field(name).type))
+    return table.select(columns) if missing else table

@@ -10,10 +10,17 @@ from schemas.registry import load
 from transforms.core.recent.key_index import KeyIndex
 from transforms.core.recent.row_store import RowStore
 from transforms.core.suggestions.facts import micros
+from transforms.core.suggestions.life_ids import LIFE_ID
 from transforms.core.suggestions.rows import ATTACHED, FACTS
 
 _OWNERS = ("suggestion_id", "request_id", "opportunity_id")
-"""Columns that say whom a row belongs to."""
+"""Columns that say whom an attached row belongs to."""
+
+_INDEXED = {"suggestion_id": LIFE_ID, "request_id": "request_id", "opportunity_id": "opportunity_id"}
+"""The column of facts by which they are found for each of _OWNERS.
+
+What names a suggestion and is attached names ghost text, and its life has the same id.
+"""
 
 
 def plain_schema(dataset: str, columns: tuple[str, ...] | None = None) -> pa.Schema:
@@ -22,8 +29,13 @@ def plain_schema(dataset: str, columns: tuple[str, ...] | None = None) -> pa.Sch
     return pa.schema([pa.field(name, load(dataset).field(name).type) for name in names])
 
 
+def fact_schema(dataset: str) -> pa.Schema:
+    """A dataset's columns and LIFE_ID."""
+    return plain_schema(dataset).append(pa.field(LIFE_ID, pa.string()))
+
+
 def _fact_stores() -> dict[str, RowStore]:
-    return {name: RowStore(plain_schema(name), _OWNERS) for name in FACTS}
+    return {name: RowStore(fact_schema(name), tuple(_INDEXED.values())) for name in FACTS}
 
 
 def _attached_stores() -> dict[str, RowStore]:
@@ -48,14 +60,14 @@ class OpenFacts:
     lives: KeyIndex = field(default_factory=KeyIndex)
 
     def come_up(self, own_ids: pa.Array, clock_us: int) -> dict[str, pa.RecordBatch]:
-        """Removes and returns every fact of these suggestions and of those of which a fact is due before the clock."""
+        """Removes and returns every fact of these lives and of those of which a fact is due before the clock."""
         due = {name: store.due_before(clock_us) for name, store in self.facts.items()}
-        due_ids = [self.facts[name].rows_at(places)["suggestion_id"] for name, places in due.items()]
+        due_ids = [self.facts[name].rows_at(places)[LIFE_ID] for name, places in due.items()]
         ids = pa.concat_arrays([own_ids, *due_ids]).drop_null().unique()
         found = {}
         for name, store in self.facts.items():
-            # A due row of a found suggestion is in both, and must be removed once.
-            places = np.unique(np.concatenate([due[name], store.find("suggestion_id", ids)]))
+            # A due row of a found life is in both, and must be removed once.
+            places = np.unique(np.concatenate([due[name], store.find(LIFE_ID, ids)]))
             found[name] = store.rows_at(places)
             store.remove(places)
         return found
@@ -80,7 +92,7 @@ class OpenFacts:
             is_needed = np.zeros(rows.num_rows, dtype=bool)
             for owner in (o for o in _OWNERS if o in rows.schema.names):
                 for facts in self.facts.values():
-                    is_needed |= facts.holds(owner, rows[owner])
+                    is_needed |= facts.holds(_INDEXED[owner], rows[owner])
             kept = rows.filter(pa.array(is_needed))
             store.add(kept, np.full(kept.num_rows, until_us, dtype=np.int64))
 

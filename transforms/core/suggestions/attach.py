@@ -7,10 +7,13 @@ from transforms.core.suggestions.facts import Facts, firsts, in_order, micros
 from transforms.core.suggestions.lives import Lives
 
 
-def belonging(rows: pa.RecordBatch, column: str, keys: pa.Array, lives: Lives, horizon_us: int) -> Facts:
+def belonging(
+    rows: pa.RecordBatch, column: str, keys: pa.Array, lives: Lives, horizon_us: int, owners: np.ndarray | None = None
+) -> Facts:
     """The rows whose `column` holds the key of a life and that were received in its time.
 
-    `keys` has a key for each life, or null. A life's time begins `horizon_us` before its first fact, because a
+    `keys` has a key for each life, or null; with `owners` it has any number for each, and these are the lives' numbers.
+    A life's time begins `horizon_us` before its first fact, because a
     request comes before what is shown of it, and ends when the life is closed. A row that belongs to several lives
     is given once for each.
     """
@@ -23,7 +26,7 @@ def belonging(rows: pa.RecordBatch, column: str, keys: pa.Array, lives: Lives, h
     begin = np.searchsorted(offered[order], wanted, "left")
     number = np.where(wanted >= 0, np.searchsorted(offered[order], wanted, "right") - begin, 0)
     # Every span written out, one after another: its life as often as the span is long, and the place within it.
-    life = np.repeat(np.arange(len(wanted)), number)
+    life = np.repeat(np.arange(len(wanted)) if owners is None else owners, number)
     within = np.arange(number.sum()) - np.repeat(np.cumsum(number) - number, number)
     row = order[np.repeat(begin, number) + within]
     received_us = micros(rows["received_at"])[row]

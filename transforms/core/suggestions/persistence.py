@@ -1,4 +1,4 @@
-"""What became of accepted text: distance and state at each check.
+"""What became of accepted ghost text: lexical distance and state at each check. Other methods: see `survival`.
 
 Unchanged is distance 0 and mostly unchanged below 0.33 (Ziegler et al., CACM
 67(3), 2024); the client itself counts up to 0.5 as still in the code.
@@ -52,7 +52,7 @@ def persistence(checks: Facts, is_full: np.ndarray, accepted_at_us: np.ndarray, 
 
 
 def _usable(checks: Facts) -> Facts:
-    """The checks that tell something, with their distance as a ratio.
+    """The checks by lexical distance that tell something, with their distance as a ratio.
 
     It is measured in tokens, as the client states it or as two of its counts
     give it, else in characters. A check whose text is gone counts without a
@@ -64,7 +64,8 @@ def _usable(checks: Facts) -> Facts:
     )
     distance = pc.coalesce(by_tokens, _ratio(rows["edit_distance_chars"], rows["completion_chars"]))
     is_gone = pc.equal(rows["is_still_in_code"], False).fill_null(False)
-    kept = np.flatnonzero(_flags(pc.or_(distance.is_valid(), is_gone)))
+    by_distance = pc.is_in(rows["method"], pa.array(["lexical_distance", None], pa.string()))
+    kept = np.flatnonzero(_flags(pc.and_(by_distance, pc.or_(distance.is_valid(), is_gone))))
     columns = {name: rows[name] for name in ("check_s", "completion_type", "occurred_at", "received_at", "event_id")}
     columns |= {"distance": distance, "by_tokens": by_tokens.is_valid(), "is_gone": is_gone}
     return Facts(pa.RecordBatch.from_pydict(columns).take(pa.array(kept)), checks.life[kept])

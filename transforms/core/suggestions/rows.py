@@ -8,9 +8,11 @@ import pyarrow.compute as pc
 
 from schemas.registry import SUGGESTIONS, load
 from transforms.core.suggestions.attach import belonging, first_of_each
-from transforms.core.suggestions.facts import Facts, firsts, in_order, values_at
+from transforms.core.suggestions.endings import ENDING_FACTS, Opportunities, ending_columns
+from transforms.core.suggestions.facts import Facts, values_at
+from transforms.core.suggestions.life_ids import is_ghost_text
 from transforms.core.suggestions.lives import Lives
-from transforms.core.suggestions.persistence import persistence
+from transforms.core.suggestions.outcome import Checks, outcome_columns
 from transforms.core.times import TIMESTAMP
 
 FACTS = ("displays", "outcomes", "persistence_checks", "redactions")
@@ -29,18 +31,27 @@ ATTACHED = {
     "requests": (*_ORDER, "event_name", "request_id", "opportunity_id", *REQUEST_FACTS),
     "redactions": (*_ORDER, "suggestion_id", "request_id", "category"),
     "snippets": (*_ORDER, "suggestion_id", "request_id"),
-}
+    "endings": (*_ORDER, "event_name", "opportunity_id", "kind", *ENDING_FACTS, "is_shown", "time_until_shown_ms",
+                "shown_ms"),
+    "persistence_checks": (*_ORDER, "kind", "suggestion_id", "opportunity_id", "check_s", "method", "retained_ratio",
+                           "no_revert_ratio", "retained_chars", "original_chars", "did_branch_change"),
+}  # fmt: skip
 """Datasets whose rows tell something of a suggestion without prolonging its life, and the columns that are needed."""
 
-_PRECEDENCE = ("accepted", "partially_accepted", "dismissed", "rejected")
-"""Outcomes of one life, the deciding one first."""
 
-_NONE = len(_PRECEDENCE)
-"""The rank of having no outcome."""
+def attachable(dataset: str, rows: pa.RecordBatch) -> pa.RecordBatch:
+    """Those of a dataset's rows of ATTACHED that are attached to lives, as far as other rows of it are facts of them.
+
+    A check is attached if it names an opportunity and not what was accepted there.
+    """
+    if dataset != "persistence_checks":
+        return rows
+    is_of_nobody = pc.and_(rows["kind"].is_null(), rows["suggestion_id"].is_null())
+    return rows.filter(pc.and_(is_of_nobody, rows["opportunity_id"].is_valid()))
 
 
 def suggestion_rows(
-    facts: Mapping[str, Facts], attached: Mapping[str, pa.RecordBatch], lives: Lives, horizon_us: int
+    facts: Mapping[str, Facts], lives: Lives, attached: Mapping[str, pa.RecordBatch], horizon_us: int
 ) -> pa.Table:
     """One row for each life, in the order of `lives`, with the columns of `suggestions.1.avsc`.
 
@@ -50,8 +61,12 @@ def suggestion_rows(
     """
     first = {name: first_of_each(f, len(lives.first_us)) for name, f in facts.items()}
     columns = _who_and_where(facts, first)
+    columns |= _what(facts, first)
     columns |= _display(facts["displays"], first["displays"])
-    columns |= _outcome(facts["outcomes"], columns["displayed_at"], lives, facts["persistence_checks"])
+    of = Opportunities(facts)
+    checks = Checks(facts["persistence_checks"], of.belonging(attached["persistence_checks"], lives, horizon_us))
+    columns |= outcome_columns(facts["outcomes"], columns["displayed_at"], columns["kind"], lives, checks)
+    columns |= ending_columns(facts["outcomes"], columns["kind"], attached["endings"], of, lives, horizon_us)
     columns |= _request(attached["requests"], columns, lives, horizon_us)
     columns |= _redactions(facts["redactions"], attached["redactions"], columns, lives, horizon_us)
     columns["has_snippet"] = _has_snippet(attached["snippets"], columns, lives, horizon_us)
@@ -69,7 +84,7 @@ def suggestion_rows(
 def _who_and_where(facts: Mapping[str, Facts], first: Mapping[str, np.ndarray]) -> dict[str, pa.Array]:
     """The shared columns, from the first row of the first dataset that has one."""
     shared = load("displays").arrow.names
-    names = [n for n in load(SUGGESTIONS).arrow.names if n in shared and n not in _OF_DISPLAY]
+    names = [n for n in load(SUGGESTIONS).arrow.names if n in shared and n not in (*_OF_DISPLAY, *_OF_KIND)]
     parts, lives = [], []
     # Each life is given by one dataset; the rows then stand by dataset and are brought back into the lives' order.
     without = np.ones(len(first["displays"]), dtype=bool)
@@ -88,6 +103,25 @@ def _plain(schema: pa.Schema) -> pa.Schema:
     return pa.schema([pa.field(f.name, f.type) for f in schema])
 
 
+_OF_KIND = ("kind", "provider", "is_from_cache", "edits_suggested")
+
+
+def _what(facts: Mapping[str, Facts], first: Mapping[str, np.ndarray]) -> dict[str, pa.Array]:
+    """What was suggested, by the first row of the first dataset that tells; redactions are of ghost text."""
+    told = ("displays", "outcomes", "persistence_checks")
+    kind, provider = (
+        pc.coalesce(*(values_at(facts[name].rows[column], first[name]) for name in told))
+        for column in ("kind", "provider")
+    )
+    is_redaction_alone = np.all([first[name] < 0 for name in told], axis=0)
+    outcomes, decided = facts["outcomes"].rows, first["outcomes"]
+    return {
+        "kind": pc.if_else(pa.array(is_redaction_alone), "ghost_text", kind),
+        "provider": provider,
+        **{name: values_at(outcomes[name], decided) for name in ("is_from_cache", "edits_suggested")},
+    }
+
+
 _OF_DISPLAY = ("display_source", "completion_chars", "completion_lines", "mean_logprob")
 
 
@@ -101,47 +135,16 @@ def _display(displays: Facts, first: np.ndarray) -> dict[str, pa.Array]:
     return columns
 
 
-def _outcome(outcomes: Facts, displayed_at: pa.Array, lives: Lives, checks: Facts) -> dict[str, pa.Array]:
-    """The deciding outcome, what was accepted, and what became of it."""
-    count, rows = len(lives.first_us), outcomes.rows
-    # Of a life's outcomes the one of the smallest rank decides, of those of one rank the first.
-    rank = pc.index_in(rows["outcome"], pa.array(_PRECEDENCE)).fill_null(_NONE).to_numpy()
-    first = firsts(in_order(rows, outcomes.life, rank), outcomes.life, count)
-    decided = values_at(pa.array(rank), first).fill_null(_NONE).to_numpy()
-    first = np.where(decided < _NONE, first, -1)
-    outcome_at = values_at(rows["occurred_at"], first)
-    elapsed_us = pc.subtract(outcome_at.cast(pa.int64()), displayed_at.cast(pa.int64()))
-    # Clients' clocks tell any time from year 1 to year 9999, so a span may be no exact double.
-    # An outcome may also stand before its display; then nobody knows how long the decision took.
-    elapsed_ms = pc.divide(elapsed_us.cast(pa.float64(), safe=False), 1e3)
-    elapsed_ms = pc.if_else(pc.greater_equal(elapsed_ms, 0), elapsed_ms, pa.scalar(None, pa.float64()))
-    # Each partial acceptance tells how much is accepted by then, so the largest count is the life's.
-    is_acceptance = rank <= 1
-    chars = np.zeros(count, dtype=np.int64)
-    counted = is_acceptance & rows["accepted_chars"].is_valid().to_numpy(zero_copy_only=False)
-    np.maximum.at(chars, outcomes.life[counted], rows["accepted_chars"].fill_null(0).to_numpy()[counted])
-    known = np.bincount(outcomes.life[counted], minlength=count) > 0
-    received_us = values_at(rows["received_at"], first).cast(pa.int64()).fill_null(-1).to_numpy()
-    accepted_at_us = np.where(decided <= 1, received_us, -1)
-    kept = persistence(checks, decided == 0, accepted_at_us, lives.closed_at_us)
-    return {
-        "outcome": pa.array([*_PRECEDENCE, "none"]).take(pa.array(decided)),
-        "outcome_at": outcome_at,
-        "decision_ms": pc.coalesce(values_at(rows["time_since_displayed_ms"], first), elapsed_ms),
-        "accept_count": pa.array(np.bincount(outcomes.life[is_acceptance], minlength=count)),
-        "accepted_chars": pa.array(chars, mask=~known),
-        **dict(zip(kept.column_names, (c.combine_chunks() for c in kept.columns), strict=True)),
-    }
-
-
 def _request(
     requests: pa.RecordBatch, columns: Mapping[str, pa.Array], lives: Lives, horizon_us: int
 ) -> dict[str, pa.Array]:
     """Facts of the prompt, from the first `ghostText.issued` of the suggestion's request, else of its opportunity."""
     issued = requests.filter(pc.equal(requests["event_name"], "ghostText.issued"))
+    # An editor asks for next edits at the same opportunity: the prompt of the ghost text is none of theirs.
     by_key = []
     for key in ("request_id", "opportunity_id"):
-        found = belonging(issued, key, columns[key], lives, horizon_us)
+        keys = pc.if_else(is_ghost_text(columns["kind"]), columns[key], None)
+        found = belonging(issued, key, keys, lives, horizon_us)
         chosen = first_of_each(found, len(lives.first_us))
         by_key.append({name: values_at(found.rows[name], chosen) for name in ("event_id", *REQUEST_FACTS)})
     of_request, of_opportunity = by_key
