@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 import urllib.request
@@ -178,7 +179,9 @@ class FlinkCluster:
         for number, name in enumerate(self._names):
             (folder / name).mkdir()
             self._pools[name] = WorkerPool(folder / name, host=f"127.0.0.{number + 2}", port=port)
-            (folder / name / "hosts").write_text(f"127.0.0.1 localhost\n{self._pools[name].host} {_POOL_HOST}\n")
+            (folder / name / "hosts").write_text(
+                f"127.0.0.1 localhost\n127.0.0.1 {socket.gethostname()}\n{self._pools[name].host} {_POOL_HOST}\n"
+            )
         self._pool_address = f"{_POOL_HOST}:{port}"
 
     def start(self) -> None:
