@@ -4,7 +4,7 @@ set -eu
 say() { printf '\n$ %s\n' "$*"; "$@"; }
 
 [ -d "$DEMO/keys" ] || say "$PY" -m pipelines.keys create --output "$DEMO/keys"
-[ -d "$DEMO/generated" ] || say "$PY" -m pipelines.generate --output "$DEMO/generated" --events "$EVENTS"
+[ -d "$DEMO/generated" ] || say "$PY" -m pipelines.generate --output "$DEMO/generated" --events "$EVENTS" --days 3
 say "$PY" -m pipelines.batch --input "$DEMO/generated/raw" --output "$DEMO/datasets" --key_ring "$DEMO/keys" \
   --close_open_suggestions
 say "$PY" -m pipelines.verify --datasets "$DEMO/datasets"

@@ -42,7 +42,7 @@ stream: setup tools ## A Kafka broker, a producer and the streaming job, live; C
 collect: setup tools ## A real client, the collector, and the jobs behind it
 	@$(PY) -m tests.collect_demo
 
-run: setup ## Keys, a generated day, the batch job, its rates, a page to look at
+run: setup ## Keys, generated days, the batch job, its rates, a page to look at
 	@DEMO=$(DEMO) EVENTS=$(EVENTS) PY=$(PY) sh .demo.sh
 
 # Measuring makes the tests a third slower on Python 3.11, so `make test` does it only when asked. `make check` takes half
@@ -65,6 +65,7 @@ check: setup ## Style, types, direction of imports, coverage as last measured
 
 bench: setup ## Events per CPU second, memory, cost of each step, beside two rivals; then the streaming job (30 minutes)
 	@$(PY) -m tests.bench
+	@$(PY) -m tests.bench.cores
 	@$(PY) -m tests.bench.scrub
 	@$(PY) -m tests.bench.stream
 	@$(PY) -m tests.bench.collect

@@ -25,7 +25,7 @@ def next_edits(rng: random.Random, at_ms: int, ids: dict[str, str]) -> Iterator[
     taken = rng.choice(("accepted", "rejected", "notAccepted")) if is_shown else "notAccepted"
     yield next_edit(rng, at_ms, ids, rng.choice(PROVIDERS), is_shown, taken)
     if rng.random() < 0.05:
-        yield next_edit(rng, at_ms + 1, ids, "OtherProvider", False, "notAccepted")
+        yield next_edit(rng, at_ms + 1, ids, "nes", False, "notAccepted")
     if taken == "accepted":
         name = {"opportunityId": ids["opportunityId"]}
         chars = rng.randrange(4, 200)

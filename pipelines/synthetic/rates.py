@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from pipelines.synthetic.event import Event
 from pipelines.synthetic.events import Person
-from pipelines.synthetic.lives import Life
+from pipelines.synthetic.lives import Fact, Life
 
 _CHECKS_S = (30, 120, 300, 600)
 _OBSERVED = ("unchanged", "mostly_unchanged", "changed", "removed")
@@ -22,7 +22,7 @@ class _Cell(NamedTuple):
     language: str | None
     extension_version: str
     engine: str | None
-    country: str
+    country: str | None
 
 
 class _Seen:
@@ -40,8 +40,7 @@ class TrueRates:
 
     def __init__(self) -> None:
         self._seen: dict[_Cell, _Seen] = defaultdict(_Seen)
-        self._keys: dict[tuple[str, str], dict[date, list[Event]]] = defaultdict(lambda: defaultdict(list))
-        self._of_key: dict[tuple[str, str], tuple[Person, Event]] = {}
+        self._keys: dict[tuple[str, str], dict[date, list[Fact]]] = defaultdict(lambda: defaultdict(list))
 
     def land(self, someone: Person, event: Event, received: datetime) -> None:
         """Takes an event that landed, of any kind."""
@@ -59,23 +58,23 @@ class TrueRates:
 
     def _note(self, count: str, name: str, someone: Person, event: Event, received: datetime) -> None:
         key = (count, event.properties[name])
-        self._keys[key][received.date()].append(event)
-        self._of_key[key] = (someone, event)
+        self._keys[key][received.date()].append(Fact(received, event, someone))
 
     def cells(self, lives: Iterable[Life]) -> list[dict[str, Any]]:
         """Every cell with all its counts and rates, sorted, unknown dimensions last. Call it once."""
         for key, days in self._keys.items():
-            for day, events in days.items():
+            for day, facts in days.items():
                 if day - timedelta(days=1) not in days:
-                    counts = self._seen[_cell(*self._of_key[key], day)].counts
+                    first = min(facts, key=lambda f: (f.received, f.event.at_ms))
+                    counts = self._seen[_cell(first.someone, first.event, day)].counts
                     counts[key[0]] += 1
-                    counts[f"failed_{key[0]}"] += any(e.name == "request.error" for e in events)
+                    counts[f"failed_{key[0]}"] += any(f.event.name == "request.error" for f in facts)
         for life in lives:
             if life.kind not in _AT_THE_CURSOR:
                 continue
-            first = life.displays[0] if life.displays else _first(life)
+            shown_or_first = life.displays[0] if life.displays else _first(life)
             someone = life.facts[0].someone
-            seen = self._seen[_cell(someone, first, life.closed_at.date())]
+            seen = self._seen[_cell(someone, shown_or_first, life.closed_at.date())]
             seen.installations.add(someone.machine)
             seen.lives.append(life)
         found = [(cell, seen) for cell, seen in self._seen.items() if seen.installations]
@@ -93,7 +92,9 @@ def _cell(someone: Person, event: Event, day: date) -> _Cell:
     said = event.properties
     language = said.get("languageId", said.get("activeDocumentLanguageId"))
     engine = said.get("engineName", said.get("modelName"))
-    return _Cell(day.isoformat(), language, someone.extension_version, engine, someone.country)
+    # Where somebody is, is told only of those who permit everything.
+    country = someone.country if someone.level == "all" else None
+    return _Cell(day.isoformat(), language, someone.extension_version, engine, country)
 
 
 def _rates(seen: _Seen) -> dict[str, Any]:

@@ -37,7 +37,16 @@ def books(output: Path) -> tuple[Any, ...]:
     marks = read_marks(Output(str(output)))
     assert not [*imbalances(marks), *differences(Output(str(output)), marks)]
     found = total(marks)
-    return found.events, found.landed, found.duplicate, found.quarantined, found.withheld, found.late, found.rows
+    return (
+        found.events,
+        found.landed,
+        found.duplicate,
+        found.quarantined,
+        found.withheld,
+        found.late,
+        found.rows,
+        found.unjoined,
+    )
 
 
 def timed(lines: list[bytes]) -> list[Timed]:
@@ -77,27 +86,36 @@ def event(number: int, received: datetime, person: int, kind: str = "displays/pa
     document = sample(kind)
     properties = document["data"]["baseData"]["properties"]
     properties |= {"unique_id": f"8f1d7a52-0000-4000-8000-{number:012d}", "client_machineid": f"{person:064x}"}
-    properties |= {"clientCompletionId": f"d2b10000-0000-4000-8000-{number // 3:012d}"}
+    for name in ("clientCompletionId", "opportunityId", "requestId"):
+        if name in properties:
+            properties[name] = f"d2b10000-0000-4000-8000-{number // 3:012d}"
     document["collector"]["received_at"] = received.isoformat()
     return json.dumps(document).encode()
 
 
+KINDS = (
+    "displays/pass/ghostText.shown", "outcomes/pass/ghostText.accepted", "endings/pass/provideInlineEdit_of_ghost_text",
+    "outcomes/pass/provideInlineEdit", "outcomes/pass/next_edit_not_shown",
+    "persistence_checks/pass/reportInlineEditSurvivalRate", "persistence_checks/pass/editTelemetry.reportInlineEditArc",
+    "outcomes/pass/edit.hunk.action", "persistence_checks/pass/inline.trackEditSurvival",
+    "redactions/pass/repetition.detected",
+)  # fmt: skip
 MOMENTS = st.lists(
-    st.tuples(st.integers(0, 7200), st.integers(0, 5), st.booleans(), st.integers(-400, 400)), min_size=1, max_size=12
-)
+    st.tuples(st.integers(0, 7200), st.integers(0, 5), st.sampled_from(KINDS), st.integers(-400, 400)),
+    min_size=1, max_size=12,
+)  # fmt: skip
 
 
 @settings(max_examples=25)
 @given(MOMENTS, st.sampled_from([60, 900, 1800]), st.sets(st.integers(0, 130), max_size=6))
 def test_any_order_of_few_events_gives_the_same_warm_and_restarted(
-    tmp_path_factory: pytest.TempPathFactory, moments: list[tuple[int, int, bool, int]], interval_s: int,
+    tmp_path_factory: pytest.TempPathFactory, moments: list[tuple[int, int, str, int]], interval_s: int,
     restarts: set[int],
 ) -> None:  # fmt: skip
     """Log time and receive time differ, and copies come again: what is kept in memory is what files tell."""
     start = datetime.fromisoformat("2026-03-31T22:50:00+00:00")
     lines = []
-    for number, (second, person, is_outcome, skew) in enumerate(moments):
-        kind = "outcomes/pass/ghostText.accepted" if is_outcome else "displays/pass/ghostText.shown"
+    for number, (second, person, kind, skew) in enumerate(moments):
         line = event(number % 7, start + timedelta(seconds=max(second + skew, 0)), person % 2, kind)
         lines.append(((start + timedelta(seconds=second)).timestamp(), line))
     lateness = timedelta(seconds=600)
@@ -109,13 +127,16 @@ def test_any_order_of_few_events_gives_the_same_warm_and_restarted(
 
 
 @settings(max_examples=25)
-@given(st.permutations(range(9)), st.lists(st.integers(0, 5400), min_size=9, max_size=9))
-def test_batch_equals_windows_for_events_in_any_times(
-    tmp_path_factory: pytest.TempPathFactory, order: list[int], seconds: list[int]
+@given(
+    st.permutations(range(9)),
+    st.lists(st.integers(0, 5400), min_size=9, max_size=9),
+    st.lists(st.sampled_from(KINDS), min_size=9, max_size=9),
+)
+def test_batch_equals_windows_for_events_of_any_kind_in_any_times(
+    tmp_path_factory: pytest.TempPathFactory, order: list[int], seconds: list[int], kinds: list[str]
 ) -> None:
     start = datetime.fromisoformat("2026-03-31T23:00:00+00:00")
-    kinds = ["displays/pass/ghostText.shown", "outcomes/pass/ghostText.accepted", "redactions/pass/repetition.detected"]
-    events = [(s, event(n, start + timedelta(seconds=s), 1, kinds[n % 3])) for n, s in zip(order, seconds, strict=True)]
+    events = [(s, event(n, start + timedelta(seconds=s), 1, kinds[n])) for n, s in zip(order, seconds, strict=True)]
     folder = tmp_path_factory.mktemp("any")
     write_lines(folder / "raw.ndjson", [line for _, line in events])
     run_batch(folder / "raw.ndjson", folder / "batch", "--buckets=2")

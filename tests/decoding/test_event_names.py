@@ -20,6 +20,10 @@ PUBLISHED = {*known_values("event_names").values, "other"}
         ("GitHub.copilot-chat/copilot-nes/provideInlineEdit", "provideInlineEdit"),
         ("acme.suggest/ghostText.shown", "ghostText.shown"),
         ("auth.reset_token_403", "auth.reset_token_403"),
+        ("applyPatch/trackEditSurvival", "applyPatch/trackEditSurvival"),
+        ("copilot/applyPatch/trackEditSurvival", "applyPatch/trackEditSurvival"),
+        ("GitHub.copilot-chat/replaceString/trackEditSurvival", "replaceString/trackEditSurvival"),
+        ("monacoworkbench/inlineCompletion.endOfLife", "inlineCompletion.endOfLife"),
         (
             "copilot/code_referencing.match_notification.ignore.count",
             "code_referencing.match_notification.ignore.count",
@@ -62,8 +66,9 @@ def test_what_only_looks_like_a_name_of_the_contract_is_outside_it_and_counted_a
     [
         ("panel.request", "panel.request"),
         ("GitHub.copilot-chat/panel.request", "panel.request"),
-        ("applyPatch/trackEditSurvival", "applyPatch/trackEditSurvival"),
-        ("GitHub.copilot-chat/replaceString/trackEditSurvival", "replaceString/trackEditSurvival"),
+        ("chatEditing/sessionHunks", "chatEditing/sessionHunks"),
+        ("GitHub.copilot-chat/chatEditing/sessionHunks", "chatEditing/sessionHunks"),
+        ("copilot/applyPatch.trackEditSurvival", "applyPatch.trackEditSurvival"),
         ("Zofia", "other"),
         ("panel.request zofia", "other"),
         ("zofia/trackEditSurvival", "other"),

@@ -51,7 +51,7 @@ def in_order(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def test_every_figure_of_every_cell_equals_the_truth(place: Path) -> None:
     metrics.main([f"--datasets={place}/out", "--min_installations=1"])
     found, truth = in_order(read_rows(place / "out", "acceptance")), truth_of(place)
-    assert len(found) == len(truth) > 400
+    assert len(found) == len(truth) > 250
     assert set(found[0]) == {*truth[0], "merged_dimensions"}
     for row, expected in zip(found, truth, strict=True):
         for name, value in expected.items():
@@ -76,7 +76,7 @@ def test_small_cells_go_together_and_nothing_is_lost(place: Path, enough: int) -
         given_up = [row[d] == MERGED for d in DIMENSIONS]
         assert given_up == sorted(given_up)
         assert sum(given_up) == row["merged_dimensions"]
-    assert any(r["merged_dimensions"] == 0 for r in rows) == (enough == 2)
+    assert any(r["merged_dimensions"] == 0 for r in rows) == (enough <= 10)
 
 
 def test_a_day_of_too_few_installations_has_no_row(place: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tests.support.facts import batch_of, fact
 from transforms.core.recent.open_facts import OpenFacts, plain_schema
 from transforms.core.suggestions.facts import micros
+from transforms.core.suggestions.life_ids import with_life_ids
 from transforms.core.suggestions.rows import ATTACHED, FACTS
 from transforms.core.times import micros_of
 
@@ -57,7 +58,7 @@ def test_any_calls_against_lists(calls: list[Any]) -> None:
             for each in told:
                 number += 1
                 made = row(number, each)
-                batch = batch_of(each[0], [made])
+                batch = with_life_ids(batch_of(each[0], [made]))
                 kept.facts[each[0]].add(batch, micros(batch["received_at"]))
                 facts.append((each[0], made))
         elif call == "attach":
@@ -103,7 +104,7 @@ def test_what_is_needed_is_looked_at_again_later() -> None:
     kept.add_attached(
         {"redactions": attached_batch("redactions", [row(1, ("redactions", "5", None, 0)) | {"category": "x"}])}
     )
-    display = batch_of("displays", [row(2, ("displays", "5", None, 0))])
+    display = with_life_ids(batch_of("displays", [row(2, ("displays", "5", None, 0))]))
     kept.facts["displays"].add(display, np.array([at_us(30)]))
     kept.let_go(at_us(10), at_us(50))
     assert len(kept.attached["redactions"]) == 1
@@ -112,6 +113,22 @@ def test_what_is_needed_is_looked_at_again_later() -> None:
     assert len(kept.attached["redactions"]) == 1, "it was told to stay until then"
     kept.let_go(at_us(51), at_us(90))
     assert len(kept.attached["redactions"]) == 0
+
+
+def test_next_edits_come_up_by_their_opportunity_and_hold_what_is_attached_to_it() -> None:
+    kept, opportunity = OpenFacts(), {"kind": "next_edit", "opportunity_id": "7" * 32}
+    told = fact("outcomes", 1, 0, **opportunity, suggestion_id="8" * 32, outcome="accepted")[1]
+    check = fact("persistence_checks", 2, 0, **opportunity, suggestion_id=None)[1]
+    for name, made in (("outcomes", told), ("persistence_checks", check)):
+        kept.facts[name].add(with_life_ids(batch_of(name, [made])), np.array([at_us(30)]))
+    twin = fact("endings", 3, 0, opportunity_id="7" * 32, suggestion_id=None, event_name="provideInlineEdit")[1]
+    kept.add_attached({"endings": attached_batch("endings", [twin])})
+    kept.let_go(at_us(10), at_us(50))
+    assert len(kept.attached["endings"]) == 1
+    found = kept.come_up(pa.array(["7" * 32]), at_us(0))
+    assert {name: ids(rows) for name, rows in found.items() if rows.num_rows} == {
+        "outcomes": [f"{1:032x}"], "persistence_checks": [f"{2:032x}"],
+    }  # fmt: skip
 
 
 def test_columns_are_plain() -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.support.facts import batch_of, fact
@@ -64,7 +64,12 @@ def model(told: list[Any], life: int) -> dict[str | None, set[int]]:
     return found
 
 
+BOTH_ACCEPTED = [("outcomes", 1, who, "accepted") for who in "ab"]
+
+
 @given(TOLD)
+@example([*BOTH_ACCEPTED, ("persistence_checks", 1, "a", None)])
+@example([*BOTH_ACCEPTED[:1], ("displays", 1, "b", None), ("persistence_checks", 1, "a", None)])
 def test_each_provider_has_a_life_and_checks_go_with_the_only_or_the_accepted_one(told: list[Any]) -> None:
     facts, lives, ambiguous = by_provider(facts_of(told), lives_of(3))
     expected = [
