@@ -10,7 +10,7 @@ EVENTS ?= 20000
 TOOLS := .tools
 
 help: ## Show this list
-	@grep -hE '^[a-z_]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z_]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-14s%s\n", $$1, $$2}'
 
 setup: $(VENV)/.done ## Make .venv from the lock
 
@@ -22,13 +22,13 @@ $(VENV)/.done: .requirements.lock pyproject.toml
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
-tools: $(TOOLS)/.done ## Prism (needs Go), Kafka and Flink (Java 17 and Maven), clients (npm), Airflow, for the streaming job and tests
+tools: $(TOOLS)/.done ## Prism (Go), Kafka, Flink, Spark (Java 17, Maven), clients (npm), Airflow, for the streaming job and tests
 
-$(TOOLS)/.done: tests/tools/kafka-pom.xml tests/tools/flink-pom.xml tests/clients/package.json tests/tools/airflow-requirements.txt
-	@echo "fetching Prism, Kafka, Flink, Airflow and real clients, some minutes"
+$(TOOLS)/.done: $(wildcard tests/tools/*) tests/clients/package.json
+	@echo "fetching Prism, Kafka, Flink, Spark, Airflow and real clients, some minutes"
 	@mkdir -p $(TOOLS)/bin
 	@GOBIN=$(CURDIR)/$(TOOLS)/bin go install github.com/apache/beam/sdks/v2/go/cmd/prism@v2.77.0
-	@for part in kafka flink; do rm -rf $(TOOLS)/$$part && mvn -q -B -f tests/tools/$$part-pom.xml \
+	@for part in kafka flink spark operator; do rm -rf $(TOOLS)/$$part && mvn -q -B -f tests/tools/$$part-pom.xml \
 	  dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=$(CURDIR)/$(TOOLS)/$$part || exit 1; done
 	@mkdir -p $(TOOLS)/clients && cp tests/clients/package.json $(TOOLS)/clients/
 	@cd $(TOOLS)/clients && npm install --no-audit --no-fund --silent
@@ -65,6 +65,7 @@ check: setup ## Style, types, direction of imports, coverage as last measured
 
 bench: setup ## Events per CPU second, memory, cost of each step, beside two rivals; then the streaming job (30 minutes)
 	@$(PY) -m tests.bench
+	@$(PY) -m tests.bench.cores
 	@$(PY) -m tests.bench.scrub
 	@$(PY) -m tests.bench.stream
 	@$(PY) -m tests.bench.collect

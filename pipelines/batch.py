@@ -47,6 +47,7 @@ from transforms.core.ranges import Range, Share, shares_of
 from transforms.core.reading.file_kinds import START_BYTES
 from transforms.core.reading.payloads import is_plain
 from transforms.steps.read_payloads import ReadPayloads
+from transforms.steps.write_datasets import EarlierDays
 
 RANGE_BYTES = 60 * 1024 * 1024
 """Less than a block: a range is one of them."""
@@ -110,16 +111,17 @@ def run_to_end(options: Any, record: Recorder) -> Books:
     ranges = ranges_of(files)
     listed = list_input(digest, ranges)
     record.listed(listed, with_date(options.input, options.received_date).values())
-    shares = shares_of(ranges)
-    with started_workers(options, listed.size_bytes, len(shares)) as workers, held_output(options):
+    with started_workers(options, listed.size_bytes, len(ranges)) as workers, held_output(options):
         record.held()
+        earlier_days = days_left_by(options.output, digest)
         listed.save(options.output)
         with (
             spilling(options) as spill_folder,
             shown(listed.size_bytes, options.buckets, workers=workers) as progress,
             record.reading_and_writing(progress.figures, listed.size_bytes),
         ):
-            _run_pipeline(options, _settings(options, digest, spill_folder), shares, workers, progress)
+            settings = _settings(options, digest, spill_folder, earlier_days)
+            _run_pipeline(options, settings, shares_of(ranges, workers.count), workers, progress)
         try:
             storage.check_unchanged(files)
         except StorageUnavailable:
@@ -132,13 +134,13 @@ def run_to_end(options: Any, record: Recorder) -> Books:
     return books
 
 
-def _settings(options: Any, digest: str, spill_folder: str) -> IngestSettings:
+def _settings(options: Any, digest: str, spill_folder: str, earlier_days: EarlierDays) -> IngestSettings:
     return IngestSettings(
         **ingest_flags_of(options),
         close_open_suggestions=options.close_open_suggestions,
         input_digest=digest,
         spill_folder=spill_folder,
-        earlier_days=days_left_by(options.output, digest.__eq__),
+        earlier_days=earlier_days,
     )
 
 

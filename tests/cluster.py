@@ -65,7 +65,8 @@ def batch(cluster: FlinkCluster, raw: Path, output: Path, strike: Callable[[], s
         sys.exit(f"batch, {told}: the job did not fail, so nothing was tried")
     return (
         f"batch, {told}: {time.monotonic() - begun:.0f} s on {len(cluster.hosts_of(found))} task managers, "
-        f"{cluster.failures_of(found)} tries again"
+        f"{len(cluster.failures_of(found))} tries again"
+        + "".join(f"\n    {cause}" for cause in cluster.failures_of(found))
     )
 
 

@@ -3,13 +3,11 @@
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from apache_beam.options.pipeline_options import DebugOptions, PipelineOptions, _BeamArgumentParser
+from apache_beam.options.pipeline_options import PipelineOptions, _BeamArgumentParser
 
 from pipelines.options.flags import EXIT_CODES, RefusingParser, command_of
+from pipelines.options.submission import keep_to_the_steps
 from schemas.errors import InvalidOptions
-
-_TELL_NOTHING = "disable_logging_submission_environment"
-"""Else Beam sends the path of this Python, and of all that is installed from a folder, along with a job (2.77)."""
 
 Options = TypeVar("Options", bound=PipelineOptions)
 
@@ -70,5 +68,5 @@ def parse_pipeline_options(job: str, kind: type[Options], required: Sequence[str
     if missing:
         raise InvalidOptions(f"required and missing: {', '.join(missing)}")
     options = kind(list(argv))
-    options.view_as(DebugOptions).add_experiment(_TELL_NOTHING)
+    keep_to_the_steps(options)
     return options

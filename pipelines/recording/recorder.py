@@ -86,7 +86,7 @@ class Recorder:
         finally:
             is_over.set()
             thread.join()
-        is_read = self.record.stages[-1].name == "read"
+        is_read = any(stage.name == "read" for stage in self.record.stages)
         self.did("write" if is_read else "read and write", buckets=figures().buckets)
 
     def balanced(self, books: Books, payloads: dict[str, int]) -> None:

@@ -9,7 +9,7 @@ from pipelines.runners.flags import FlinkFlags
 from pipelines.runners.flink_rest import Cluster, cluster_of
 from pipelines.runners.known import BATCH, STREAMING
 from pipelines.runners.workers import ELSEWHERE
-from schemas.errors import InvalidOptions
+from schemas.errors import InvalidOptions, RunnerUnavailable
 
 _DEFAULTS: dict[str, dict[str, Any]] = {
     BATCH: {},
@@ -37,11 +37,21 @@ def settle_flink(options: PipelineOptions, job: str, rest: str | None) -> None:
         given = getattr(flags, name)
         if given is None or given is False:  # 0 was given
             setattr(flags, name, value)
-    cluster = cluster_of(rest) if rest else None
+    cluster = _cluster(rest, job) if rest else None
     _settle_workers(options, cluster)
     if job == BATCH:
         _check_restarts(flags, cluster)
         _settle_parallelism(options, cluster)
+
+
+def _cluster(rest: str, job: str) -> Cluster | None:
+    """None where an endless job begins before its cluster, as on a job server that has one for each job."""
+    try:
+        return cluster_of(rest)
+    except RunnerUnavailable:
+        if job == BATCH:
+            raise
+        return None
 
 
 def _check_restarts(flags: Any, cluster: Cluster | None) -> None:

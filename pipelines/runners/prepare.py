@@ -28,7 +28,7 @@ def prepare_runner(options: Any, job: str, paths: Iterable[tuple[str, str | None
         raise InvalidOptions(
             "--output_executable_path: the job must run from here, as it counts what came of its input"
         )
-    if runner == "DataflowRunner" and find_spec("apitools") is None:
+    if runner == "DataflowRunner" and find_spec("google.cloud.dataflow") is None:
         raise InvalidOptions("--runner=DataflowRunner: Google's packages are missing: pip install 'apache-beam[gcp]'")
     check_reach(paths, workers_elsewhere(options, runner), options.shared_filesystem)
     if options.flink_rest is not None:

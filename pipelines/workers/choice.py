@@ -26,16 +26,16 @@ def is_of_one_machine(options: PipelineOptions) -> bool:
     return bool(options.view_as(StandardOptions).runner in (None, OF_ONE_MACHINE))
 
 
-def started_workers(options: JobOptions, input_bytes: int, shares: int) -> Workers:
+def started_workers(options: JobOptions, input_bytes: int, ranges: int) -> Workers:
     """Processes that wait for the job's work; none where its own process does it.
 
     Begun before the job has threads: see `processes`. `--direct_num_workers` and `--direct_running_mode` count where
     they are given; a number without a mode means processes, and 0 means all cores.
     """
-    return Workers(_count(options, options.given_flags, input_bytes, shares))
+    return Workers(_count(options, options.given_flags, input_bytes, ranges))
 
 
-def _count(options: PipelineOptions, flags: set[str], input_bytes: int, shares: int) -> int:
+def _count(options: PipelineOptions, flags: set[str], input_bytes: int, ranges: int) -> int:
     direct: Any = options.view_as(DirectOptions)
     number = direct.direct_num_workers if "--direct_num_workers" in flags else None
     mode = direct.direct_running_mode if "--direct_running_mode" in flags else None
@@ -43,5 +43,5 @@ def _count(options: PipelineOptions, flags: set[str], input_bytes: int, shares: 
         return 0
     if number is None and mode is None and input_bytes < WORTH_IT_BYTES:
         return 0
-    count = number or min(usable_cores(), max(usable_memory_bytes() // WORKER_MEMORY_BYTES, 1), max(shares, 1))
+    count = number or min(usable_cores(), max(usable_memory_bytes() // WORKER_MEMORY_BYTES, 1), max(ranges, 1))
     return int(count) if count > 1 else 0

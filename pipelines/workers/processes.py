@@ -17,6 +17,7 @@ from pipelines.workers.work import work
 from schemas.errors import RunnerUnavailable
 
 _END_S = 5.0
+_ELSEWHERE = 32
 _HARMLESS_THREADS = {"MainThread", "interrupts"}
 """Those of a command that has just begun: the second one does nothing but wait for Ctrl-C."""
 
@@ -71,6 +72,11 @@ class Workers:
     def __init__(self, count: int) -> None:
         context = multiprocessing.get_context("fork" if _may_fork() else "spawn")
         self.all = [Worker(context) for _ in range(count)]
+
+    @property
+    def count(self) -> int:
+        """How many there are, or may be where they are not ours."""
+        return len(self.all) or _ELSEWHERE
 
     def __enter__(self) -> "Workers":
         return self

@@ -74,39 +74,36 @@ class _Handler(WorkerHandler):
 class _DealtBundles(ParallelBundleManager):
     """Deals the parts of a stage's input to the workers, one after another, in order."""
 
-    def process_bundle(
-        self, inputs: Mapping[str, Any], expected_outputs: Any, fired_timers: Any, expected_output_timers: Any,
-        dry_run: bool = False,
-    ) -> tuple[beam_fn_api_pb2.InstructionResponse, list[Any]]:  # fmt: skip
-        waiting: SimpleQueue[Any] = SimpleQueue()
+    def process_bundle(self, inputs: Mapping[str, Any], *of_stage: Any) -> tuple[Any, list[Any]]:
+        """Beam's response for all parts together; raises what the first part that failed has raised."""
         parts = _parts(inputs)
+        waiting, answers = SimpleQueue[Any](), SimpleQueue[Any]()
         for part in parts:
             waiting.put(part)
-        answers: SimpleQueue[Any] = SimpleQueue()
-
-        def take(context: Any) -> None:
-            try:
-                while True:
-                    bundle = BundleManager(context, cache_token_generator=self._cache_token_generator)
-                    part = waiting.get_nowait()
-                    answers.put(bundle.process_bundle(part, expected_outputs, {}, expected_output_timers, dry_run)[0])
-            except Empty:
-                return
-            except Exception as error:  # noqa: BLE001 - raised below, in the thread that waits
-                answers.put(error)
-
         for handler in self.bundle_context_manager.worker_handlers:
-            threading.Thread(
-                target=take, args=(_with_worker(self.bundle_context_manager, handler),), daemon=True
-            ).start()
+            bundles = BundleManager(
+                _with_worker(self.bundle_context_manager, handler), cache_token_generator=self._cache_token_generator
+            )
+            threading.Thread(target=_take, args=(waiting, answers, bundles, of_stage), daemon=True).start()
         found = []
         for _ in parts:
             answer = answers.get()
             if isinstance(answer, Exception):
-                raise answer
+                raise answer  # the others take no more: their workers end with the job
             found.append(answer.process_bundle.monitoring_infos)
         merged = beam_fn_api_pb2.ProcessBundleResponse(monitoring_infos=monitoring_infos.consolidate(chain(*found)))
         return beam_fn_api_pb2.InstructionResponse(process_bundle=merged), []
+
+
+def _take(waiting: SimpleQueue[Any], answers: SimpleQueue[Any], bundles: BundleManager, of_stage: Any) -> None:
+    """One worker's bundles, until no part waits or one has failed."""
+    try:
+        while True:
+            answers.put(bundles.process_bundle(waiting.get_nowait(), *of_stage)[0])
+    except Empty:
+        return
+    except Exception as error:  # noqa: BLE001 - raised in the thread that waits for it
+        answers.put(error)
 
 
 def _parts(inputs: Mapping[str, Any]) -> list[dict[str, list[bytes]]]:

@@ -1,5 +1,6 @@
 """Times: every text that is a time is the right one, at the borders of the calendar too; days and dates are inverses."""
 
+from collections import Counter
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import pyarrow as pa
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from transforms.core.times import (
     TIMESTAMP,
     UNKNOWN_DATE,
+    counts_by_day,
     date_of,
     days_of,
     micros_of,
@@ -107,3 +109,11 @@ def test_salvaging_never_fails(before: bytes, after: bytes) -> None:
     assert salvage_receive_time(before) is None
     found = salvage_receive_time(before + b'"received_at":"2026-03-29T10:15:33Z"' + after)
     assert found is None or found.year in range(2000, 2100)
+
+
+@given(
+    st.lists(st.sampled_from(["2026-03-29T10:00:00Z", "2026-03-30T00:30:00+01:00", "2026-03-30T01:00:00Z", "no", None]))
+)
+def test_receive_times_are_counted_on_their_days_and_others_on_the_first(stamps: list[str | None]) -> None:
+    days = {"no": 0, None: 0, "2026-03-30T01:00:00Z": 20542}
+    assert dict(counts_by_day(stamps)) == Counter(days.get(stamp, 20541) for stamp in stamps)

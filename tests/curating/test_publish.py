@@ -124,11 +124,11 @@ def test_what_a_run_leaves_out_now_is_removed_and_nothing_else(tmp_path: Path) -
     kept = [Portion(BATCH.input, 1), Portion("bb" * 8, 2)]
     for portion in (BATCH, *kept):
         publisher(tmp_path).publish(curated_of(portion), [])
-    left = days_left_by(Output(str(tmp_path)), BATCH.input.__eq__)
+    left = days_left_by(Output(str(tmp_path)), BATCH.input)
     assert left == {(BATCH.input, 1): [BEFORE, DAY, AFTER], (BATCH.input, 2): [BEFORE, DAY, AFTER]}
     publisher(tmp_path).publish(CuratedBucket(BATCH), left[BATCH.input, 2])
     assert {(p.stem) for p in tmp_path.glob("*/*/*.parquet")} == {f"{p.input}-{p.bucket:04d}" for p in kept}
-    assert days_left_by(Output(str(tmp_path)), BATCH.input.__eq__) == {(BATCH.input, 1): [BEFORE, DAY, AFTER]}
+    assert days_left_by(Output(str(tmp_path)), BATCH.input) == {(BATCH.input, 1): [BEFORE, DAY, AFTER]}
     assert is_whole(tmp_path)
 
 
@@ -138,9 +138,9 @@ def test_days_left_are_those_of_unfinished_files_too(tmp_path: Path, monkeypatch
         with pytest.raises(StorageUnavailable):
             publisher(tmp_path).publish(curated_of(BATCH), [])
     assert not list(tmp_path.glob("ledger/*/*"))
-    assert {*days_left_by(Output(str(tmp_path)), lambda _: True)} == {(BATCH.input, 2)}
-    assert days_left_by(Output(str(tmp_path)), lambda _: False) == {}
-    assert days_left_by(Output(str(tmp_path / "new")), lambda _: True) == {}
+    assert {*days_left_by(Output(str(tmp_path)), BATCH.input)} == {(BATCH.input, 2)}
+    assert days_left_by(Output(str(tmp_path)), "bb" * 8) == {}
+    assert days_left_by(Output(str(tmp_path / "new")), BATCH.input) == {}
 
 
 def test_the_mark_of_a_grown_quiet_span_replaces_the_shorter_one(

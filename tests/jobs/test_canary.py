@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import urllib.parse
@@ -21,7 +22,7 @@ import pytest
 from schemas.errors import InternalError
 from schemas.registry import event_schemas, raw_schemas
 from tests.conftest import KEY_RING, plain_columns, run_batch, sample, write_lines
-from transforms.core.output.layout import Output
+from transforms.core.output.layout import RUNS, Output
 from transforms.core.protecting import protect
 from transforms.core.quarantine import unprocessable
 
@@ -182,7 +183,14 @@ def assert_clean(folder: Path) -> int:
     return searched
 
 
-@pytest.mark.parametrize("mode", [[], ["--direct_num_workers=2", "--direct_running_mode=multi_threading"]])
+@pytest.mark.parametrize(
+    "mode",
+    [
+        [],
+        ["--direct_num_workers=2"],
+        ["--direct_num_workers=2", "--direct_running_mode=multi_threading", "--log_format=json"],
+    ],
+)
 def test_no_secret_in_outputs_logs_or_temporary_files(tmp_path: Path, mode: list[str]) -> None:
     (tmp_path / "raw").mkdir()
     (tmp_path / "tmp").mkdir()
@@ -194,6 +202,8 @@ def test_no_secret_in_outputs_logs_or_temporary_files(tmp_path: Path, mode: list
         "--buckets=2",
         "--close_open_suggestions",
         "--max_quarantined_share=100%",
+        f"--metrics_file={tmp_path}/out.prom",
+        f"--openlineage={tmp_path}/tmp/lineage.jsonl",
         *(f"--input={f}" for f in files),
         *mode,
     ]
@@ -210,8 +220,25 @@ def test_no_secret_in_outputs_logs_or_temporary_files(tmp_path: Path, mode: list
         assert not leaks(done.stdout + done.stderr)
     assert list((tmp_path / "out" / "acceptance").rglob("*.parquet"))
     assert assert_clean(tmp_path / "out") >= 22
+    assert len(list((tmp_path / "out" / RUNS).iterdir())) == 2
+    assert not leaks((tmp_path / "out.prom").read_bytes())
+    assert (tmp_path / "tmp" / "lineage.jsonl").read_text().count("COMPLETE") == 2
     assert list((tmp_path / "out" / "suggestions").rglob("*.parquet"))
     assert_clean(tmp_path / "tmp")
+
+
+def test_no_secret_where_pieces_wait_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a killed run leaves them, or one that may not remove them."""
+    (tmp_path / "raw").mkdir()
+    files = raw_files(tmp_path / "raw")
+    monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)
+    for flags in ((), (f"--spill_folder={tmp_path}/spill",)):
+        run_batch(files, tmp_path / "out", *flags)
+    left = [p for p in tmp_path.rglob("*_spill/*") if p.is_file()]
+    assert {p.parent.parent.name for p in left} == {"out", "spill"}
+    assert all(p.stat().st_size > 1000 for p in left)
+    assert_clean(tmp_path / "out")
+    assert_clean(tmp_path / "spill")
 
 
 @pytest.mark.parametrize("mode", [[], ["--direct_num_workers=2", "--direct_running_mode=multi_threading"]])
@@ -260,7 +287,7 @@ def test_the_graph_of_the_pipeline_holds_no_key_and_no_payload(tmp_path: Path, r
         suggestion_horizon=timedelta(1),
         input_digest="0" * 16,
     )
-    _ = pipeline | beam.Create([Range(str(tmp_path))]) | ReadPayloads() | Ingest(settings)
+    _ = pipeline | beam.Create([(Range(str(tmp_path)),)]) | ReadPayloads() | Ingest(settings)
     graph = pipeline.to_runner_api().SerializeToString()
     for secret in (ring.correlation, ring.transport, *ring.epochs.values()):
         for form in (secret, secret.hex().encode(), base64.b64encode(secret)):

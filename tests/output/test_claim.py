@@ -73,7 +73,7 @@ def test_a_holder_that_was_stopped_and_lost_its_claim_writes_no_more(tmp_path: P
     os.kill(child.pid, signal.SIGSTOP)
     with claimed(Output(str(tmp_path / "out"))):
         os.kill(child.pid, signal.SIGCONT)
-        assert child.wait(10) == 1
+        assert child.wait(10) == OutputInUse.exit_code == 75
         assert child.stderr is not None
         told = child.stderr.read()
         assert told.startswith("error: the claim to ")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.errors import OutputInUse
+from schemas.errors import OutputInUse, StorageRefused
 from tests.output.test_claim import end, hold
 from transforms.core.output import claim, claim_watch
 from transforms.core.output.claim import Claim, check_held, claimed, held_by_this_run
@@ -70,7 +70,7 @@ def test_a_worker_of_a_run_that_lost_the_output_writes_no_more(tmp_path: Path) -
     watch.check()  # nobody has it yet
     with claimed(Output(str(tmp_path))), pytest.raises(OutputInUse, match=f"now held by process {os.getpid()}"):
         watch.check()
-    with pytest.raises(OutputInUse, match="is gone: the run that this worker belongs to is over"):
+    with pytest.raises(StorageRefused, match="is seen from a worker: its run is over, or its machine does not see"):
         watch.check()
 
 
@@ -87,9 +87,9 @@ def test_a_step_asks_when_it_begins_and_before_it_writes(tmp_path: Path) -> None
     publisher = Publisher(output.listing(), 4, open_roles(KEY_RING))
     end(child)
     (tmp_path / "_claim.json").unlink()
-    with pytest.raises(OutputInUse, match="is gone"):
+    with pytest.raises(StorageRefused, match="is seen from a worker"):
         publisher.publish(CuratedBucket.__new__(CuratedBucket), [date.min])
-    with pytest.raises(OutputInUse, match="is gone"):
+    with pytest.raises(StorageRefused, match="is seen from a worker"):
         Publisher(output.listing(), 4, open_roles(KEY_RING))
 
 

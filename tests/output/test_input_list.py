@@ -112,12 +112,10 @@ def test_a_chunk_that_is_not_cut_into_lines(raw: Path, tmp_path: Path, monkeypat
 
 
 def test_a_range_that_is_lost(raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    process = read_payloads._ReadRange.process
+    def losing(read: Any, open_file: Any, part: Range) -> Any:
+        return iter(()) if part.start == RANGE_BYTES else marked(read, open_file, part)
 
-    def losing(self: Any, part: Range) -> Any:
-        return iter(()) if part.start == RANGE_BYTES else process(self, part)
-
-    monkeypatch.setattr(read_payloads._ReadRange, "process", losing)
+    monkeypatch.setattr(read_payloads, "marked", losing)
     assert f"bytes {RANGE_BYTES} to {2 * RANGE_BYTES}: was not read" in refused(raw, tmp_path / "out")
 
 
@@ -151,8 +149,8 @@ def test_everything_is_lost_by_a_runner_that_drops_what_ends_a_bundle(
 def test_one_bucket_is_lost(raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bucket: int) -> None:
     of_input = group_by_bucket._of_input
 
-    def losing(grouped: Any, digest: str) -> Any:
-        portion, pieces = of_input(grouped, digest)
+    def losing(grouped: Any, digest: str, spill_folder: str) -> Any:
+        portion, pieces = of_input(grouped, digest, spill_folder)
         return portion, [] if portion.bucket == bucket else pieces
 
     monkeypatch.setattr(group_by_bucket, "_of_input", losing)

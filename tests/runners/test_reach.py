@@ -106,7 +106,7 @@ def test_workers_that_do_not_see_the_output_are_noticed(raw: Path, service: list
     finally:
         pool.stop()
     assert done.returncode == 1
-    assert done.stderr.startswith(f"error: the claim to {tmp_path}/place/out is gone")
+    assert done.stderr.startswith(f"error: no claim to {tmp_path}/place/out is seen from a worker")
     assert done.stderr.count("\n") == 1
 
 

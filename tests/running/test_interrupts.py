@@ -45,7 +45,14 @@ def batch_job(raw: Path, output: Path, *more: str) -> list[str]:
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.4, 1.5])
-@pytest.mark.parametrize("mode", [[], ["--direct_num_workers=2", "--direct_running_mode=multi_threading"]])
+@pytest.mark.parametrize(
+    "mode",
+    [
+        ["--direct_num_workers=1"],
+        ["--direct_num_workers=2"],
+        ["--direct_num_workers=2", "--direct_running_mode=multi_threading"],
+    ],
+)
 def test_in_the_middle_of_a_run(raw: Path, tmp_path: Path, mode: list[str], seconds: float) -> None:
     def has_begun(_: object) -> bool:
         if not list((tmp_path / "out" / "_inputs").glob("*.json")):

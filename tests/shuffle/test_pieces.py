@@ -102,6 +102,22 @@ def test_a_piece_is_sealed_once_its_bucket_has_enough(monkeypatch: pytest.Monkey
     assert all(size < 2000 for _, size in left)
 
 
+def test_all_buckets_together_wait_for_no_more_than_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many buckets there are: the largest piece leaves first, before it is full."""
+    monkeypatch.setattr(pieces_module, "WAITING_BYTES", 3000)
+    builder, waiting, sealed_early = PieceBuilder(SEALER, 50), [0] * 50, []
+    for number in range(60):
+        bucket = number % 3 and number // 2 % 50
+        rows = [{BUCKET: bucket, "part": "x" * 100, "begin": n, "end": n} for n in range(2)]
+        waiting[bucket] += 2
+        for left, piece in builder.add(batch_of(TAKEN, rows)):
+            assert waiting[left] == max(waiting) == open_pieces(SEALER, left, [piece])[TAKEN].num_rows
+            waiting[left] = 0
+            sealed_early.append(left)
+        assert sum(waiting) * 116 <= 3000 + 300
+    assert sealed_early
+
+
 @given(st.lists(BUCKET_NUMBERS, max_size=9), st.integers(0, 2))
 def test_a_split_keeps_rows_and_their_order(buckets: list[int], padding: int) -> None:
     rows = [{BUCKET: b, "part": str(n), "begin": 0, "end": 0} for n, b in enumerate([0] * padding + buckets)]

@@ -79,7 +79,7 @@ def do_fns(output: str) -> dict[str, list[beam.DoFn]]:
         KEY_RING, Output(output), 4, default_geo_database(), 15_000, timedelta(days=1), timedelta(minutes=30)
     )
     pipeline = beam.Pipeline("FnApiRunner")
-    _ = pipeline | beam.Create([Range("x", 0, None, 1, "")]) | ReadPayloads() | Ingest(settings)
+    _ = pipeline | beam.Create([(Range("x", 0, None, 1, ""),)]) | ReadPayloads() | Ingest(settings)
     found: dict[str, list[beam.DoFn]] = {}
 
     class Visitor(beam.pipeline.PipelineVisitor):

@@ -3,6 +3,7 @@
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -10,7 +11,7 @@ import pytest
 
 from pipelines import generate
 from tests.conftest import KEY_RING, all_rows, run_batch
-from tests.support.beam_servers import beam_server
+from tests.support.beam_servers import beam_server, workers_of
 from tests.support.servers import free_port
 from tests.support.wheels import ROOT, CleanEnvironment
 
@@ -26,9 +27,11 @@ def servers(clean: CleanEnvironment, tmp_path_factory: pytest.TempPathFactory) -
     job_port, pool_port = ports.values()
     with (
         beam_server(clean.python, job, f"--port={job_port}", port=job_port, folder=folder, env=clean.env),
-        beam_server(clean.python, pool, f"--service_port={pool_port}", port=pool_port, folder=folder, env=clean.env),
+        beam_server(
+            clean.python, pool, f"--service_port={pool_port}", port=pool_port, folder=folder, env=clean.env
+        ) as pool_id,
     ):
-        yield ports
+        yield {**ports, "pool": pool_id}
 
 
 def test_equal_rows_with_a_run_from_the_tree(clean: CleanEnvironment, servers: dict[str, int], tmp_path: Path) -> None:
@@ -36,12 +39,13 @@ def test_equal_rows_with_a_run_from_the_tree(clean: CleanEnvironment, servers: d
     run_batch(tmp_path / "day" / "raw", tmp_path / "landed")
     flags = [f"--input={tmp_path}/day/raw", f"--output={tmp_path}/out", f"--key_ring={KEY_RING}", "--buckets=4",
              "--runner=PortableRunner", f"--job_endpoint=localhost:{servers['local_job_service_main']}",
-             "--environment_type=EXTERNAL", f"--environment_config=localhost:{servers['worker_pool_main']}"]  # fmt: skip
+             "--shared_filesystem", "--environment_type=EXTERNAL",
+             f"--environment_config=localhost:{servers['worker_pool_main']}"]  # fmt: skip
     with subprocess.Popen([clean.command, "batch", *flags], cwd=tmp_path, env=clean.env, text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE) as job:  # fmt: skip
         workers: dict[int, bool] = {}
         while job.poll() is None:
-            workers |= seen_workers(clean)
+            workers |= seen_workers(servers["pool"])
             time.sleep(0.05)
         out, told = job.communicate()
     assert (job.returncode, told) == (0, "")
@@ -51,18 +55,12 @@ def test_equal_rows_with_a_run_from_the_tree(clean: CleanEnvironment, servers: d
     assert not any(workers.values())
 
 
-def seen_workers(clean: CleanEnvironment) -> dict[int, bool]:
-    """The workers of the clean environment that run now, and whether anything leads them to the tree."""
+def seen_workers(pool: int) -> dict[int, bool]:
+    """The workers that run now, and whether anything leads them to the tree."""
     found = {}
-    for process in psutil.process_iter():
-        try:
-            environment = process.environ()
-            if environment.get("PATH") == clean.env["PATH"] and "sdk_worker import SdkHarness" in " ".join(
-                process.cmdline()
-            ):
-                found[process.pid] = str(ROOT) in (process.cwd(), *environment.get("PYTHONPATH", "").split(":"))
-        except psutil.Error:
-            continue
+    for worker in workers_of(pool):
+        with suppress(psutil.Error):
+            found[worker.pid] = str(ROOT) in (worker.cwd(), *worker.environ().get("PYTHONPATH", "").split(":"))
     return found
 
 

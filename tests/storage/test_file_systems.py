@@ -70,3 +70,22 @@ def test_a_bug_is_no_refusal(bug: BaseException) -> None:
 def test_our_own_errors_pass_as_they_are() -> None:
     with pytest.raises(UnbalancedBooks, match="as it is"), explained("/x", "read"):
         raise UnbalancedBooks("as it is")
+
+
+class ParamValidationError(Exception):
+    """As botocore's."""
+
+
+@pytest.mark.parametrize(("doing", "cause", "code"), [
+    ("read", PermissionError(), 1), ("list", NotADirectoryError(), 1), ("read", IsADirectoryError(), 1),
+    ("reach", ImportError(), 1), ("reach", ValueError(), 1), ("write", FileNotFoundError(), 1),
+    ("read", ParamValidationError(), 1),
+    ("read", FileNotFoundError(), 75), ("list", ValueError(), 75), ("write", OSError(28, "No space left"), 75),
+    ("write", TimeoutError(), 75), ("read", ConnectionResetError(), 75), ("read", FromAPackage(), 75),
+])  # fmt: skip
+def test_what_the_next_run_would_meet_too_is_refused_and_the_rest_is_tried_again(
+    doing: str, cause: Exception, code: int
+) -> None:
+    with pytest.raises(StorageUnavailable) as refused, explained("/x", doing):
+        raise cause
+    assert refused.value.exit_code == code

@@ -310,7 +310,10 @@ def test_no_error_holds_a_password_of_a_url(location: str) -> None:
     flags = [f"--input={location}", "--output=o", f"--key_ring={PRIVATE.parent}"]
     command = [sys.executable, "-m", "pipelines.batch", *flags]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
-    assert done.returncode == 1
+    is_away = "Name or service not known" in done.stderr or "Temporary failure in name" in done.stderr
+    assert done.returncode == (75 if is_away else 1), (
+        done.stderr
+    )  # where there is no network, a store may be back later
     assert "***" in done.stderr
     assert "hunter2" not in done.stdout + done.stderr
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from schemas.errors import ExitCode
 from tests.conftest import read_rows
 from tests.curating.test_windows import books
 from tests.streams.test_streaming import events
@@ -69,7 +70,7 @@ def test_failures_and_kills_change_nothing(tmp_path: Path, broker: Broker, flink
 
         flink.kill()
         produce(broker.servers, "flink", events(40, 120))
-        assert job.process.wait(60) == 1
+        assert job.process.wait(60) == ExitCode.TRY_AGAIN
         assert "error: " in job.text.splitlines()[-1]
     flink.start()
     with streaming(uri, output, "--publish_interval=4s", *flink.flags) as job:

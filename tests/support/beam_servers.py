@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
+
 
 @contextmanager
-def beam_server(python: str, module: str, *flags: str, port: int, folder: Path, env: dict[str, str]) -> Iterator[None]:
-    """In a process group of its own, which is ended by its id."""
+def beam_server(python: str, module: str, *flags: str, port: int, folder: Path, env: dict[str, str]) -> Iterator[int]:
+    """In a process group of its own, which is ended by its id; gives that."""
     log = folder / f"{port}.log"
     with log.open("wb") as out:
         child = subprocess.Popen(
@@ -24,10 +26,15 @@ def beam_server(python: str, module: str, *flags: str, port: int, folder: Path, 
             assert child.poll() is None, log.read_text()[-2000:]
             assert time.monotonic() < until
             time.sleep(0.1)
-        yield
+        yield child.pid
     finally:
         os.killpg(child.pid, signal.SIGKILL)
         child.wait()
+
+
+def workers_of(pool: int) -> list[psutil.Process]:
+    """The workers that a pool has started."""
+    return psutil.Process(pool).children(recursive=True)
 
 
 def _answers(port: int) -> bool:

@@ -153,8 +153,8 @@ class FlinkCluster:
             "taskmanager.numberOfTaskSlots": 1,
             "cluster.evenly-spread-out-slots": "true",
             "restart-strategy.type": "fixed-delay",
-            "restart-strategy.fixed-delay.attempts": 5,
-            "restart-strategy.fixed-delay.delay": "200ms",
+            "restart-strategy.fixed-delay.attempts": 10,
+            "restart-strategy.fixed-delay.delay": "2s",  # by then a task manager that was killed is known to be gone
             "classloader.resolve-order": "parent-first",  # all processes have the same jars already
             "metrics.fetcher.update-interval": 200,
             "heartbeat.interval": 1000,  # a task manager that does not answer twice is gone; a slow one is not
@@ -209,9 +209,11 @@ class FlinkCluster:
         managers = (asked(self.rest_port, f"jobs/{job}/vertices/{v['id']}/taskmanagers") for v in vertices)
         return {manager["taskmanager-id"] for found in managers for manager in found["taskmanagers"]}
 
-    def failures_of(self, job: str) -> int:
-        """How often a job failed and began anew."""
-        return len(asked(self.rest_port, f"jobs/{job}/exceptions")["exceptionHistory"]["entries"])
+    def failures_of(self, job: str) -> list[str]:
+        """The innermost causes for which a job failed and began anew, the latest first."""
+        entries = asked(self.rest_port, f"jobs/{job}/exceptions")["exceptionHistory"]["entries"]
+        lines = ([line for line in entry["stacktrace"].splitlines() if line[:1].strip()] for entry in entries)
+        return [(causes[-1] if causes else "?")[:200] for causes in lines]
 
     def stop(self) -> None:
         for process in (*self.task_managers.values(), *self._others):

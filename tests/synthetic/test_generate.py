@@ -67,6 +67,13 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_other_ones(place: P
     assert not {*other.values()} & {*content(place).values()}
 
 
+def test_the_people_are_as_many_as_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "few").mkdir()
+    generate.main([f"--output={tmp_path / 'few'}", "--events=900", "--people=3", "--container=ndjson"])
+    bodies = [json.loads(line) for line in payloads(tmp_path / "few") if b'"collector"' in line]
+    assert len({body["collector"]["client_ip"] for body in bodies}) <= 3
+
+
 def test_the_events_of_the_truth_are_those_in_the_files(place: Path) -> None:
     truth, found = truth_of(place), payloads(place)
     assert len(found) == truth["events"] >= 1500

@@ -32,23 +32,27 @@ class Range(NamedTuple):
 Share = tuple[Range, ...]
 """Ranges that are read together, one after another."""
 
-SHARE_BYTES = 64 * 1024 * 1024
-"""What a share has at most, unless it is one range that has more: about a second of work of plain lines."""
+LARGEST_SHARE_BYTES = 512 * 1024 * 1024
+SMALLEST_SHARE_BYTES = 1024 * 1024
 
-_LEAST_SHARES = 32
-"""An input is dealt into so many shares, if it has as many ranges: then workers end at about the same time."""
+_SHARES_LEFT = 4
 
 
-def shares_of(ranges: Iterable[Range]) -> list[Share]:
-    """Each range in one share, the largest first: whoever is free takes the next, and small ones come last."""
+def shares_of(ranges: Iterable[Range], workers: int) -> list[Share]:
+    """Each range in one share, large ranges first, in an order in which whoever is free takes the next share.
+
+    A share is about a fourth of what each worker would have of the rest: large ones first, because what is read
+    together is sealed in fewer and larger pieces; small ones last, so that all workers end at about the same time.
+    """
     ordered = sorted(ranges, key=lambda part: part.stored_bytes, reverse=True)
-    most_bytes = min(SHARE_BYTES, sum(part.stored_bytes for part in ordered) // _LEAST_SHARES)
+    left_bytes = sum(part.stored_bytes for part in ordered)
     shares: list[list[Range]] = []
-    room_bytes = -1
+    room_bytes = 0
     for part in ordered:
-        room_bytes -= part.stored_bytes
-        if room_bytes < 0:
+        if not shares or room_bytes <= 0:
             shares.append([])
-            room_bytes = most_bytes - part.stored_bytes
+            room_bytes = min(max(left_bytes // (_SHARES_LEFT * workers), SMALLEST_SHARE_BYTES), LARGEST_SHARE_BYTES)
         shares[-1].append(part)
+        room_bytes -= part.stored_bytes
+        left_bytes -= part.stored_bytes
     return [tuple(share) for share in shares]

@@ -1,6 +1,7 @@
 """Times as text -> Arrow timestamps; days -> dates."""
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
@@ -79,6 +80,12 @@ def salvage_receive_time(payload: bytes) -> datetime | None:
 def days_of(times: pa.Array) -> np.ndarray:
     """Days since 1970 of each time, in UTC; 0, which is UNKNOWN_DATE, for null."""
     return times.cast(pa.int64()).fill_null(0).to_numpy() // DAY_US
+
+
+def counts_by_day(stamps: Sequence[str | None]) -> list[tuple[int, int]]:
+    """Days since 1970, and how many of the receive times lie in each; those that cannot be read lie in day 0."""
+    days = days_of(plausible_receive_times(pa.array(stamps, pa.string())))
+    return [(int(day), int(count)) for day, count in zip(*np.unique(days, return_counts=True), strict=True)]
 
 
 def date_of(days: int) -> date:

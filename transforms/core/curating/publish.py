@@ -17,6 +17,8 @@ from transforms.core.keys.step_keys import RoleKeys
 from transforms.core.output import stream_state
 from transforms.core.output.books import Books
 from transforms.core.output.claim import check_held
+from transforms.core.output.input_days import InputDays, days_of_input
+from transforms.core.output.input_list import was_read_before
 from transforms.core.output.layout import DATA_DATASETS, LEDGER, FileName, Listing, Output
 from transforms.core.output.parquet import parquet_bytes
 from transforms.core.shuffle.windows import Portion, Window
@@ -37,6 +39,7 @@ class Publisher:
         self._buckets = buckets
         self._keys = keys
         self._listing = listing
+        self._days = InputDays(listing.output)
         self._writers = ThreadPoolExecutor(1 if storage.is_local(listing.output.path) else _REMOTE_WRITERS, "write")
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -54,6 +57,8 @@ class Publisher:
         check_held(self._output)
         window = curated.portion.window
         days = {*curated.counts, *earlier_days, *({window.mark_day} if window else ())}
+        if window is None:
+            self._days.note(curated.portion.input, days)
         tables = [(name, day, curated.tables.get((name, day))) for day in days for name in DATA_DATASETS]
         self._at_once([partial(self._put, name, day, curated.portion, table) for name, day, table in tables])
         # The row of the mark's day stands for the whole window, so it follows those of all other days.
@@ -143,13 +148,14 @@ def range_facts(curated: CuratedBucket, day: date) -> dict[str, Any]:
     }
 
 
-def days_left_by(output: Output, is_ours: Callable[[str], bool]) -> dict[tuple[str, int], list[date]]:
-    """(Input, bucket) -> the days for which an earlier run left files, whole or not, sorted.
+def days_left_by(output: Output, digest: str) -> dict[tuple[str, int], list[date]]:
+    """(Input, bucket) -> the days for which an earlier run of a batch input left files, whole or not, sorted.
 
-    Only inputs for which `is_ours` says yes are looked at.
+    To be asked before the run's own list of its input is saved.
     """
     found: dict[tuple[str, int], set[date]] = defaultdict(set)
-    for file in output.listing().files(*DATA_DATASETS, LEDGER):
-        if is_ours(file.name.input):
-            found[file.name.input, file.name.bucket].add(file.day)
-    return {key: sorted(days) for key, days in found.items()}
+    if was_read_before(output, digest):
+        days = days_of_input(output, digest)
+        for file in output.listing().files(*DATA_DATASETS, LEDGER, days=days, of_input=digest):
+            found[digest, file.name.bucket].add(file.day)
+    return {key: sorted(left) for key, left in found.items()}

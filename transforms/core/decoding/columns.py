@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -100,7 +101,7 @@ def _structs(group: str, events: Sequence[Envelope]) -> Sequence[Any]:
     return events
 
 
-_STRUCTS = {
+_STRUCTS: dict[str, type[msgspec.Struct]] = {
     "properties": Properties, "measurements": Measurements, "tags": Tags, "exception": ExceptionFacts,
     "envelope": Envelope, STAMP: Collector,
 }  # fmt: skip

@@ -25,7 +25,7 @@ from transforms.core.decoding.wire import Envelope, Properties, attribute
 from transforms.core.keys.step_keys import QuarantineKeys
 from transforms.core.quarantine.rows import Payload, Quarantine, Refusal
 from transforms.core.quarantine.unprocessable import STOPPING, Unprocessable
-from transforms.core.times import days_of, plausible_receive_times
+from transforms.core.times import counts_by_day
 
 _SNIPPETS = "snippets"
 _SNIPPET_RANK = LEVELS.index("snippet")
@@ -138,8 +138,7 @@ class DecodedPart:
 
     def add_events(self, events: Iterable[Event]) -> None:
         """Decodes each event and puts it where it belongs; a request's stamp counts more than the event's own."""
-        counted, received, settings = self._counted, self._received.append, self._settings
-        lines, requests, stamps = self._lines, self._requests, self._stamps
+        counted, lines = self._counted, self._lines
         for line, request, stamp in events:
             try:
                 event = decode_event(line, is_stamped=stamp is not None)
@@ -149,14 +148,14 @@ class DecodedPart:
                 continue
             collector = stamp or event.collector or Collector(request.received_at if request is not None else None)
             event.collector = collector
-            received(collector.received_at)
+            self._received.append(collector.received_at)
             rank = rank_of(collector)
             if rank == 0:
                 counted["withheld", "off"].append(collector.received_at)
                 continue
             primary, attached = targets(name, event)
             if primary is None:
-                counted["outside_contract", settings.counted_name(name)].append(collector.received_at)
+                counted["outside_contract", self._settings.counted_name(name)].append(collector.received_at)
                 continue
             withheld_as = _withheld_as(primary, rank, collector)
             if withheld_as is not None:
@@ -166,8 +165,8 @@ class DecodedPart:
                 attached = (*attached, _SNIPPETS)
             number = len(lines)
             lines.append(line)
-            requests.append(None if stamp is None else request)  # a line that has its stamp is all that is needed
-            stamps.append(collector)
+            self._requests.append(None if stamp is None else request)  # a line that has its stamp is all it takes
+            self._stamps.append(collector)
             self._rows_of(primary, True).add(event, number, name)
             for dataset in attached:
                 self._rows_of(dataset, False).add(event, number, name)
@@ -187,10 +186,10 @@ class DecodedPart:
     def finish(self) -> Decoded:
         """Everything that was gathered: datasets, primary rows first; quarantine rows; counts."""
         found = list(self._event_batches())
-        of_events = _by_day(self._received)
+        of_events = counts_by_day(self._received)
         for (kind, key), stamps in self._counted.items():
             # Of lines, payloads are events: their times are read once.
-            for day, count in of_events if stamps == self._received else _by_day(stamps):
+            for day, count in of_events if stamps == self._received else counts_by_day(stamps):
                 self._tally.add(day, kind, key, count)
         self._tally.add(0, "events", count=self._expected_events - len(self._received))
         aside = (self._quarantine.drain(), self._tally.batch())
@@ -252,9 +251,3 @@ class DecodedPart:
 
 def _refusal(rejected: RejectedEvent) -> Refusal:
     return Refusal(rejected.reason, rejected.field, rejected.expected)
-
-
-def _by_day(stamps: Sequence[str | None]) -> list[tuple[int, int]]:
-    """Days since 1970, and how many of the receive times lie in each."""
-    days = days_of(plausible_receive_times(pa.array(stamps, pa.string())))
-    return [(int(day), int(count)) for day, count in zip(*np.unique(days, return_counts=True), strict=True)]

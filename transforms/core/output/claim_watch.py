@@ -8,7 +8,7 @@ run and whether that run's heart still beats.
 import threading
 import time
 
-from schemas.errors import OutputInUse
+from schemas.errors import OutputInUse, StorageRefused
 from transforms.core.output.claim_file import ClaimFile, beat_s_of
 from transforms.core.output.holder import named
 from transforms.core.output.layout import Output
@@ -32,7 +32,9 @@ class ClaimWatch:
         self._lock = threading.Lock()
 
     def check(self) -> None:
-        """Raises OutputInUse where the claim is no more that of the worker's run, or no beat of it comes."""
+        """Raises OutputInUse where the claim is no more that of the worker's run, or no beat of it comes, and
+        StorageRefused where there is none.
+        """
         with self._lock:
             now = time.monotonic()
             if now - self._looked_at >= _LOOK_S:
@@ -41,9 +43,15 @@ class ClaimWatch:
 
     def _look(self, now: float) -> None:
         found = self._file.read()
-        if found is None or found.get("token") != self._output.claim:
-            holder = f"is now held by {named(found)}" if found else "is gone"
-            raise OutputInUse(f"the claim to {self._output} {holder}: the run that this worker belongs to is over")
+        if found is None:
+            raise StorageRefused(
+                f"no claim to {self._output} is seen from a worker: its run is over, or its machine does not see the "
+                "files of that path, as --shared_filesystem says"
+            )
+        if found.get("token") != self._output.claim:
+            raise OutputInUse(
+                f"the claim to {self._output} is now held by {named(found)}: the run of this worker is over"
+            )
         beat = self._file.heartbeat(found)
         if beat != self._beat:
             self._beat, self._beat_seen_at = beat, now

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 
 from schemas.locations import shown_path
 from transforms.core import storage
-from transforms.core.output.layout import Output
+from transforms.core.output.layout import INPUTS_FOLDER, Output
 from transforms.core.output.ledger import Mark
 from transforms.core.ranges import Range
 
-_FOLDER = "_inputs"
 _SUFFIX = ".json"
 _MOST_LINES = 5
 
@@ -68,9 +67,17 @@ def list_input(digest: str, ranges: Sequence[Range]) -> InputList:
     return InputList(digest, tuple(files))
 
 
+def was_read_before(output: Output, digest: str) -> bool:
+    """Whether an earlier run may have begun to read this input; to be asked before its list is saved.
+
+    Every run saves a list before it writes. An output without any is new, or of a version that had none.
+    """
+    return storage.exists(_path(output, digest)) or not storage.list_files(output.beside(INPUTS_FOLDER))
+
+
 def saved_lists(output: Output) -> Iterator[InputList]:
     """Every list beside an output's datasets; an output of an older version has none."""
-    for name in storage.list_files(output.beside(_FOLDER)):
+    for name in storage.list_files(output.beside(INPUTS_FOLDER)):
         digest = name.removesuffix(_SUFFIX)
         facts = json.loads(storage.read_bytes(_path(output, digest)))
         files = [ListedFile(f["path"], f["size_bytes"], tuple(tuple(r) for r in f["ranges"])) for f in facts["files"]]
@@ -157,4 +164,4 @@ def _named(listed: InputList) -> str:
 
 
 def _path(output: Output, digest: str) -> str:
-    return output.beside(_FOLDER, f"{digest}{_SUFFIX}")
+    return output.beside(INPUTS_FOLDER, f"{digest}{_SUFFIX}")

@@ -20,6 +20,7 @@ RUNS = "runs"
 
 OUTPUT_FILE = "_output.json"
 CLAIM_FILE = "_claim.json"
+INPUTS_FOLDER = "_inputs"
 _SUFFIX = ".parquet"
 _DATE = "received_date="
 

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from schemas.errors import StorageUnavailable
 from transforms.core import storage
 from transforms.core.output.books import Books
+from transforms.core.output.input_days import days_of_input
 from transforms.core.output.layout import DATA_DATASETS, LEDGER, DataFile, FileName, Listing, Output, parse_name
 from transforms.core.shuffle.windows import mark_day, window_end_s
 
@@ -27,7 +28,7 @@ class Mark:
 def read_marks(output: Output, input_digest: str | None = None) -> list[Mark]:
     """Every ledger row of an output, or of one input of it."""
     marks = []
-    for file in output.listing().files(LEDGER, of_input=input_digest):
+    for file in output.listing().files(LEDGER, days=days_of_input(output, input_digest), of_input=input_digest):
         if (row := read_row(file.path)) is not None:
             marks.append(Mark(file.day, file.name, row))
     return marks
@@ -87,7 +88,8 @@ def differences(output: Output, marks: Iterable[Mark], input_digest: str | None 
     """
     expected = {(m.day, m.name): dict(m.row["rows"] or ()) for m in marks}
     found: dict[tuple[date, FileName], dict[str, int]] = defaultdict(dict)
-    for file in output.listing().files(*DATA_DATASETS, of_input=input_digest):
+    days = days_of_input(output, input_digest)
+    for file in output.listing().files(*DATA_DATASETS, days=days, of_input=input_digest):
         found[file.day, file.name][file.dataset] = _footer_rows(file.path)
     for key in sorted({*expected, *found}, key=lambda k: (k[0], str(k[1]))):
         day, name = key

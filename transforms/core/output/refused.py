@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 
 from transforms.core import storage
 from transforms.core.batches import QUARANTINE
+from transforms.core.output.input_days import days_of_input
 from transforms.core.output.layout import Output
 
 _KIND = ("reason", "dataset", "field", "expected")
@@ -33,7 +34,7 @@ class Refusals(NamedTuple):
 def refusals(output: Output, input_digest: str) -> Refusals:
     """Read from the quarantine rows of one input; raises StorageUnavailable."""
     kinds, months = Counter[Refused](), dict[str, set[str]]()
-    for file in output.listing().files(QUARANTINE, of_input=input_digest):
+    for file in output.listing().files(QUARANTINE, days=days_of_input(output, input_digest), of_input=input_digest):
         rows = _rows(file.path)
         for row in rows.group_by(list(_KIND)).aggregate([([], "count_all")]).to_pylist():
             kinds[_kind(row)] += row["count_all"]

@@ -31,8 +31,12 @@ from transforms.core.batches import (
 from transforms.core.carried import BUCKET
 from transforms.core.keys.seal import PieceSealer
 
-PIECE_BYTES = 1024 * 1024
-"""Bytes of a bucket's rows in memory at which its piece is sealed; larger pieces compress better and cost memory."""
+PIECE_BYTES = 4 * 1024 * 1024
+"""Bytes of a bucket's rows in memory at which its piece is sealed. With pieces of a quarter of a megabyte the whole job
+takes 17 % more CPU time, with those of one 6 % more."""
+
+WAITING_BYTES = 64 * 1024 * 1024
+"""Where the rows of all buckets take so much, the largest piece is sealed before it is full: there may be many."""
 
 Sealed = tuple[int, bytes]
 """A bucket and one sealed piece for it."""
@@ -104,6 +108,11 @@ class PieceBuilder:
             self._bytes[bucket] += int(row_bytes * rows.num_rows)
             if self._bytes[bucket] >= PIECE_BYTES:
                 yield self._seal(bucket)
+        excess_bytes = sum(self._bytes.values()) - WAITING_BYTES
+        while excess_bytes > 0:
+            largest = max(self._bytes, key=self._bytes.__getitem__)
+            excess_bytes -= self._bytes[largest]
+            yield self._seal(largest)
 
     def finish(self) -> Iterator[Sealed]:
         """Seals what is left, and tells every bucket the latest receive time of all of them."""

@@ -27,10 +27,12 @@ _REFUSED_AGAIN = (PermissionError, NotADirectoryError, IsADirectoryError, Import
 """What the next run will meet, too: no permission (also S3's and Google's 403), a path that is none, a package that is
 missing."""
 
-
 _LASTING_FOR, _NOT_THERE = ("reach", "write"), (FileNotFoundError, ValueError)
 """A bucket that is not there, and a protocol that nobody knows. A file that is not there may have been one that went
 since it was listed, and then the next run does not name it."""
+
+_BAD_NAME = "ParamValidationError"
+"""What botocore says of a bucket's name that cannot be one; by its name, as importing botocore takes a second."""
 
 
 def _is_refusal(cause: Exception) -> bool:
@@ -41,6 +43,13 @@ def _is_refusal(cause: Exception) -> bool:
     a second, and fsspec loads whatever package an operator's URL asks for.
     """
     return isinstance(cause, _REFUSALS) or type(cause).__module__ != "builtins"
+
+
+def _is_lasting(cause: Exception, doing: str) -> bool:
+    """Whether the next run would be refused in the same way."""
+    if isinstance(cause, _REFUSED_AGAIN) or type(cause).__name__ == _BAD_NAME:
+        return True
+    return doing in _LASTING_FOR and isinstance(cause, _NOT_THERE)
 
 
 @contextmanager
@@ -56,8 +65,7 @@ def explained(path: str, doing: str) -> Iterator[None]:
         if not _is_refusal(cause):
             raise
         detail = getattr(cause, "strerror", None) or type(cause).__name__
-        is_lasting = isinstance(cause, _REFUSED_AGAIN) or (doing in _LASTING_FOR and isinstance(cause, _NOT_THERE))
-        kind = StorageRefused if is_lasting else StorageUnavailable
+        kind = StorageRefused if _is_lasting(cause, doing) else StorageUnavailable
         raise kind(f"cannot {doing} {path}: {detail}") from cause
 
 
