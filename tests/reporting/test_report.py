@@ -151,6 +151,7 @@ def _from_ledger(place: Path, truth: dict[str, Any]) -> dict[str, float]:
             figures.update({f"{name}.{key}": count for key, count in row[name]})
     for name in ("withheld", "quarantined", "outside_contract"):
         figures.update({f"{name}.{key}": count for key, count in truth[name].items()})
+    figures.update({f"unjoined.{key}": count for key, count in truth["lives"]["unjoined"].items()})
     return dict(figures)
 
 
