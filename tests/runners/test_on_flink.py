@@ -79,12 +79,12 @@ def test_a_killed_worker_and_a_killed_task_manager_change_nothing(
     """Both in the middle of one run: while files are read, and while the second try reads them again."""
     before = len(cluster.jobs())
     job = start(raw, tmp_path / "out", *cluster.flags)
-    wait_until(lambda: cluster.pool.reading(raw), job)
-    for worker in cluster.pool.reading(raw):
+    wait_until(lambda: cluster.reading(raw), job)
+    for worker in cluster.reading(raw):
         os.kill(worker, signal.SIGKILL)
     running = cluster.jobs()[before]["jid"]
     wait_until(lambda: cluster.failures_of(running), job)
-    wait_until(lambda: cluster.pool.reading(raw), job)
+    wait_until(lambda: cluster.reading(raw), job)
     cluster.kill_task_manager("tm0")
     cluster.start_task_manager("tm0")  # as an operator of containers does
     finish(job)
