@@ -32,7 +32,7 @@ TOPIC = "cluster"
 
 def kill_workers(cluster: FlinkCluster, reading: Path | None) -> str:
     """Those that read a folder now, or all of them."""
-    workers = cluster.pool.workers() if reading is None else cluster.pool.reading(reading)
+    workers = cluster.workers() if reading is None else cluster.reading(reading)
     for worker in workers:
         os.kill(worker, signal.SIGKILL)
     return f"{len(workers)} Python workers killed"
@@ -54,7 +54,7 @@ def batch(cluster: FlinkCluster, raw: Path, output: Path, strike: Callable[[], s
         job = subprocess.Popen(
             [*command, f"--key_ring={KEY_RING}", "--buckets=4", *cluster.flags], stdout=out, stderr=out
         )
-    while strike and not cluster.pool.reading(raw) and job.poll() is None:
+    while strike and not cluster.reading(raw) and job.poll() is None:
         time.sleep(0.01)
     if strike:
         told = strike()

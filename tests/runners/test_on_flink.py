@@ -79,12 +79,12 @@ def test_a_killed_worker_and_a_killed_task_manager_change_nothing(
     """Both in the middle of one run: while files are read, and while the second try reads them again."""
     before = len(cluster.jobs())
     job = start(raw, tmp_path / "out", *cluster.flags)
-    wait_until(lambda: cluster.pool.reading(raw), job)
-    for worker in cluster.pool.reading(raw):
+    wait_until(lambda: cluster.reading(raw), job)
+    for worker in cluster.reading(raw):
         os.kill(worker, signal.SIGKILL)
     running = cluster.jobs()[before]["jid"]
     wait_until(lambda: cluster.failures_of(running), job)
-    wait_until(lambda: cluster.pool.reading(raw), job)
+    wait_until(lambda: cluster.reading(raw), job)
     cluster.kill_task_manager("tm0")
     cluster.start_task_manager("tm0")  # as an operator of containers does
     finish(job)
@@ -92,3 +92,18 @@ def test_a_killed_worker_and_a_killed_task_manager_change_nothing(
     assert all_rows(tmp_path / "out") == all_rows(landed)
     verify.main([f"--datasets={tmp_path / 'out'}"])
     assert not [p for p in (tmp_path / "out").rglob("*") if p.name.startswith(".writing") or "claim" in p.name]
+
+
+def test_a_run_that_is_interrupted_takes_its_job_with_it(cluster: FlinkCluster, raw: Path, tmp_path: Path) -> None:
+    """Beam's own cancel leaves it running there."""
+    job = start(raw, tmp_path / "out", *cluster.flags)
+    wait_until(lambda: cluster.reading(raw), job)
+    job.send_signal(signal.SIGINT)
+    _, errors = job.communicate(timeout=60)
+    assert job.returncode == 130, errors
+    until = time.monotonic() + 60
+    while (state := cluster.jobs()[-1]["state"]) != "CANCELED":
+        assert state in ("RUNNING", "CANCELLING"), state
+        assert time.monotonic() < until
+        time.sleep(0.2)
+    assert not list((tmp_path / "out").glob("_claim*"))

@@ -3,10 +3,11 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ needs_flink = pytest.mark.skipif(
     not FLINK_JARS.exists(), reason="Flink is not there: make tools (needs Java and Maven)"
 )
 
+_POOL_HOST = "workers"
 _JOB_SERVER = "org.apache.beam.runners.flink.FlinkJobServerDriver"
 _JOB_MANAGER = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
 _TASK_MANAGER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
@@ -54,12 +56,15 @@ class _Servers:
         every = {**_SETTINGS, "io.tmp.dirs": str(folder / "tmp"), **settings}
         (folder / "conf" / "flink-conf.yaml").write_text("".join(f"{k}: {v}\n" for k, v in every.items()))
 
-    def java(self, name: str, main: str, *arguments: str, memory: str = "400m") -> subprocess.Popen[bytes]:
+    def java(
+        self, name: str, main: str, *arguments: str, memory: str = "400m", properties: Sequence[str] = ()
+    ) -> subprocess.Popen[bytes]:
         quick = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]  # half of the CPU time of a start
         command = [
             "java",
             f"-Xmx{memory}",
             *quick,
+            *properties,
             f"-Djava.io.tmpdir={self.folder}/tmp",
             "-cp",
             f"{FLINK_JARS}/*",
@@ -137,7 +142,10 @@ class Flink:
 
 class FlinkCluster:
     """A standalone cluster as it is on several machines: a job manager, task managers of one slot each, the job server
-    that takes jobs for it, and a pool of Python workers; each a process of its own.
+    that takes jobs for it, and for each task manager a pool of Python workers; each a process of its own.
+
+    All task managers know their pool by one name. Java looks it up in a file, each task manager in its own. A pool that
+    they share goes wrong: both name their first worker 1-1, and one stops that of the other.
     """
 
     def __init__(self, folder: Path, task_managers: int = 2) -> None:
@@ -166,7 +174,15 @@ class FlinkCluster:
         self._names = [f"tm{number}" for number in range(task_managers)]
         self.task_managers: dict[str, subprocess.Popen[bytes]] = {}
         self._others: list[subprocess.Popen[bytes]] = []
-        self.pool = WorkerPool(folder)
+        self._pools: dict[str, WorkerPool] = {}
+        port = free_port()
+        for number, name in enumerate(self._names):
+            (folder / name).mkdir()
+            self._pools[name] = WorkerPool(folder / name, host=f"127.0.0.{number + 2}", port=port)
+            (folder / name / "hosts").write_text(
+                f"127.0.0.1 localhost\n127.0.0.1 {socket.gethostname()}\n{self._pools[name].host} {_POOL_HOST}\n"
+            )
+        self._pool_address = f"{_POOL_HOST}:{port}"
 
     def start(self) -> None:
         self._others.append(
@@ -175,13 +191,26 @@ class FlinkCluster:
         for name in self._names:
             self.start_task_manager(name)
         self._others.append(self._servers.job_server(f"localhost:{self.rest_port}", self.job_port, "600m"))
-        self.pool.start()
+        for pool in self._pools.values():
+            pool.start()
         self.wait_for_task_managers()
+
+    def workers(self) -> list[int]:
+        """Process ids of the Python workers that run now."""
+        return [pid for pool in self._pools.values() for pid in pool.workers()]
+
+    def reading(self, folder: Path) -> list[int]:
+        """Those of the workers that have a file of this folder open."""
+        return [pid for pool in self._pools.values() for pid in pool.reading(folder)]
 
     def start_task_manager(self, name: str) -> None:
         _kill(self.task_managers.get(name))
         self.task_managers[name] = self._servers.java(
-            name, _TASK_MANAGER, "--configDir", f"{self._servers.folder}/conf"
+            name,
+            _TASK_MANAGER,
+            "--configDir",
+            f"{self._servers.folder}/conf",
+            properties=[f"-Djdk.net.hosts.file={self._servers.folder}/{name}/hosts"],
         )
 
     def kill_task_manager(self, name: str) -> None:
@@ -218,13 +247,15 @@ class FlinkCluster:
     def stop(self) -> None:
         for process in (*self.task_managers.values(), *self._others):
             _kill(process)
-        self.pool.stop()
+        for pool in self._pools.values():
+            pool.stop()
 
     @property
     def flags(self) -> list[str]:
         """What a job needs to run here, and no more: the defaults do the rest."""
         return [
-            "--runner=FlinkRunner", f"--job_endpoint=localhost:{self.job_port}", *self.pool.flags,
+            "--runner=FlinkRunner", f"--job_endpoint=localhost:{self.job_port}", "--environment_type=EXTERNAL",
+            f"--environment_config={self._pool_address}", "--shared_filesystem",
             f"--flink_rest=http://localhost:{self.rest_port}",
         ]  # fmt: skip
 

@@ -7,17 +7,22 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import grpc
+from apache_beam.portability.api import beam_fn_api_pb2_grpc
+from apache_beam.runners.worker.worker_pool_main import BeamFnExternalWorkerPoolServicer
 
 from tests.support.servers import free_port
 
 ROOT = Path(__file__).parents[2]
 
 
-def wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+def wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path, host: str = "localhost") -> None:
     for _ in range(600):
-        with suppress(OSError), socket.create_connection(("localhost", port), 1):
+        with suppress(OSError), socket.create_connection((host, port), 1):
             return
         if process.poll() is not None:
             break
@@ -28,17 +33,21 @@ def wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> Non
 class WorkerPool:
     """Starts a Python worker for each that a runner asks for; started again it has the same address."""
 
-    def __init__(self, folder: Path, before: list[str] | None = None) -> None:
-        """`before` is a command that runs the pool, as one that gives it a file system of its own."""
-        self.port = free_port()
+    def __init__(
+        self, folder: Path, before: list[str] | None = None, host: str = "localhost", port: int | None = None
+    ) -> None:
+        """`before` is a command that runs the pool, as one that gives it a file system of its own; `host` an address
+        of this machine, so that several pools have the same port.
+        """
+        self.host, self.port = host, port or free_port()
         self._folder, self._before = folder, before or []
         self._pool: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         log = self._folder / "workers.log"
-        command = [*self._before, sys.executable, "-m", "apache_beam.runners.worker.worker_pool_main"]
-        self._pool = _started([*command, f"--service_port={self.port}"], log)
-        wait_for_port(self.port, self._pool, log)
+        command = [*self._before, sys.executable, "-W", "ignore", "-m", "tests.support.worker_pools"]
+        self._pool = _started([*command, f"{self.host}:{self.port}"], log)
+        wait_for_port(self.port, self._pool, log, self.host)
 
     def workers(self) -> list[int]:
         """Process ids of the Python workers that run now."""
@@ -91,3 +100,17 @@ def _open_files(pid: int) -> list[str]:
         with suppress(OSError):
             found.append(os.readlink(path))
     return found
+
+
+def main(address: str) -> None:
+    """Beam's pool on one address: its own command listens on all of this machine's."""
+    server = grpc.server(ThreadPoolExecutor(4))
+    servicer = BeamFnExternalWorkerPoolServicer(use_process=True)
+    beam_fn_api_pb2_grpc.add_BeamFnExternalWorkerPoolServicer_to_server(servicer, server)
+    server.add_insecure_port(address)
+    server.start()
+    server.wait_for_termination()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
