@@ -111,7 +111,7 @@ def run_to_end(options: Any, record: Recorder) -> Books:
     ranges = ranges_of(files)
     listed = list_input(digest, ranges)
     record.listed(listed, with_date(options.input, options.received_date).values())
-    with started_workers(options, listed.size_bytes, len(ranges)) as workers, held_output(options):
+    with started_workers(options, ranges) as workers, held_output(options):
         record.held()
         earlier_days = days_left_by(options.output, digest)
         listed.save(options.output)

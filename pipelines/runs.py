@@ -37,7 +37,8 @@ def main(argv: Sequence[str]) -> None:
         raise InvalidOptions(f"--output {args.output}: no output there")
     for record in found:
         record.outcome = outcome_now(record, args.output)
-    print("\n".join(map(_line, found) if args.format == "json" else _table(found)))
+    for line in map(_line, found) if args.format == "json" else _table(found):
+        print(line)
 
 
 def _line(record: Record) -> str:

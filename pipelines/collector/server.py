@@ -55,10 +55,13 @@ def listening_socket(listen: str) -> socket.socket:
 
 def allow_connections(wanted: int) -> int:
     """Raises the limit of open files as far as the system lets it; returns how many connections that allows."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    now, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted_files = wanted + _SPARE_FILES
     soft = wanted_files if hard == resource.RLIM_INFINITY else min(wanted_files, hard)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    except (OSError, ValueError):  # macOS sets no bound and then grants less
+        soft = now
     return soft - _SPARE_FILES
 
 

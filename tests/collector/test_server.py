@@ -45,3 +45,15 @@ def test_the_limit_of_files_is_raised_as_far_as_it_goes() -> None:
             assert allow_connections(hard + 1000) == hard - 64
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize("refused", [ValueError("not allowed to raise maximum limit"), OSError(22, "Invalid argument")])
+def test_a_system_that_grants_less_than_it_says_is_taken_as_it_is(
+    refused: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def set_nothing(*_: object) -> None:
+        raise refused
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    monkeypatch.setattr(resource, "setrlimit", set_nothing)
+    assert allow_connections(100_000) == soft - 64

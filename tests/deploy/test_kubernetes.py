@@ -17,7 +17,7 @@ from pipelines.batch import BatchOptions
 from pipelines.options.beam_options import parse_pipeline_options
 from pipelines.runners import job_server
 from pipelines.streams.flags import StreamingJobOptions
-from schemas.errors import RunnerUnavailable
+from schemas.errors import ExitCode, RunnerUnavailable
 from tests.support.brokers import TOOLS
 
 FOLDER = Path(__file__).parents[2] / "docs" / "deploy"
@@ -169,3 +169,11 @@ def test_a_window_has_time_to_end() -> None:
         job["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] >= 2 * options.publish_interval.total_seconds()
     )
     assert job["spec"]["strategy"] == {"type": "Recreate"}
+
+
+def test_another_try_is_made_where_it_can_help() -> None:
+    (job,) = MANIFESTS["batch-job"]
+    (rule,) = job["spec"]["podFailurePolicy"]["rules"]
+    again = {ExitCode.DONE, ExitCode.TRY_AGAIN, ExitCode.INTERRUPTED}
+    assert rule["action"] == "FailJob"
+    assert set(rule["onExitCodes"]["values"]) == {*ExitCode} - again

@@ -74,7 +74,8 @@ def test_flags_that_the_page_names_are_flags(page: Path) -> None:
     """Ours, and those of Beam, pytest, curl, and of commands as people write them in code."""
     others = {"--direct_num_workers", "--direct_running_mode", "--update-golden", "--experiments", "--mutations",
               "--checkpointing_interval", "--finish_bundle_before_checkpointing", "--telemetry",
-              "--files_to_stage", "--parallelism", "--prism_location", "--runner", "--sdk_worker_parallelism", "--data-binary", "--password"}  # fmt: skip
+              "--files_to_stage", "--job_name", "--parallelism", "--prism_location", "--runner",
+              "--sdk_worker_parallelism", "--data-binary", "--password", "--add-opens"}  # fmt: skip
     for flag in set(re.findall(r"`(--[\w-]+)", named(page))) - others:
         assert flag in flags_of_jobs(), (page.name, flag)
 

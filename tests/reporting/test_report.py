@@ -108,12 +108,16 @@ def _from_events(place: Path, total: Counter[str]) -> dict[str, float]:
     frames = {n: pl.read_parquet(place / "out" / n / "*" / "*.parquet", hive_partitioning=True)
               for n in ("requests", "displays", "outcomes", "redactions", "errors")}  # fmt: skip
     events = pl.concat([f.select("received_date", *columns) for f in frames.values()])
-    active = pl.concat([frames[n].select(columns) for n in ("requests", "displays", "outcomes")])
+    at_the_cursor = pl.col("kind").is_in(["ghost_text", "next_edit"])
+    active = pl.concat([
+        frames["requests"].select(columns),
+        *(frames[n].filter(at_the_cursor).select(columns) for n in ("displays", "outcomes")),
+    ])  # fmt: skip
     hours = active.select("installation_id", pl.col("occurred_at").dt.truncate("1h")).unique()
     keys = frames["errors"].filter(pl.col("expires_at").is_not_null())
     everyone = pl.concat([
-        events.select("installation_id"),
-        pl.read_parquet(place / "out" / "suggestions" / "*" / "*.parquet").select("installation_id"),
+        *(f.select("installation_id") for f in (active, frames["redactions"], frames["errors"])),
+        pl.read_parquet(place / "out" / "suggestions" / "*" / "*.parquet").filter(at_the_cursor).select("installation_id"),
     ])  # fmt: skip
     signed_in = frames["errors"].filter(pl.col("event_name") == "auth.new_token")["installation_id"]
     only_signed_in = set(signed_in) - set(
@@ -151,6 +155,7 @@ def _from_ledger(place: Path, truth: dict[str, Any]) -> dict[str, float]:
             figures.update({f"{name}.{key}": count for key, count in row[name]})
     for name in ("withheld", "quarantined", "outside_contract"):
         figures.update({f"{name}.{key}": count for key, count in truth[name].items()})
+    figures.update({f"unjoined.{key}": count for key, count in truth["lives"]["unjoined"].items()})
     return dict(figures)
 
 

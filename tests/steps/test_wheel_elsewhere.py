@@ -62,31 +62,3 @@ def seen_workers(pool: int) -> dict[int, bool]:
         with suppress(psutil.Error):
             found[worker.pid] = str(ROOT) in (worker.cwd(), *worker.environ().get("PYTHONPATH", "").split(":"))
     return found
-
-
-def test_nothing_of_the_job_is_pickled_as_main(clean: CleanEnvironment, tmp_path: Path) -> None:
-    """What is defined in the module that was started would be sent by value, or not be found by a worker."""
-    code = """
-import sys
-from pathlib import Path
-import apache_beam as beam
-from pipelines import batch
-from pipelines.ingest import Ingest, IngestSettings
-graphs = []
-class Kept(beam.runners.PipelineRunner):
-    def run_pipeline(self, pipeline, options):
-        graphs.append(pipeline.to_runner_api(default_environment=None).SerializeToString())
-        raise SystemExit
-batch.beam.Pipeline, plain = (lambda **given: plain(Kept(), **given)), batch.beam.Pipeline
-try:
-    batch.run(sys.argv[1:])
-except SystemExit:
-    pass
-assert b"ReadPayloads" in graphs[0]
-print(b"__main__" in graphs[0])
-"""
-    (tmp_path / "raw").mkdir()
-    (tmp_path / "raw" / "a.ndjson").write_text("{}\n")
-    done = clean.run(clean.python, "-W", "ignore", "-c", code, "--input=raw", "--output=out", f"--key_ring={KEY_RING}",
-                     cwd=tmp_path)  # fmt: skip
-    assert (done.returncode, done.stdout) == (0, "False\n"), done.stderr

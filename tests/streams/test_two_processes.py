@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
+from schemas.errors import ExitCode
 from tests.conftest import read_rows
 from tests.streams.test_streaming import events
 from tests.support.brokers import Broker, kafka_broker, produce
@@ -36,7 +37,7 @@ def test_a_killed_reader_ends_the_job_and_the_next_start_repairs(tmp_path: Path,
         produce(broker.servers, "reader", events(40, 40))
         os.kill(job.reader, signal.SIGKILL)
         code, line = ended(job)
-    assert (code, line) == (1, "error: the process that reads ended with -9; start again to go on")
+    assert (code, line) == (ExitCode.TRY_AGAIN, "error: the process that reads ended with -9; start again to go on")
     with streaming(uri, tmp_path / "out") as job:
         job.wait_taken(80)
         assert job.stop() == 0

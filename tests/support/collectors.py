@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import fastavro
 import msgspec
+import psutil
 
 from tests.conftest import sample
 from tests.support.servers import free_port
@@ -90,8 +91,8 @@ class Collector:
         return sum(float(value) for key, value in lines if key.partition("{")[0] == name)
 
     def cpu_s(self) -> float:
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        used = psutil.Process(self.process.pid).cpu_times()
+        return used.user + used.system
 
 
 @contextmanager

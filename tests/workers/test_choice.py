@@ -6,6 +6,8 @@ from pipelines.batch import BatchOptions
 from pipelines.options.beam_options import parse_pipeline_options
 from pipelines.workers import choice
 from pipelines.workers.choice import WORTH_IT_BYTES, started_workers
+from pipelines.workers.room import READING_BYTES
+from transforms.core.ranges import Range
 
 MANY = "--direct_num_workers=3"
 PROCESSES, THREADS = "--direct_running_mode=multi_processing", "--direct_running_mode=multi_threading"
@@ -17,6 +19,13 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(choice, "Workers", lambda count: count)
     monkeypatch.setattr(choice, "usable_cores", lambda: 4)
     monkeypatch.setattr(choice, "usable_memory_bytes", lambda: 2**40)
+
+
+def parts(input_bytes: int, count: int) -> list[Range]:
+    """So many ranges of an input."""
+    return [Range("raw", n, n + 1, input_bytes) for n in range(count - 1)] + [
+        Range("raw", count - 1, None, input_bytes)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -40,12 +49,11 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_number_of_workers(flags: list[str], input_bytes: int, ranges: int, count: int) -> None:
     options = parse_pipeline_options("batch", BatchOptions, (), flags)
-    assert started_workers(options, input_bytes, ranges) == count
+    assert started_workers(options, parts(input_bytes, ranges)) == count
 
 
 def test_no_more_than_memory_has_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
     options = parse_pipeline_options("batch", BatchOptions, (), [])
-    monkeypatch.setattr(choice, "usable_memory_bytes", lambda: 3 * choice.WORKER_MEMORY_BYTES - 1)
-    assert started_workers(options, WORTH_IT_BYTES, 40) == 2
-    monkeypatch.setattr(choice, "usable_memory_bytes", lambda: 1)
-    assert started_workers(options, WORTH_IT_BYTES, 40) == 0
+    for memory_bytes, count in ((3 * READING_BYTES - 1, 2), (1, 0)):
+        monkeypatch.setattr(choice, "usable_memory_bytes", lambda found=memory_bytes: found)
+        assert started_workers(options, parts(WORTH_IT_BYTES, 40)) == count

@@ -116,6 +116,8 @@ class Begun:
             time.sleep(0.01)
         self.workers = children_of(self.job.pid)
         assert len(self.workers) == 2
+        command_lines = {Path(f"/proc/{pid}/cmdline").read_bytes() for pid in (self.job.pid, *self.workers)}
+        assert len(command_lines) == 1, "workers are forks of the job, not new interpreters"
 
 
 @pytest.fixture
