@@ -61,7 +61,7 @@ def test_a_late_file_lands_in_the_days_next_run_and_nothing_else_changes(
     batch.main(flags())
     after = every_file("out")
     assert {path: digest for path, digest in after.items() if path in before} == before
-    assert {path.partition("/")[0] for path in set(after) - set(before)} == {"errors", "ledger"}
+    assert {path.partition("/")[0] for path in set(after) - set(before)} == {"_inputs", "errors", "ledger"}
     now = all_rows(place / "out")
     assert [name for name in now if now[name] != rows.get(name)] == ["errors", "ledger"]
     assert len(now["errors"]) == 1

@@ -1,8 +1,10 @@
 """A job's runner before anything is written: what is refused, what is set, and what a runner gets to see."""
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -10,17 +12,20 @@ import pytest
 from apache_beam.options.pipeline_options import FlinkRunnerOptions, PortableOptions, StandardOptions
 from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
 
+from pipelines import streaming as streaming_job
 from pipelines.batch import BatchOptions
 from pipelines.options.beam_options import parse_pipeline_options
 from pipelines.options.ingest_flags import paths_of_workers
-from pipelines.runners import job_server
+from pipelines.runners import job_server, prepare
 from pipelines.runners.flags import FlinkFlags
 from pipelines.runners.job_server import FLINK, OTHER, SPARK, engine_behind
 from pipelines.runners.known import BATCH, STREAMING
 from pipelines.runners.prepare import PRISM_EXPERIMENT, prepare_runner
 from pipelines.streams.flags import StreamingJobOptions
 from schemas.errors import InvalidOptions, RunnerUnavailable
+from tests.conftest import KEY_RING
 from tests.support.servers import free_port
+from transforms.core.output.stream_state import StreamState
 
 REMOTE = ["--output=gs://b/out", "--key_ring=s3://k/ring"]
 EXTERNAL = ["--environment_type=EXTERNAL", "--environment_config=workers:50000"]
@@ -77,13 +82,22 @@ def streaming(*flags: str) -> Any:
         (["--flink_rest=file:///etc/passwd"], "allowed is an address"),
         (["--flink_rest=http://h:1"], "--flink_rest goes with Flink, and behind --runner=FnApiRunner is none"),
         (["--runner=FlinkRunner", "--output_executable_path=job.jar"], "the job must run from here"),
-        (["--runner=DataflowRunner"], "pip install 'apache-beam\\[gcp\\]'"),
     ],
 )
 def test_what_is_refused(flags: list[str], told: str) -> None:
     with pytest.raises(InvalidOptions, match=told) as refused:
         batch(*flags)
     assert "\n" not in str(refused.value)
+
+
+def test_dataflow_needs_its_packages_and_files_that_it_reaches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prepare, "find_spec", lambda name: None)
+    with pytest.raises(InvalidOptions, match=r"pip install 'apache-beam\[gcp\]'"):
+        batch("--runner=DataflowRunner")
+    monkeypatch.setattr(prepare, "find_spec", lambda name: name)
+    batch("--runner=DataflowRunner")
+    with pytest.raises(InvalidOptions, match=r"workers run elsewhere \(DataflowRunner\).*--output out, --key_ring k"):
+        batch("--runner=DataflowRunner", where=["--output=out", "--key_ring=k"])
 
 
 @pytest.mark.parametrize(
@@ -192,3 +206,12 @@ def test_no_runner_sees_a_jobs_own_flags(kind: Any) -> None:
     assert not any(word in str(seen) for word in ("our-ring", "our-login"))
     assert (seen["checkpointing_interval"], passed.view_as(StandardOptions).runner) == (9, "FlinkRunner")
     assert not isinstance(passed, kind)
+
+
+def test_the_graph_of_an_endless_job_goes_to_its_runner_without_our_flags(tmp_path: Path) -> None:
+    argv = ["--input=kafka://h:1/t", f"--output={tmp_path}", f"--key_ring={KEY_RING}", "--kafka_config=our-login"]
+    options: Any = parse_pipeline_options("streaming", StreamingJobOptions, (), argv)
+    pipeline = streaming_job.build(options, StreamState(options.output, "0" * 16, 0))
+    seen = pipeline._options.get_all_options(retain_unknown_options=True)
+    assert not {"input", "output", "key_ring", "kafka_config", "lookback", "publish_interval"} & {*seen}
+    json.dumps(seen, default=lambda value: value.get())  # Beam's own value providers; a timedelta has no get
