@@ -16,7 +16,7 @@ from pipelines.options.beam_options import parse_pipeline_options
 from pipelines.options.ingest_flags import ingest_flags_of
 from pipelines.options.known_values import read_vocabulary
 from pipelines.streams.flags import StreamingJobOptions
-from schemas.errors import InvalidOptions, StorageUnavailable
+from schemas.errors import InvalidOptions
 from schemas.fields import Field
 from schemas.known_values import PACKAGED, Vocabulary, known_values, list_names
 from schemas.patterns import PATTERNS
@@ -304,5 +304,5 @@ def test_the_endless_job_takes_the_file_too(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(StorageUnavailable):
+    with pytest.raises(InvalidOptions):
         read_vocabulary(str(tmp_path / "none.toml"))
