@@ -17,7 +17,7 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewPartitions
 
-from schemas.errors import InvalidOptions
+from schemas.errors import ExitCode, InvalidOptions
 from tests.conftest import KEY_RING, read_rows, run_batch, sample
 from tests.curating.test_windows import books, event
 from tests.stream_outage import outage
@@ -169,7 +169,7 @@ def test_a_full_disk_stops_it_and_the_next_start_repairs(tmp_path: Path, broker:
                 while True:
                     file.write(b"\0" * 4096)
             produce(broker.servers, "full", events(40, 40))
-            assert job.process.wait(60) == 1
+            assert job.process.wait(60) == ExitCode.TRY_AGAIN
             text = job.log.read_text(errors="replace")
         filler.unlink()
         assert "No space left on device" in text or not text.strip()  # the log lies on the same disk
