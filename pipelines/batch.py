@@ -69,8 +69,8 @@ class BatchOptions(JobOptions):
         add_recording_flags(add)
         add_ingest_flags(add)
         add("--spill_folder", metavar="DIR",
-            help="Local folder in which sealed rows wait between reading and writing, about a fifth of the input's "
-            "size. Default: within --output where that is local, else the folder of temporary files.")  # fmt: skip
+            help="Local folder in which sealed rows wait between reading and writing: about 90 bytes an event, and its "
+            "code compressed. Default: within a local --output, else the folder of temporary files.")  # fmt: skip
         add("--max_quarantined_share", type=share, default=share("5%"), metavar="SHARE",
             help="More of the events quarantined, as in 5%% or 0.05, end the run with exit code 3; what landed stays. "
             "Default: 5%%.")  # fmt: skip

@@ -69,7 +69,7 @@ def _peak_mb(pid: int) -> int:
 
 def take(place: Path, jobs: int, *flags: str) -> Taken:
     """Runs so many jobs at once over the whole input, each into an output of its own."""
-    command = [sys.executable, "-W", "ignore", "-m", "pipelines.batch", f"--input={place}/day-*/raw",
+    command = [sys.executable, "-W", "ignore", "-m", "pipelines.batch", f"--input={place}/day-*/raw/*",
                f"--key_ring={place}/keys", *flags]  # fmt: skip
     outputs = [place / f"out-{number}" for number in range(jobs)]
     before, begun = os.times(), time.perf_counter()
