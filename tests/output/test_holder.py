@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from typing import Any
 
 import psutil
 import pytest
@@ -19,12 +20,18 @@ def test_this_process_is_here_and_alive() -> None:
     assert named(mine) == f"process {os.getpid()} on {mine['host']}"
 
 
-def test_a_process_that_ended_is_dead_and_one_that_runs_is_not() -> None:
+def another_process() -> tuple[subprocess.Popen[str], dict[str, Any]]:
+    """A process that runs until it is killed, and what it says of itself."""
     script = "import json, sys\nfrom transforms.core.output.holder import this_process\n"
     script += "print(json.dumps(this_process()), flush=True)\nsys.stdin.read()\n"
     child = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
     held = json.loads(child.stdout.readline())
+    return child, held
+
+
+def test_a_process_that_ended_is_dead_and_one_that_runs_is_not() -> None:
+    child, held = another_process()
     assert is_here(held)
     assert not is_dead(held)
     child.kill()
@@ -42,11 +49,7 @@ def test_a_process_id_that_was_given_to_another_process_tells_nothing() -> None:
 
 def test_a_process_that_was_killed_and_not_waited_for_is_dead() -> None:
     """As in a container whose first process waits for nobody."""
-    script = "import json, sys\nfrom transforms.core.output.holder import this_process\n"
-    script += "print(json.dumps(this_process()), flush=True)\nsys.stdin.read()\n"
-    child = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert child.stdout is not None
-    held = json.loads(child.stdout.readline())
+    child, held = another_process()
     child.kill()
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     assert is_dead(held)

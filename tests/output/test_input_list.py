@@ -15,10 +15,11 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines import batch, generate, verify
+from pipelines import batch, verify
 from pipelines.runners import known
 from schemas.errors import StorageUnavailable, UnbalancedBooks
 from tests.conftest import all_rows, run_batch, sample, write_lines
+from tests.support.generated import generated_raw
 from transforms.core import blocks, storage
 from transforms.core.decoding.decoded import DecodedPart
 from transforms.core.output.input_list import list_input, saved_lists
@@ -35,9 +36,7 @@ DROPPING = "--runner=tests.support.dropping_runner.DroppingRunner"
 
 @pytest.fixture(scope="module")
 def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("generated")
-    generate.main([f"--output={folder}", "--events=1000", "--seed=7", "--date=2026-03-29"])
-    return folder / "raw"
+    return generated_raw(tmp_path_factory, 1_000, seed=7)
 
 
 @pytest.fixture(autouse=True)

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import generate, verify
+from pipelines import verify
 from tests.conftest import KEY_RING, all_rows, run_batch
 from tests.support.flink_servers import FlinkCluster, needs_flink, standalone_cluster
+from tests.support.generated import generated_raw
 from tests.support.worker_pools import ROOT
 
 pytestmark = [needs_flink, pytest.mark.xdist_group("flink")]
@@ -26,9 +27,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlinkCluster]:
 
 @pytest.fixture(scope="module")
 def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("generated")
-    generate.main([f"--output={folder}", "--events=10000", "--seed=9", "--date=2026-03-29"])
-    return folder / "raw"
+    return generated_raw(tmp_path_factory, 10_000, seed=9)
 
 
 @pytest.fixture(scope="module")

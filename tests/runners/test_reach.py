@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import generate
 from tests.conftest import KEY_RING, all_rows, run_batch
+from tests.support.generated import generated_raw
 from tests.support.servers import BUCKET, gcs_server
 from tests.support.worker_pools import ROOT, WorkerPool, job_service
 from transforms.core import storage
@@ -28,9 +28,7 @@ def hidden(*places: Path) -> list[str]:
 
 @pytest.fixture(scope="module")
 def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("generated")
-    generate.main([f"--output={folder}", "--events=1200", "--seed=8", "--date=2026-03-29"])
-    return folder / "raw"
+    return generated_raw(tmp_path_factory, 1_200, seed=8)
 
 
 @pytest.fixture(scope="module")

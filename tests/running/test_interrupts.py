@@ -9,16 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import generate
 from pipelines.running.interrupts import TOLD
 from tests.conftest import KEY_RING
+from tests.support.generated import generated_raw
 
 
 @pytest.fixture(scope="module")
 def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("generated")
-    generate.main([f"--output={folder}", "--events=40000", "--seed=6", "--date=2026-03-29"])
-    return folder / "raw"
+    return generated_raw(tmp_path_factory, 40_000, seed=6)
 
 
 def interrupted(command: list[str], is_time: object, *, times: int = 1) -> tuple[int, str, str]:

@@ -9,10 +9,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pipelines import generate
 from pipelines.streams.prism import prism
 from tests.conftest import KEY_RING, all_rows, run_batch
 from tests.support.beam_servers import beam_server
+from tests.support.generated import generated_raw
 from tests.support.servers import free_port
 from tests.support.stream_jobs import found_prism
 
@@ -24,9 +24,7 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{os.getcwd()}:{os.environ.get('PYTH
 
 @pytest.fixture(scope="module")
 def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("generated")
-    generate.main([f"--output={folder}", "--events=1500", "--seed=8", "--date=2026-03-29"])
-    return folder / "raw"
+    return generated_raw(tmp_path_factory, 1_500, seed=8)
 
 
 @pytest.fixture(scope="module")

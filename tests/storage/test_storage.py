@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import batch, generate
+from pipelines import batch
 from schemas.errors import InvalidOptions, StorageUnavailable
 from tests.conftest import run_batch, sample, write_lines
+from tests.support.generated import generated_raw
 from tests.support.servers import BUCKET, gcs_server, s3_server
 from transforms.core import storage
 
@@ -37,9 +38,7 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture(scope="module")
 def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("raw")
-    generate.main([f"--output={folder}", "--events=1200", "--seed=3", "--date=2026-03-31"])
-    return folder / "raw"
+    return generated_raw(tmp_path_factory, 1_200, seed=3, day="2026-03-31")
 
 
 def every_file(folder: str) -> dict[str, str]:

@@ -9,18 +9,16 @@ from pathlib import Path
 import fsspec.config
 import pytest
 
-from pipelines import generate
 from schemas.errors import StorageUnavailable
 from tests.conftest import KEY_RING, all_rows, run_batch
 from tests.kills import content
+from tests.support.generated import generated_raw
 from tests.support.servers import BUCKET, Flaky, gcs_server, small_disk
 
 
 @pytest.fixture(scope="module")
 def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("raw")
-    generate.main([f"--output={folder}", "--events=1200", "--seed=4", "--date=2026-03-30"])
-    return folder / "raw"
+    return generated_raw(tmp_path_factory, 1_200, seed=4, day="2026-03-30")
 
 
 def _small_files() -> None:

@@ -12,21 +12,21 @@ from typing import Any
 
 import pytest
 
-from pipelines import batch, generate
+from pipelines import batch
 from schemas.errors import RunnerUnavailable, StorageUnavailable
 from tests.conftest import KEY_RING, run_batch
 from tests.jobs.test_batch import split_lines
 from tests.kills import content
+from tests.support.generated import generated_raw
 
 EVENTS = 4000
 
 
 @pytest.fixture(scope="module")
 def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("generated")
-    generate.main([f"--output={folder}", f"--events={EVENTS}", "--seed=12", "--date=2026-03-29"])
-    split_lines(folder / "raw")
-    return folder / "raw"
+    folder = generated_raw(tmp_path_factory, EVENTS, seed=12)
+    split_lines(folder)
+    return folder
 
 
 @pytest.fixture(scope="module")
