@@ -1,12 +1,12 @@
 """Whether a run whose record says `running` still runs: a killed one could not say so."""
 
-import msgspec
+from typing import Any
 
 from pipelines.recording.record import RUNNING, Record
-from schemas.errors import StorageUnavailable
-from transforms.core import storage
+from schemas.errors import OutputInUse, StorageUnavailable
+from transforms.core.output.claim_file import ClaimFile
 from transforms.core.output.holder import is_dead, is_here
-from transforms.core.output.layout import CLAIM_FILE, Output
+from transforms.core.output.layout import Output
 
 INTERRUPTED = "interrupted"
 UNKNOWN = "unknown"
@@ -28,10 +28,9 @@ def outcome_now(record: Record, output: Output) -> str:
     return RUNNING if is_here(record.process) else UNKNOWN
 
 
-def _holder(output: Output) -> dict[str, object] | None:
+def _holder(output: Output) -> dict[str, Any] | None:
     """Whose claim it is; None where there is none, or none that can be understood."""
     try:
-        found = msgspec.json.decode(storage.read_bytes(output.beside(CLAIM_FILE)))
-    except (StorageUnavailable, msgspec.MsgspecError):
+        return ClaimFile(output).read()
+    except (StorageUnavailable, OutputInUse):
         return None
-    return found if isinstance(found, dict) else None

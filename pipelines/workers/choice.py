@@ -6,12 +6,13 @@ from typing import Any
 
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
 
+from pipelines.runners.known import BATCH, DEFAULTS
 from pipelines.workers.cores import usable_cores, usable_memory_bytes
 from pipelines.workers.processes import Workers
 from pipelines.workers.room import advice, worker_bytes
 from transforms.core.ranges import Range
 
-OF_ONE_MACHINE = "FnApiRunner"
+OF_ONE_MACHINE = DEFAULTS[BATCH]
 """Beam's runner on which this job runs where none is named, and for which workers and spilling are ours."""
 
 WORTH_IT_BYTES = 32 * 1024 * 1024
