@@ -17,7 +17,7 @@ from pipelines.options.flags import iso_date, job_parser, whole_number
 from pipelines.running.command import run_job
 from pipelines.synthetic.collectors import Collectors
 from pipelines.synthetic.event import Event, new_uuid
-from pipelines.synthetic.events import CONTAINERS, opportunity, person
+from pipelines.synthetic.events import CONTAINERS, Person, opportunity, person
 from pipelines.synthetic.truth import Truth
 from schemas.errors import InvalidOptions
 from transforms.core import storage
@@ -52,11 +52,7 @@ def generate(
         if not someone.session or rng.random() < 0.05:
             someone.session = f"{new_uuid(rng)}{at_ms}"
         made = [e for e in opportunity(rng, at_ms, someone.has_own_editor) if _is_wanted(e, with_code, with_rubbish)]
-        for event in made:
-            if someone.has_event_ids:
-                event.properties["unique_id"] = new_uuid(rng)
-            else:
-                event.measurements["timeSinceIssuedMs"] = rng.random() * 1e6  # no two events alike by chance
+        _tell_apart(rng, someone, made)
         while made:
             count = rng.randrange(1, 9)
             collectors.receive(someone, made[:count])
@@ -67,6 +63,15 @@ def generate(
     cells = "".join(f"{json.dumps(cell)}\n" for cell in truth.acceptance())
     storage.write_atomic(storage.join(output, "truth_acceptance.jsonl"), cells.encode())
     return truth
+
+
+def _tell_apart(rng: random.Random, someone: Person, made: Sequence[Event]) -> None:
+    """Gives each event an id, or, of a client that sends none, a number: no two events are alike by chance."""
+    for event in made:
+        if someone.has_event_ids:
+            event.properties["unique_id"] = new_uuid(rng)
+        else:
+            event.measurements["timeSinceIssuedMs"] = rng.random() * 1e6
 
 
 def _is_wanted(event: Event, with_code: bool, with_rubbish: bool) -> bool:

@@ -18,7 +18,7 @@ from transforms.core.consent import Collector, rank_of
 from transforms.core.decoding.bodies import events_of_body
 from transforms.core.decoding.envelopes import decode_event, wire_name
 from transforms.core.decoding.event_names import contract_name
-from transforms.core.decoding.refusals import refuse, refuse_rows
+from transforms.core.decoding.refusals import refusal_of, refuse, refuse_rows
 from transforms.core.decoding.routing import targets
 from transforms.core.decoding.rows import Rows, decoded_columns, mark_lacking
 from transforms.core.decoding.wire import Envelope, Properties, attribute
@@ -125,7 +125,7 @@ class DecodedPart:
                 events, damage = [], rejected
             except STOPPING:
                 raise
-            except Exception as error:
+            except Exception as error:  # our own code failed: `unprocessable`
                 if not alone:
                     raise
                 self.expect(1)
@@ -134,7 +134,7 @@ class DecodedPart:
             self.expect((0 if alone else len(events)) + (damage is not None))
             yield from zip(events, repeat(request), repeat(stamp), strict=False)
             if damage is not None:
-                self._refuse(body, request, stamp, _refusal(damage))
+                self._refuse(body, request, stamp, refusal_of(damage))
 
     def add_events(self, events: Iterable[Event]) -> None:
         """Decodes each event and puts it where it belongs; a request's stamp counts more than the event's own."""
@@ -144,7 +144,7 @@ class DecodedPart:
                 event = decode_event(line, is_stamped=stamp is not None)
                 name = contract_name(wire_name(event))
             except RejectedEvent as rejected:
-                self._refuse(line, request, stamp, _refusal(rejected))
+                self._refuse(line, request, stamp, refusal_of(rejected))
                 continue
             collector = stamp or event.collector or Collector(request.received_at if request is not None else None)
             event.collector = collector
@@ -247,7 +247,3 @@ class DecodedPart:
         gone = refuse_rows(self._quarantine, self._settings.ring, schema, origins, columns["received_at"], wrong)
         refused.update(origins.kept[gone].tolist())
         return batch, gone
-
-
-def _refusal(rejected: RejectedEvent) -> Refusal:
-    return Refusal(rejected.reason, rejected.field, rejected.expected)

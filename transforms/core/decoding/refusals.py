@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.errors import Reason
+from schemas.errors import Reason, RejectedEvent
 from schemas.registry import Schema
 from transforms.core.batches import Origins
 from transforms.core.blocks import RawRequest
@@ -21,6 +21,11 @@ from transforms.core.times import date_of, days_of, plausible_receive_times, sal
 
 _NOT_JSON = (Reason.MALFORMED_PAYLOAD, Reason.PAYLOAD_TOO_LARGE, Reason.UNPROCESSABLE)
 _NO_TIME = Refusal(Reason.MISSING_RECEIVED_AT, "received_at", "a time as ISO 8601, of the years 2000 to 2099")
+
+
+def refusal_of(rejected: RejectedEvent) -> Refusal:
+    """What decoding an event raised, as its quarantine row tells it."""
+    return Refusal(rejected.reason, rejected.field, rejected.expected)
 
 
 def payload_of(line: bytes, request: RawRequest | None) -> Payload:
