@@ -68,14 +68,19 @@ class BlockDecoder:
         return part.finish()
 
     def _in_parts(self, block: Block) -> Decoded:
-        frame = DecodedPart(self._settings)  # what belongs to no single event: payloads of requests, refused bodies
-        events = list(frame.events_of(block.requests, alone=True))
-        frame.add_unreadable(block.unreadable)
+        events, frame = self.split(block)
         lines: list[Event] = list(zip(block.lines, repeat(None), repeat(None), strict=False))
-        parts = [*self._parts_of(lines, are_lines=True), *self._parts_of(events, are_lines=False), frame.finish()]
+        parts = [*self.parts_of(lines, are_lines=True), *self.parts_of(events, are_lines=False), frame]
         return Decoded(sum(part.events for part in parts), [batch for part in parts for batch in part.batches])
 
-    def _parts_of(self, events: list[Event], *, are_lines: bool) -> Iterator[Decoded]:
+    def split(self, block: Block) -> tuple[list[Event], Decoded]:
+        """The events of the block's requests; and what belongs to no single event: payloads, refused bodies."""
+        frame = DecodedPart(self._settings)
+        events = list(frame.events_of(block.requests, alone=True))
+        frame.add_unreadable(block.unreadable)
+        return events, frame.finish()
+
+    def parts_of(self, events: list[Event], *, are_lines: bool) -> Iterator[Decoded]:
         """The events in as few parts as it takes for each part to succeed; an event that fails alone goes aside."""
 
         def together(some: list[Event]) -> Decoded:
