@@ -1,6 +1,7 @@
 """The name of an event as the ledger would count it, and the members of it that nobody reads."""
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 from schemas.errors import RejectedEvent
@@ -37,7 +38,7 @@ def unread_members(line: bytes, datasets: Sequence[str]) -> list[str]:
     for group in _GROUPS:
         members = base.get(group)
         if isinstance(members, dict):
-            read = _read_of(group, datasets) if datasets else names_of(group)
+            read = _read_of(group, tuple(datasets)) if datasets else names_of(group)
             unread += [f"{group}.{name}" for name in join_split_values(members) if name not in read]
     return unread
 
@@ -48,7 +49,8 @@ def _base(event: Any) -> dict[str, Any]:
     return base if isinstance(base, dict) else {}
 
 
-def _read_of(group: str, datasets: Sequence[str]) -> set[str]:
+@cache
+def _read_of(group: str, datasets: tuple[str, ...]) -> set[str]:
     schemas = [load(dataset) for dataset in datasets]
     sources = [source for schema in schemas for field in schema.fields for source in field.sources]
     sources += [route.source for schema in schemas for route in schema.events if route.source]

@@ -37,10 +37,12 @@ def rows(fates: list[Fate]) -> Iterator[str]:
     """A row for each event, in columns, and what to do about it below."""
     cells = [(fate.place.short, fate.name or "-", str(fate.verdict or "-"), what(fate)) for fate in fates]
     widths = [max((len(row[column]) for row in cells), default=0) for column in range(3)]
+    hint = None
     for fate, row in zip(fates, cells, strict=True):
         yield "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]]).rstrip()
-        if fate.hint:
+        if fate.hint and fate.hint != hint:
             yield f"{' ' * (widths[0] + 2)}-> {fate.hint}"
+        hint = fate.hint
 
 
 def what(fate: Fate) -> str:

@@ -19,6 +19,7 @@ HEAVY = {
     "runs": {"duckdb", "vl_convert", "cryptography"},
     "generate": {"duckdb", "vl_convert", "cryptography"},
     "collect": {"duckdb", "vl_convert", "cryptography"},
+    "check": {"duckdb", "vl_convert"},
 }
 REMOTE = {"gcsfs", "s3fs", "aiohttp", "grpc", "apache_beam"}
 """What no command needs for files of this machine. (pandas is imported by pyarrow, where it is installed, with the first
