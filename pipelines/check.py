@@ -14,6 +14,7 @@ from pipelines.checking.shown import explained, table
 from pipelines.options.flags import JobParser, duration, job_parser, whole_number
 from pipelines.options.input_files import named_files, with_date
 from pipelines.options.known_values import read_vocabulary
+from pipelines.options.manifests import add_manifest_flag, read_manifests
 from pipelines.running.command import run_job
 from schemas.errors import ExitCode, InvalidOptions, UnusableInput
 from transforms.core import storage
@@ -40,6 +41,9 @@ def _parser() -> JobParser:
     add("--max_events", type=whole_number(1, 10**8), default=100_000, metavar="N",
         help="Read no more; each takes about 4 KB of memory. Default: 100000.")  # fmt: skip
     add("--known_values", metavar="FILE", help="As of pipelines.batch.")
+    add_manifest_flag(add)
+    add("--strict", action="store_true",
+        help="Exit with 3 also where an event has members that its manifest does not declare.")  # fmt: skip
     add("--lookback", type=duration, default=duration("24h"), metavar="TIME", help="As of pipelines.batch.")
     add("--suggestion_horizon", type=duration, default=duration("30min"), metavar="TIME", help="As of pipelines.batch.")
     return parser
@@ -56,6 +60,7 @@ def check(args: Any) -> Checked:
         horizon=args.suggestion_horizon,
         geo_database=default_geo_database(),
         vocabulary=read_vocabulary(args.known_values),
+        manifests=read_manifests(args.telemetry_manifest),
         examples=float("inf") if args.format == "json" and not args.explain else args.examples,
         most_events=args.max_events,
         explained=_explained([file.path for file in files], args.explain),
@@ -76,10 +81,14 @@ def _explained(paths: list[str], given: str | None) -> tuple[str, int] | None:
     return found[0], int(number)
 
 
-def exit_code(checked: Checked) -> ExitCode:
-    """UNUSABLE_INPUT where an event is quarantined or outside the contract, or where none lands."""
+def exit_code(checked: Checked, *, is_strict: bool = False) -> ExitCode:
+    """UNUSABLE_INPUT where an event is quarantined or outside the contract, or where none lands.
+
+    `is_strict`: also where a declared event has members that are not declared.
+    """
     books = checked.published.books
     is_refused = bool(books.quarantined or books.outside_contract)
+    is_refused |= is_strict and any(fate.is_declared and fate.unread for fate in checked.fates)
     return ExitCode.UNUSABLE_INPUT if is_refused or not books.landed else ExitCode.DONE
 
 
@@ -100,7 +109,7 @@ def main(argv: Sequence[str]) -> None:
     args = _parser().parse_args(list(argv))
     checked = check(args)
     fates = _of_line(checked, args.explain) if args.explain else checked.fates
-    code = exit_code(checked)
+    code = exit_code(checked, is_strict=args.strict)
     if args.format == "json":
         lines = lines_of(checked, fates, code)
     else:

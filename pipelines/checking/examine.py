@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from pipelines.checking.fates import Fate, Place
+from pipelines.checking.fates import Fate, Place, Verdict
 from pipelines.checking.hints import hint_for
 from pipelines.checking.names import name_of, unread_members
 from pipelines.checking.numbered import NumberedBlock, numbered_blocks
@@ -12,7 +12,10 @@ from pipelines.checking.publishing import Published, Spans, published
 from pipelines.checking.throwaway import throwaway_keys
 from pipelines.checking.tracing import Examples, Numbered, Tracer
 from schemas.known_values import Vocabulary
+from schemas.manifests import Manifests
+from schemas.registry import EXTENSION_EVENTS
 from transforms.core.blocks import Block
+from transforms.core.decoding.envelopes import decode_event, wire_name
 from transforms.core.decoding.event_names import counted_names
 from transforms.core.storage.source_files import SourceFile
 
@@ -25,6 +28,7 @@ class CheckSettings:
     horizon: timedelta
     geo_database: str
     vocabulary: Vocabulary
+    manifests: Manifests
     examples: float
     most_events: int
     explained: tuple[str, int] | None = None
@@ -44,7 +48,8 @@ def examine(files: Iterable[SourceFile], settings: CheckSettings) -> Checked:
 
     Raises StorageUnavailable where a file cannot be read.
     """
-    tracer = Tracer(throwaway_keys(), settings.geo_database, settings.vocabulary, Examples(settings.examples))
+    examples = Examples(settings.examples)
+    tracer = Tracer(throwaway_keys(), settings.geo_database, settings.vocabulary, settings.manifests, examples)
     fates: list[Fate] = []
     is_cut = False
     for file, block, first in _blocks(files):
@@ -107,12 +112,15 @@ def _all_of(events: list[Numbered], tracer: Tracer, settings: CheckSettings, *, 
     counted_name = counted_names(settings.vocabulary)
     for fate, event in events:
         line, _, stamp = event
-        fate.name = name_of(line, counted_name, is_stamped=stamp is not None)
+        fate.name = name_of(line, counted_name, settings.manifests, is_stamped=stamp is not None)
         fate.hint = hint_for(fate, event)
-        unread = unread_members(line, fate.datasets)
+        unread = unread_members(line, fate.datasets, settings.manifests)
         fate.unread_count = len(unread)
-        if _is_explained(fate.place, settings):
+        fate.is_declared = EXTENSION_EVENTS in fate.datasets
+        if _is_explained(fate.place, settings) or fate.is_declared:
             fate.unread = unread
+        if fate.verdict is Verdict.OUTSIDE_CONTRACT and (settings.manifests or _is_explained(fate.place, settings)):
+            fate.unread = [f"event {wire_name(decode_event(line, is_stamped=stamp is not None))}"]
 
 
 def _trace_unreadable(path: str, block: Block, tracer: Tracer, fates: list[Fate]) -> None:

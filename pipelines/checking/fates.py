@@ -77,7 +77,12 @@ class Fate:
     redactions: dict[str, int] = field(default_factory=dict)
     unread_count: int = 0
     unread: list[str] = field(default_factory=list)
-    """Members of `properties` and `measurements` that are not read, as the client wrote them; kept where asked for."""
+    """What is not read, as the client wrote it: members of `properties` and `measurements`, or the event's name.
+
+    Kept where somebody asked for it, and of events that a manifest declares.
+    """
+    is_declared: bool = False
+    """Whether a manifest declares the event."""
     duplicate_of: Place | None = None
     suggestion: Suggestion | None = None
     is_late: bool = False

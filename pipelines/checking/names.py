@@ -5,7 +5,9 @@ from functools import cache
 from typing import Any
 
 from schemas.errors import RejectedEvent
-from schemas.registry import load
+from schemas.manifests import Manifests
+from schemas.registry import EXTENSION_EVENTS, load
+from transforms.core.decoding.declared import unread_names
 from transforms.core.decoding.envelopes import decode_event, wire_name
 from transforms.core.decoding.event_names import contract_name
 from transforms.core.decoding.loose_json import read_json
@@ -16,20 +18,29 @@ from transforms.core.decoding.wire import names_of
 _GROUPS = ("properties", "measurements")
 
 
-def name_of(line: bytes, counted_name: Callable[[str], str], *, is_stamped: bool) -> str | None:
-    """The event's name in the contract; of others a published one, or `other`. None where the bytes are no event."""
+def name_of(
+    line: bytes, counted_name: Callable[[str], str], manifests: Manifests, *, is_stamped: bool
+) -> str | None:
+    """The event's name in the contract or a manifest; of others a published one, or `other`. None: it is no event."""
     try:
         name = contract_name(wire_name(decode_event(line, is_stamped=is_stamped)))
     except RejectedEvent:
         return None
-    return name if candidates(name) else counted_name(name)
+    if candidates(name):
+        return name
+    declared = manifests.find(name)
+    return declared.name if declared is not None else counted_name(name)
 
 
-def unread_members(line: bytes, datasets: Sequence[str]) -> list[str]:
+def unread_members(line: bytes, datasets: Sequence[str], manifests: Manifests) -> list[str]:
     """Members of the event that no field of these datasets comes from; of no dataset: that no schema names at all.
+
+    Of a declared event, those that its manifest does not declare.
 
     They are the client's own words, to be shown to nobody but the one who has the line.
     """
+    if EXTENSION_EVENTS in datasets and (declared := manifests.find(wire_name(decode_event(line)))) is not None:
+        return unread_names(line, declared)
     try:
         base = _base(read_json(line))
     except RejectedEvent:

@@ -43,6 +43,8 @@ def rows(fates: list[Fate]) -> Iterator[str]:
         if fate.hint and fate.hint != hint:
             yield f"{' ' * (widths[0] + 2)}-> {fate.hint}"
         hint = fate.hint
+        if fate.unread and (fate.is_declared or fate.verdict is Verdict.OUTSIDE_CONTRACT):
+            yield f"{' ' * (widths[0] + 2)}-> no manifest declares {', '.join(map(printable, fate.unread))}"
 
 
 def what(fate: Fate) -> str:
@@ -93,10 +95,15 @@ def explained(fate: Fate) -> Iterator[str]:
     if said := what(fate):
         yield from (f"  {part}" for part in said.split("; "))
     for name in fate.unread:
-        shown = "".join(c if c.isprintable() else "?" for c in name[:_MOST_NAME_CHARS])
-        yield f"  not read: {shown}{'…' if len(name) > _MOST_NAME_CHARS else ''}"
+        yield f"  not read: {printable(name)}"
     if fate.hint:
         yield f"  -> {fate.hint}"
+
+
+def printable(name: str) -> str:
+    """A client's word, cut short, without what could move a terminal's cursor."""
+    shown = "".join(c if c.isprintable() else "?" for c in name[:_MOST_NAME_CHARS])
+    return f"{shown}{'…' if len(name) > _MOST_NAME_CHARS else ''}"
 
 
 def _by_verdict(fates: list[Fate], examples: int) -> Iterator[str]:

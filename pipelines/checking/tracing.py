@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from pipelines.checking.fates import Fate, Verdict
 from schemas.known_values import Vocabulary
+from schemas.manifests import Manifests
 from schemas.registry import Schema, load
 from transforms.core.batches import COUNTS, QUARANTINE, EventBatch
 from transforms.core.decoding.decode import BlockDecoder
@@ -72,9 +73,11 @@ class Examples:
 class Tracer:
     """Traces events, and gathers what they leave."""
 
-    def __init__(self, keys: StepKeys, geo_database: str, vocabulary: Vocabulary, examples: Examples) -> None:
+    def __init__(
+        self, keys: StepKeys, geo_database: str, vocabulary: Vocabulary, manifests: Manifests, examples: Examples
+    ) -> None:
         bugs = Unprocessable(most=10**12)
-        self.decoder = BlockDecoder(keys.quarantine, BUCKETS, vocabulary, bugs)
+        self.decoder = BlockDecoder(keys.quarantine, BUCKETS, vocabulary, bugs, manifests)
         protector = Protector(keys.pseudonyms, GeoDatabase(geo_database, 0), BUCKETS, vocabulary)
         self._protector = RowProtector(protector, Quarantine(keys.quarantine, BUCKETS), bugs)
         self._examples = examples

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from itertools import repeat
 
 from schemas.known_values import PACKAGED, Vocabulary
+from schemas.manifests import NO_MANIFESTS, Manifests
 from transforms.core.batches import EventBatch, ranges_batch, taken_batch
 from transforms.core.blocks import Block
 from transforms.core.decoding.decoded import Decoded, DecodedPart, DecodeSettings, Event
@@ -41,8 +42,10 @@ class BlockDecoder:
         buckets: int,
         vocabulary: Vocabulary = PACKAGED,
         unprocessable: Unprocessable | None = None,
+        manifests: Manifests = NO_MANIFESTS,
     ) -> None:
-        self._settings = DecodeSettings(ring, buckets, counted_names(vocabulary), unprocessable or Unprocessable())
+        bugs = unprocessable or Unprocessable()
+        self._settings = DecodeSettings(ring, buckets, counted_names(vocabulary), bugs, manifests)
 
     def decode(self, block: Block) -> DecodedBlock:
         """The block's batches: datasets first, then quarantine, counts, and what was read of a stream or range.
