@@ -99,13 +99,15 @@ class Manifests:
     def find(self, wire_name: str) -> DeclaredEvent | None:
         """The declaration of an event, whose name may have the extension as a prefix.
 
-        A name without a prefix is an event of an extension only if no other extension declares it.
+        An extension's own declaration goes before one that names no extension. A name without a prefix is an event of
+        an extension only if no other extension declares it.
         """
         if len(wire_name) > _MOST_CHARS:
             return None
         for prefix, name in _splits(wire_name.lower()):
             found = self.events.get(name, ())
-            fitting = [event for event in found if _is_of(prefix, event.extension)]
+            own = [event for event in found if prefix and event.extension and _is_of(prefix, event.extension)]
+            fitting = own or [event for event in found if _is_of(prefix, event.extension)]
             if len(fitting) == 1:
                 return fitting[0]
         return None
