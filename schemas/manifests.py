@@ -7,7 +7,7 @@ set, which decides what is done to its values. What no manifest declares is neve
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from hashlib import blake2b
 from typing import Any
@@ -40,8 +40,6 @@ _OF_NOBODY = ("vscode-core", "vscode-extensions")
 
 _EXTENSION = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]{0,99}\.[A-Za-z0-9][A-Za-z0-9_.-]{0,99}?)(?:-\d+\.\d+\.\d+.*)?")
 _NAME = re.compile(r"[A-Za-z0-9_$@.:/ -]{1,200}")
-_REST = re.compile(r"[A-Za-z][A-Za-z_.]{0,39}")
-_OTHER = "other"
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,8 @@ class DeclaredEvent:
     def member(self, wire_name: str) -> Member | None:
         """What a property of that name is declared as; None where it is not.
 
-        Behind a wildcard's prefix clients put what they like. There only letters land, and any other name as `other`.
+        Behind a wildcard's prefix clients put what they like, as the name of a user, so that part never lands: all
+        such properties have one name, which ends in *.
         """
         name = folded(wire_name)
         found = self.members.get(name)
@@ -75,9 +74,7 @@ class DeclaredEvent:
             return found
         for prefix, member in self.wildcards:
             if name.startswith(prefix):
-                rest = name[len(prefix) :]
-                landed = rest if _REST.fullmatch(rest) else _OTHER
-                return Member(member.name + landed, member.classification, member.purpose, member.treatment)
+                return member
         return None
 
     def as_json(self) -> dict[str, Any]:
@@ -208,7 +205,7 @@ def _events_of(extension: str | None, manifest: dict[str, Any], where: str) -> I
             key = folded(member.name)
             if key not in members or _is_stricter(member, members[key]):
                 members[key] = member
-        wildcards = tuple((folded(member.name), member) for member in (*own[1], *common[1]))
+        wildcards = tuple((folded(member.name[:-1]), member) for member in (*own[1], *common[1]))
         yield DeclaredEvent(name, extension, members, wildcards)
 
 
@@ -237,7 +234,8 @@ def _wildcard(entry: Any, place: str) -> Member:
     prefix = entry.get(_PREFIX) if isinstance(entry, dict) else None
     if not isinstance(prefix, str) or not prefix:
         raise InvalidOptions(f"{place}: {_WILDCARD} has an entry without a {_PREFIX}")
-    return _member(prefix, entry.get(_CLASSIFICATION), place, is_measurement=False)
+    member = _member(prefix, entry.get(_CLASSIFICATION), place, is_measurement=False)
+    return replace(member, name=f"{prefix}*")
 
 
 def _member(name: str, value: Any, place: str, *, is_measurement: bool) -> Member:
