@@ -24,7 +24,7 @@ def checked(*arguments: Any) -> Any:
     return check.check(check._parser().parse_args([str(a) for a in arguments]))
 
 
-def books_of_a_job(raw: Path, folder: Path, months: set[str]) -> Books:
+def books_of_a_job(raw: Path, folder: Path, months: set[str], *more: str) -> Books:
     """Those of the batch job, with a key for each month that the check names."""
     ring, _ = keyring.create()
     for month in sorted(months):
@@ -34,7 +34,7 @@ def books_of_a_job(raw: Path, folder: Path, months: set[str]) -> Books:
     path.write_bytes(keyring.dumps(ring))
     path.chmod(0o600)
     return batch.run([f"--input={raw}", f"--output={folder}/out", f"--key_ring={folder}/ring", "--buckets=4",
-                      "--close_open_suggestions"])  # fmt: skip
+                      "--close_open_suggestions", *more])  # fmt: skip
 
 
 def assert_adds_up(found: Any) -> None:
@@ -216,3 +216,22 @@ def test_nothing_is_written(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "raw.ndjson", [line()])
     check.main([str(path)])
     assert [p.name for p in tmp_path.iterdir()] == ["raw.ndjson"]
+
+
+def test_of_declared_events_what_is_not_declared_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = DATA / "golden" / "extension"
+    flags = [str(folder / "input.ndjson"), f"--telemetry_manifest={folder}/telemetry.json"]
+    found = checked(*flags, "--format=json")
+    assert_adds_up(found)
+    assert found.published.books == books_of_a_job(folder / "input.ndjson", tmp_path, found.published.months, flags[1])
+    assert found.fates[0].unread == ["properties.surprise", "measurements.nope"]
+    assert [fate.name for fate in found.fates] == [*["lint.done"] * 4, "other", "other", "lint.done", "ghostText.shown"]
+    with pytest.raises(UnusableInput):
+        check.main(flags)
+    told = capsys.readouterr().out
+    assert "-> no manifest declares properties.surprise, measurements.nope" in told
+    assert "-> no manifest declares event Acme.linter/lint.other" in told
+    first = write_lines(tmp_path / "one.ndjson", [json.loads((folder / "input.ndjson").read_text().splitlines()[0])])
+    check.main([str(first), flags[1]])
+    with pytest.raises(UnusableInput):
+        check.main([str(first), flags[1], "--strict"])
