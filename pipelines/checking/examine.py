@@ -63,7 +63,7 @@ def examine(files: Iterable[SourceFile], settings: CheckSettings) -> Checked:
 
 
 def _order(place: Place) -> tuple[str, float, int]:
-    return place.file, place.number or float("inf"), place.index or 0
+    return place.file, place.number or float("inf"), place.within or 0
 
 
 def _blocks(files: Iterable[SourceFile]) -> Iterator[tuple[SourceFile, Block, int]]:
@@ -80,7 +80,9 @@ def _trace(
 ) -> bool:
     """Traces a block's events, as many as there is room for; True where some were left out."""
     numbers = block.line_numbers if isinstance(block, NumberedBlock) else []
-    lines = [(Fate(Place(path, number)), (line, None, None)) for number, line in zip(numbers, block.lines, strict=True)]
+    lines: list[Numbered] = [
+        (Fate(Place(path, number)), (line, None, None)) for number, line in zip(numbers, block.lines, strict=True)
+    ]
     _all_of(lines[:room], tracer, settings, are_lines=True)
     fates += [fate for fate, _ in lines[:room]]
     room -= len(lines)

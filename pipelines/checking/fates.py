@@ -20,12 +20,13 @@ class Place(NamedTuple):
     """Where an event stands: its file, the number of its line or record, and of the event in a record's body.
 
     Lines are numbered from 1 as an editor does, blank ones counted. Records of a container are numbered from 1 in the
-    order in which they can be read, events of a body from 0. `number` 0: a part of the file that cannot be read.
+    order in which they can be read; `within` is the event in a body, from 0. `number` 0: a part of the file that
+    cannot be read.
     """
 
     file: str
     number: int
-    index: int | None = None
+    within: int | None = None
 
     @property
     def short(self) -> str:
@@ -35,7 +36,7 @@ class Place(NamedTuple):
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.number}" if self.number else self.file
-        return where if self.index is None else f"{where}[{self.index}]"
+        return where if self.within is None else f"{where}[{self.within}]"
 
 
 @dataclass(slots=True)

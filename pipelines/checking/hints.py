@@ -25,7 +25,9 @@ def hint_for(fate: Fate, event: Event | None) -> str | None:
     if fate.verdict is Verdict.WITHHELD and event is not None:
         return _of_withheld(fate, event)
     if fate.verdict is Verdict.OUTSIDE_CONTRACT:
-        return f"no schema names this event: is the name right? {PAGE} lists the names that land; else docs/own-events.md"
+        return (
+            f"no schema names this event: is the name right? {PAGE} lists the names that land; else docs/own-events.md"
+        )
     if fate.verdict is Verdict.QUARANTINED and fate.key is not None:
         return _QUARANTINED.get(Reason(fate.key)) or _of_wrong_field(fate)
     return None

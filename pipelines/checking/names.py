@@ -18,9 +18,7 @@ from transforms.core.decoding.wire import names_of
 _GROUPS = ("properties", "measurements")
 
 
-def name_of(
-    line: bytes, counted_name: Callable[[str], str], manifests: Manifests, *, is_stamped: bool
-) -> str | None:
+def name_of(line: bytes, counted_name: Callable[[str], str], manifests: Manifests, *, is_stamped: bool) -> str | None:
     """The event's name in the contract or a manifest; of others a published one, or `other`. None: it is no event."""
     try:
         name = contract_name(wire_name(decode_event(line, is_stamped=is_stamped)))

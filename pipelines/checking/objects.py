@@ -42,7 +42,7 @@ def _event(fate: Fate) -> dict[str, Any]:
 
 
 def _place(place: Place) -> dict[str, Any]:
-    return {"file": place.file, "number": place.number, "index": place.index}
+    return {"file": place.file, "number": place.number, "index": place.within}
 
 
 def _suggestion(suggestion: Suggestion) -> dict[str, Any]:

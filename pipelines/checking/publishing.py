@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import NamedTuple
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -110,26 +109,33 @@ _Landed = dict[tuple[str, str, int], int]
 def _mark_duplicates(rows: _Rows, fates: list[Fate], recent: Recent, lookback: timedelta) -> _Landed:
     landed: _Landed = {}
     for kind, (table, numbers) in rows.items():
-        if kind == COUNTS:
-            continue
-        table = as_in_files(kind, table.combine_chunks())
-        copies = duplicate_rows(kind, table, recent, lookback)
-        keys = table[key_column(kind)].to_pylist()
-        times_us = micros(pa.concat_arrays(table["received_at"].chunks)).tolist()
-        kept: dict[str, list[tuple[int, int]]] = defaultdict(list)
-        for row in np.flatnonzero(~copies).tolist():
-            kept[keys[row]].append((times_us[row], numbers[row]))
-            landed[kind, keys[row], times_us[row]] = numbers[row]
-        is_primary = table["is_primary"].to_pylist()
-        for row in np.flatnonzero(copies).tolist():
-            if numbers[row] != _NOBODY:
-                fate = fates[numbers[row]]
-                fate.datasets = [dataset for dataset in fate.datasets if dataset != kind]
-                if is_primary[row]:
-                    fate.verdict = Verdict.DUPLICATE
-                    nearest = min(kept[keys[row]], key=lambda own: abs(own[0] - times_us[row]))  # noqa: B023
-                    fate.duplicate_of = fates[nearest[1]].place if nearest[1] != _NOBODY else None
+        if kind != COUNTS:
+            in_files = as_in_files(kind, table.combine_chunks())
+            copies = duplicate_rows(kind, in_files, recent, lookback)
+            times_us = micros(pa.concat_arrays(in_files["received_at"].chunks)).tolist()
+            keys = zip(in_files[key_column(kind)].to_pylist(), times_us, strict=True)
+            found = list(zip(keys, numbers, in_files["is_primary"].to_pylist(), copies.tolist(), strict=True))
+            kept: dict[str, list[tuple[int, int]]] = defaultdict(list)
+            for (key, time_us), number, _, is_copy in found:
+                if not is_copy:
+                    kept[key].append((time_us, number))
+                    landed[kind, key, time_us] = number
+            for (key, time_us), number, is_primary, is_copy in found:
+                if is_copy and number != _NOBODY:
+                    _mark_copy(fates[number], kind, is_primary, _nearest(kept[key], time_us), fates)
     return landed
+
+
+def _nearest(kept: list[tuple[int, int]], time_us: int) -> int:
+    """Of rows that land (receive time, number of the event) the one that is received nearest to a time."""
+    return min(kept, key=lambda own: abs(own[0] - time_us))[1]
+
+
+def _mark_copy(fate: Fate, kind: str, is_primary: bool, original: int, fates: list[Fate]) -> None:
+    fate.datasets = [dataset for dataset in fate.datasets if dataset != kind]
+    if is_primary:
+        fate.verdict = Verdict.DUPLICATE
+        fate.duplicate_of = fates[original].place if original != _NOBODY else None
 
 
 class _Witness:
@@ -187,6 +193,6 @@ def _mark_apart(lives: Mapping[str, list[tuple[int, Suggestion]]]) -> None:
             if name and shown and not suggestion.of("displays") and len({b for b, _ in found} | {bucket}) > 1:
                 for fate in suggestion.facts:
                     fate.hint = (
-                        f"its display ({shown.of('displays')[0].place.short}) has another client_machineid: events are put "
-                        "together only if each has the same one"
+                        f"its display ({shown.of('displays')[0].place.short}) has another client_machineid: events are "
+                        "put together only if each has the same one"
                     )

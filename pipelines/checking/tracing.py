@@ -55,7 +55,7 @@ class _Group(NamedTuple):
 
 
 class Examples:
-    """How many events were found of which each thing is told; of `most` of them somebody wants to see which they are."""
+    """How many events were found of which each thing is told. Of `most` of them it shall be seen which they are."""
 
     def __init__(self, most: float) -> None:
         self._most = most

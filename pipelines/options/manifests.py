@@ -16,8 +16,8 @@ _MOST_BYTES = 32 * 1024 * 1024
 def add_manifest_flag(add: Any) -> None:
     """Adds it by an argparse parser's `add_argument`."""
     add("--telemetry_manifest", action="append", default=[], metavar="FILE",
-        help="Contract of an extension: its telemetry.json, or what `code --telemetry` prints; a file or a gs:// or s3:// "
-        "URL, repeatable. Its events land in extension_events; see docs/own-events.md.")  # fmt: skip
+        help="Contract of an extension: its telemetry.json, or what `code --telemetry` prints; a file, or a gs:// or "
+        "s3:// URL; repeatable. Its events land in extension_events; see docs/own-events.md.")  # fmt: skip
 
 
 def read_manifests(paths: Sequence[str]) -> Manifests:

@@ -120,7 +120,7 @@ def test_an_event_without_a_stamp_says_what_to_add(tmp_path: Path) -> None:
     )  # fmt: skip
     assert {fate.verdict for fate in (none, odd, off, low, code)} == {Verdict.WITHHELD}
     assert [fate.key for fate in (none, odd, off, low, code)] == ["off", "off", "off", "error", "snippet"]
-    assert "no telemetry level on the line: add \"collector\"" in str(none.hint)
+    assert 'no telemetry level on the line: add "collector"' in str(none.hint)
     assert "no known word" in str(odd.hint)
     assert "full" not in str(odd.hint)
     assert "is off" in str(off.hint)

@@ -23,7 +23,9 @@ def test_the_lines_are_those_of_the_jobs_and_stand_where_their_numbers_say(data:
     assert block.lines == cut(data, ends).drain().lines
     physical = data.split(b"\n")
     bare = [physical[number - 1].removeprefix(b"\xef\xbb\xbf") for number in block.line_numbers]
-    assert [line.removeprefix(b"\xef\xbb\xbf") for line in block.lines] == [b.removeprefix(b"\xef\xbb\xbf") for b in bare]
+    assert [line.removeprefix(b"\xef\xbb\xbf") for line in block.lines] == [
+        b.removeprefix(b"\xef\xbb\xbf") for b in bare
+    ]
     assert block.line_numbers == sorted(set(block.line_numbers))
 
 

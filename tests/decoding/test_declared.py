@@ -40,18 +40,24 @@ def test_declared_members_are_read_by_treatment_and_dropped_ones_are_not() -> No
 def test_a_member_that_is_not_declared_never_becomes_a_value(monkeypatch: pytest.MonkeyPatch) -> None:
     read = []
     monkeypatch.setattr(module, "read_json", lambda data: read.append(data) or json.loads(data))
-    declared_members(line({"rule": "kept", "snippet": "dropped", "undeclared": "unread", "common.machineId": "m"}), DECLARED)
+    declared_members(
+        line({"rule": "kept", "snippet": "dropped", "undeclared": "unread", "common.machineId": "m"}), DECLARED
+    )
     assert read == [b'"kept"']
 
 
 def test_what_has_a_column_of_its_own_stands_there_alone() -> None:
-    event = manifests_of({"a": {"events": {"e": {"common.vscodemachineid": {"classification": "SystemMetaData"}}}}}).find("e")
+    event = manifests_of(
+        {"a": {"events": {"e": {"common.vscodemachineid": {"classification": "SystemMetaData"}}}}}
+    ).find("e")
     assert event is not None
     assert declared_members(line({"common.vscodemachineid": "m", "common_vscodemachineid": "m"}), event).texts == {}
 
 
 def test_split_values_are_joined_and_odd_ones_are_text() -> None:
-    texts = declared_members(line({"failure": "a" * 9, "failure_02": "b", "rule": {"x": 1}, "market": True}), DECLARED).texts
+    texts = declared_members(
+        line({"failure": "a" * 9, "failure_02": "b", "rule": {"x": 1}, "market": True}), DECLARED
+    ).texts
     assert texts == {SCRUB: {"failure": "a" * 9 + "b"}, KEEP: {"rule": '{"x":1}', "market": "true"}}
     assert declared_members(line({"rule": None, "market": ""}), DECLARED).texts == {}
 
@@ -64,12 +70,16 @@ def test_a_measurement_may_be_text_and_must_be_a_number() -> None:
 
 
 def test_a_number_that_identifies_does_not_land() -> None:
-    event = manifests_of({"a": {"events": {"e": {"n": {"classification": "EndUserPseudonymizedInformation"}}}}}).find("e")
+    event = manifests_of({"a": {"events": {"e": {"n": {"classification": "EndUserPseudonymizedInformation"}}}}}).find(
+        "e"
+    )
     assert event is not None
     assert declared_members(line({}, {"n": 123}), event).numbers == {}
 
 
-@given(st.dictionaries(st.sampled_from(["rule", "RULE", "snippet", "x", "failure_02"]), st.text(max_size=9) | st.none()))
+@given(
+    st.dictionaries(st.sampled_from(["rule", "RULE", "snippet", "x", "failure_02"]), st.text(max_size=9) | st.none())
+)
 def test_a_line_that_only_the_loose_reader_reads_gives_the_same(properties: dict[str, Any]) -> None:
     strict = line(properties)
     loose = strict.replace(b'{"data"', b'{"broken": "\xff", "data"')
@@ -90,15 +100,25 @@ def test_rows_have_no_members_without_a_manifest_and_the_contract_goes_first() -
 
 
 def test_columns_have_a_row_for_each_event() -> None:
-    columns = declared_columns([declared_members(line({"rule": "r"}), DECLARED), declared_members(line(), DECLARED)], MANIFESTS)
+    columns = declared_columns(
+        [declared_members(line({"rule": "r"}), DECLARED), declared_members(line(), DECLARED)], MANIFESTS
+    )
     assert {len(column) for column in columns.values()} == {2}
     assert columns["manifest"].to_pylist() == [MANIFESTS.digest] * 2
 
 
 def test_every_event_has_one_fate(ring: KeyRing) -> None:
-    stamp = {"collector": {"received_at": "2026-03-29T10:00:00Z", "telemetry_level": "all"}, "time": "2026-03-29T10:00:00Z"}
+    stamp = {
+        "collector": {"received_at": "2026-03-29T10:00:00Z", "telemetry_level": "all"},
+        "time": "2026-03-29T10:00:00Z",
+    }
     low = {**stamp, "collector": {**stamp["collector"], "telemetry_level": "error"}}  # type: ignore[dict-item]
-    lines = [line({"rule": "r"}, **stamp), line({}, {"durationMs": "x"}, **stamp), line({}, **low), line({"rule": "q"}, **stamp)]
+    lines = [
+        line({"rule": "r"}, **stamp),
+        line({}, {"durationMs": "x"}, **stamp),
+        line({}, **low),
+        line({"rule": "q"}, **stamp),
+    ]
     decoded = BlockDecoder(step_keys_of(ring).quarantine, 4, manifests=MANIFESTS).decode(Block(lines=lines))
     assert decoded.events == 4
     batches = {batch.kind: batch.batch for batch in decoded}

@@ -16,6 +16,8 @@ from transforms.core.decoding.withholding import withheld_by
         (EXTENSION_EVENTS, "all", None, None), (EXTENSION_EVENTS, "error", True, "error"),
     ],
 )  # fmt: skip
-def test_an_event_needs_the_level_of_its_dataset(dataset: str, level: str, consent: bool | None, withheld: str | None) -> None:
+def test_an_event_needs_the_level_of_its_dataset(
+    dataset: str, level: str, consent: bool | None, withheld: str | None
+) -> None:
     stamp = Collector(telemetry_level=level, snippet_consent=consent)
     assert withheld_by(dataset, PERMITTED[level], stamp) == withheld

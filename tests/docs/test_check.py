@@ -45,10 +45,17 @@ def test_the_members_are_those_of_the_page(printed: list[str]) -> None:
 
 def test_the_hook_stops_a_commit(tmp_path: Path) -> None:
     """By pre-commit itself; the package is not installed again, so its environment is this one."""
-    environment = {**os.environ, **GIT, "PRE_COMMIT_HOME": str(tmp_path / "cache"), "PYTHONPATH": os.pathsep.join(sys.path)}
+    environment = {
+        **os.environ,
+        **GIT,
+        "PRE_COMMIT_HOME": str(tmp_path / "cache"),
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
 
     def git(*words: str, place: Path) -> str:
-        done = subprocess.run(["git", "-C", str(place), *words], capture_output=True, text=True, check=True, env=environment)
+        done = subprocess.run(
+            ["git", "-C", str(place), *words], capture_output=True, text=True, check=True, env=environment
+        )
         return done.stdout.strip()
 
     hooks, project = tmp_path / "hooks", tmp_path / "project"
@@ -64,7 +71,9 @@ def test_the_hook_stops_a_commit(tmp_path: Path) -> None:
     text += f"        language: system\n        entry: {sys.executable} -m pipelines.check\n"
     (project / ".pre-commit-config.yaml").write_text(text)
     (project / "samples").mkdir()
-    stamp = '"collector": {"received_at": "2026-11-26T10:00:00Z", "telemetry_level": "all"}, "time": "2026-11-26T10:00:00Z"'
+    stamp = (
+        '"collector": {"received_at": "2026-11-26T10:00:00Z", "telemetry_level": "all"}, "time": "2026-11-26T10:00:00Z"'
+    )
     good = f'{{{stamp}, "data": {{"baseData": {{"name": "ghostText.shown", "properties": {{"unique_id": "a"}}}}}}}}\n'
     for name, content, code in (("good", good, 0), ("bad", good.replace("ghostText.shown", "my.event"), 1)):
         (project / "samples" / f"{name}.ndjson").write_text(content)

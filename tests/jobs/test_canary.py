@@ -123,7 +123,11 @@ def declared_events() -> list[dict[str, Any]]:
         values = [*held, *(SECRETS[name] for name in [*CLASSIFIED.values()][3:])]
         base["properties"] |= {f"p{place}": value for place, value in enumerate(values)}
         base["properties"] |= {f"timer.{secret}": "x" for secret in SECRETS.values()}
-        base["properties"] |= {"unique_id": f"{SECRETS['event'][:-1]}{number}", "p2_02": trouble, "p5_02": SECRETS["code"]}
+        base["properties"] |= {
+            "unique_id": f"{SECRETS['event'][:-1]}{number}",
+            "p2_02": trouble,
+            "p5_02": SECRETS["code"],
+        }
         base["measurements"] = {"p3": 5, SECRETS["undeclared"]: 7, **({"p0": trouble} if number == 3 else {})}
         found.append(document)
     return found

@@ -19,7 +19,9 @@ def test_several_files_make_one_contract(tmp_path: Path) -> None:
     assert not read_manifests([])
 
 
-@pytest.mark.parametrize(("content", "told"), [(b"{", "not JSON"), (b"[" * 10**5, "not JSON"), (b"[]", "allowed is"), (None, "no such file")])
+@pytest.mark.parametrize(
+    ("content", "told"), [(b"{", "not JSON"), (b"[" * 10**5, "not JSON"), (b"[]", "allowed is"), (None, "no such file")]
+)
 def test_what_is_none_is_refused(tmp_path: Path, content: bytes | None, told: str) -> None:
     path = tmp_path / "telemetry.json"
     if content is not None:

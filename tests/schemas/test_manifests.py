@@ -56,7 +56,9 @@ def test_the_output_of_code_telemetry_tells_extensions_apart() -> None:
 
 
 def test_an_extensions_own_declaration_goes_before_one_of_nobody() -> None:
-    found = manifests_of({"a": {"vscode-core": {"events": {"e": {"x": KEPT}}}, "a.b-1.0.0": {"events": {"e": {"x": PERSONS}}}}})
+    found = manifests_of(
+        {"a": {"vscode-core": {"events": {"e": {"x": KEPT}}}, "a.b-1.0.0": {"events": {"e": {"x": PERSONS}}}}}
+    )
     assert [found.find(name).members["x"].treatment for name in ("a.b/e", "other/e")] == [PERSON, KEEP]  # type: ignore[union-attr]
 
 
@@ -68,7 +70,10 @@ def test_classifications_are_known_in_any_case(name: str) -> None:
 @pytest.mark.parametrize(
     ("event", "told"),
     [
-        ({"p": {"classification": "Harmless"}}, "event e, property p: classification Harmless; allowed are SystemMetaData"),
+        (
+            {"p": {"classification": "Harmless"}},
+            "event e, property p: classification Harmless; allowed are SystemMetaData",
+        ),
         ({"p": {"purpose": "FeatureInsight"}}, "event e, property p: no classification"),
         ({"properties": {"p": "words about it"}}, "event e, property p: no classification"),
         ({"${wildcard}": [{"${prefix}": "x."}]}, "event e, property x.: no classification"),
@@ -86,12 +91,21 @@ def test_what_is_not_classified_is_refused_by_name(event: Any, told: str) -> Non
 
 @pytest.mark.parametrize("document", [[], {}, {"events": []}, {"a": 1}, {"a": {"events": 3}}, {"a": {"b": 1}}, "x"])
 def test_a_document_of_another_form_is_refused(document: Any) -> None:
-    with pytest.raises(InvalidOptions, match="allowed is|no object of events"):
+    with pytest.raises(InvalidOptions, match=r"allowed is|no object of events"):
         manifests_of({"a.json": document})
 
 
 def test_comments_and_unknown_members_are_left_alone() -> None:
-    found = of(e={"owner": "me", "comment": "c", "expiration": "1.2", "n": 3, "l": [1], "p": {**KEPT, "column": {"type": "int"}}})
+    found = of(
+        e={
+            "owner": "me",
+            "comment": "c",
+            "expiration": "1.2",
+            "n": 3,
+            "l": [1],
+            "p": {**KEPT, "column": {"type": "int"}},
+        }
+    )
     assert [*found.find("e").members] == ["p"]  # type: ignore[union-attr]
 
 

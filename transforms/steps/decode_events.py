@@ -40,9 +40,10 @@ class DecodeEvents(beam.PTransform):
     """Blocks -> batches of the fields that schemas name, still clear; quarantine rows; counts.
 
     Default deny: a member that no schema names is never read. Events above their user's level are withheld
-    here, and events that neither a schema nor a manifest names are counted and dropped. An event is quarantined if it cannot be decoded,
-    holds an invalid value, was received in a month without a key, or makes our own code fail. Every event is counted
-    once. Raises KeyUnavailable in setup, and InternalError where our code fails on more events than it may.
+    here, and events that neither a schema nor a manifest names are counted and dropped. An event is quarantined if it
+    cannot be decoded, holds an invalid value, was received in a month without a key, or makes our own code fail. Every
+    event is counted once. Raises KeyUnavailable in setup, and InternalError where our code fails on more events than it
+    may.
     """
 
     def __init__(

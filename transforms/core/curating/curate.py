@@ -190,9 +190,9 @@ def as_in_files(dataset: str, table: pa.Table) -> pa.Table:
 
 
 def duplicate_rows(dataset: str, table: pa.Table, recent: Recent, lookback: timedelta) -> np.ndarray:
-    """Which rows (a mask) are copies of others, or of what was published before; the table is as `as_in_files` gives it.
+    """Which rows (a mask) are copies of others, or of what was published before.
 
-    Raises StorageUnavailable where published rows cannot be read.
+    The table is as `as_in_files` gives it. Raises StorageUnavailable where published rows cannot be read.
     """
     own_keys = pa.concat_arrays(table[key_column(dataset)].chunks)
     own_times_us = table["received_at"].cast(pa.int64()).fill_null(0).to_numpy()
