@@ -87,6 +87,12 @@ def test_an_output_is_verified_and_read_without_beam(output: Path, tmp_path: Pat
     assert modules & (REMOTE | HEAVY["snippets"]) == set()
 
 
+def test_events_are_checked_without_beam(tmp_path: Path) -> None:
+    modules, told = modules_after(tmp_path, "check", str(write_lines(tmp_path / "raw.ndjson", [sample()])))
+    assert "1 landed" in told
+    assert modules & (REMOTE | HEAVY["check"]) == set()
+
+
 def test_rates_and_page_are_made_without_beam(output: Path, tmp_path: Path) -> None:
     modules, _ = modules_after(tmp_path, "metrics", f"--datasets={output}")
     assert modules & (REMOTE | HEAVY["metrics"]) == set()
