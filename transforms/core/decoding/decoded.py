@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from schemas.errors import Reason, RejectedEvent
-from schemas.manifests import Manifests
+from schemas.manifests import NO_MANIFESTS, Manifests
 from schemas.registry import EXTENSION_EVENTS, event_schemas, load
 from transforms.core.batches import EventBatch, Origins, Tally
 from transforms.core.blocks import MAX_PAYLOAD_BYTES, RawRequest, Unreadable
@@ -46,7 +46,7 @@ class DecodeSettings:
     buckets: int
     counted_name: Callable[[str], str]
     unprocessable: Unprocessable
-    manifests: Manifests
+    manifests: Manifests = NO_MANIFESTS
 
 
 class Decoded(NamedTuple):
