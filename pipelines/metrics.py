@@ -89,7 +89,8 @@ def main(argv: Sequence[str]) -> None:
     parser = job_parser(
         "metrics",
         "Write the dataset acceptance: counts and rates by received_date, kind of suggestion, language, extension "
-        "version, engine and country. Run it after the batch job; running it again replaces its files. Definitions: docs/metrics.md.",
+        "version, engine and country. Run it after the batch job; running it again replaces its files. Definitions: "
+        "docs/metrics.md.",
     )
     parser.add_argument("--datasets", type=Output, required=True, metavar="PATH", help="The output of the batch job.")
     add_date(parser)

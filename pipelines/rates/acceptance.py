@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 
 from pipelines.rates.cells import merge_cells, same
-from pipelines.rates.counts import COUNTS
+from pipelines.rates.counts import FIGURES, counted
 
 KIND = "kind"
 """Always kept: a rate of several kinds says nothing about any of them."""
@@ -21,11 +21,10 @@ def count_people(connection: duckdb.DuckDBPyConnection) -> None:
     """Makes the table `people` of every person in `arms` (installation_id, person, arm) whom the facts know: their arm
     and every count, a row for each kind and one of ANY.
     """
-    connection.execute(f"""
-        create or replace temp table people as
-        select arm, person, facts.kind as kind, {COUNTS} from facts join arms using (installation_id)
-        group by arm, person, facts.kind
-    """)
+    of_person = counted(
+        "facts join arms using (installation_id)", {"arm": "arm", "person": "person", KIND: f"facts.{KIND}"}
+    )
+    connection.execute(f"create or replace temp table people as {of_person}")
 
 
 def rates(
@@ -41,11 +40,12 @@ def rates(
     kept = [*kept, KIND]
     columns = [*kept, *merging]
     merge_cells(connection, kept, merging, min_installations)
-    listed = ", ".join(f"cells.to_{name} as {name}" for name in columns)
+    cells = counted(
+        f"facts join cells on {same('facts', 'cells', columns)}",
+        {name: f"cells.to_{name}" for name in columns},
+        "any_value(merged_dimensions)::int as merged_dimensions",
+    )
+    names = ", ".join((*columns, "merged_dimensions", *(figure.name for figure in FIGURES)))
     return connection.sql(f"""
-        select {listed}, any_value(merged_dimensions)::int as merged_dimensions, {COUNTS}
-        from facts join cells on {same("facts", "cells", columns)}
-        group by {", ".join(f"cells.to_{name}" for name in columns)}
-        having count(distinct installation_id) >= {min_installations}
-        order by {", ".join(f"cells.to_{name}" for name in columns)}
+        select {names} from ({cells}) where installations >= {min_installations} order by {", ".join(columns)}
     """).to_arrow_table()

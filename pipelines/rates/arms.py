@@ -153,8 +153,9 @@ def describe(arms: Arms) -> list[str]:
     if arms.is_mismatch:
         lines.append("the arms are not as large as planned: find out why before you believe a figure")
     for c in arms.comparisons:
-        lines.append(f"{c.kind} {c.rate}: {c.control} {number_text(c.control_value)}, {c.arm} {number_text(c.arm_value)}"
-                     f"; difference {interval_text(c.difference)}; ratio {interval_text(c.ratio)}")  # fmt: skip
+        values = f"{c.control} {number_text(c.control_value)}, {c.arm} {number_text(c.arm_value)}"
+        lines.append(f"{c.kind} {c.rate}: {values}; difference {interval_text(c.difference)}; "
+                     f"ratio {interval_text(c.ratio)}")  # fmt: skip
     return lines
 
 

@@ -10,8 +10,8 @@ MERGED = "(merged)"
 def merge_cells(
     connection: duckdb.DuckDBPyConnection, kept: Sequence[str], merging: Sequence[str], enough: int
 ) -> None:
-    """Makes the table `cells` from `facts`: each combination that there is of the columns `kept` and `merging`; as which
-    one it is published (columns `to_...`); and `merged_dimensions`, how many of `merging` it gave up.
+    """Makes the table `cells` from `facts`: each combination that there is of the columns `kept` and `merging`, as
+    which one it is published (columns `to_...`), and `merged_dimensions`, how many of `merging` it gave up.
 
     Columns of `kept` are never given up. What gave up all others may still be of fewer people than `enough`.
     """

@@ -3,7 +3,7 @@
 What clients do not report of a kind is null there, and not 0: nobody knows it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from pipelines.rates.kinds import AGENT_EDIT, ANY, AT_THE_CURSOR, GHOST_TEXT, INLINE_CHAT, KINDS, NEXT_EDIT, listed
@@ -18,20 +18,11 @@ _MOST = 2**63 - 1
 
 
 class Figure(NamedTuple):
-    """A column: its name, its formula over `facts` and the figures before it, and the kinds that have it.
-
-    Without kinds the formula says by itself, from other figures, where there is none.
-    """
+    """A column: a count over `facts` and the kinds that tell it, or, without kinds, a formula of counts."""
 
     name: str
     formula: str
     kinds: tuple[str, ...] = ()
-
-    @property
-    def sql(self) -> str:
-        """As a column of a query."""
-        of_kind = f"if(any_value(facts.kind) in ({listed(self.kinds)}), {self.formula}, null)"
-        return f"{of_kind if self.kinds else self.formula} as {self.name}"
 
 
 def _number(condition: str) -> str:
@@ -53,9 +44,7 @@ def _outcomes() -> Iterator[Figure]:
     yield Figure("shown", _number("is_shown"), AT_THE_CURSOR)
     yield Figure("suggestions_without_display", _number("is_suggestion and not is_shown"), AT_THE_CURSOR)
     yield Figure("accepted_full", _number("is_counted and outcome = 'accepted'"), KINDS)
-    yield Figure(
-        "accepted_partial", _number("is_counted and outcome = 'partially_accepted'"), (GHOST_TEXT, AGENT_EDIT)
-    )
+    yield Figure("accepted_partial", _number("is_counted and outcome = 'partially_accepted'"), (GHOST_TEXT, AGENT_EDIT))
     yield Figure("rejected", _number("is_counted and outcome = 'rejected'"), KINDS)
     yield Figure("dismissed", _number("is_counted and outcome = 'dismissed'"), (GHOST_TEXT,))
     yield Figure("no_outcome", _number("is_counted and outcome = 'none'"), KINDS)
@@ -75,9 +64,7 @@ def _by_distance(check_s: int) -> Iterator[Figure]:
     yield Figure(f"observed_{check_s}s", _number(f"{state} in {_OBSERVED}"), _BY_DISTANCE)
     yield Figure(f"unobserved_{check_s}s", _number(f"{state} = 'unobserved'"), _BY_DISTANCE)
     yield Figure(f"unchanged_{check_s}s", _number(f"{state} = 'unchanged'"), _BY_DISTANCE)
-    yield Figure(
-        f"mostly_unchanged_{check_s}s", _number(f"{state} in ('unchanged', 'mostly_unchanged')"), _BY_DISTANCE
-    )
+    yield Figure(f"mostly_unchanged_{check_s}s", _number(f"{state} in ('unchanged', 'mostly_unchanged')"), _BY_DISTANCE)
     for name in ("unchanged", "mostly_unchanged"):
         yield Figure(f"{name}_{check_s}s_rate", _share(f"{name}_{check_s}s", f"observed_{check_s}s"))
 
@@ -129,7 +116,7 @@ def _trouble() -> Iterator[Figure]:
 
 
 def _all() -> Iterator[Figure]:
-    yield Figure("installations", "count(distinct installation_id)")
+    yield Figure("installations", "count(distinct installation_id)", (*KINDS, ANY))
     yield from _outcomes()
     for check_s in CHECKS_S:
         yield from _by_distance(check_s)
@@ -148,5 +135,19 @@ def _all() -> Iterator[Figure]:
 FIGURES = tuple(_all())
 """In the order of the columns of `acceptance`. Some are parts of others and are no columns of it."""
 
-COUNTS = ", ".join(figure.sql for figure in FIGURES)
-"""All of them, as columns of a query over `facts` that groups by kind."""
+
+def counted(source: str, keys: Mapping[str, str], more: str = "") -> str:
+    """The query of every figure, a row for each combination of the keys (name -> expression; `kind` is one of them).
+
+    `source` is `facts`, joined with what the keys need; `more` are further aggregates, with a name. In three steps, as
+    a formula that is spelled out in each that uses it takes DuckDB a second to plan.
+    """
+    counts = ", ".join(f"{f.formula} as {f.name}" for f in FIGURES if f.kinds)
+    known = ", ".join(f"if(kind in ({listed(f.kinds)}), {f.name}, null) as {f.name}" for f in FIGURES if f.kinds)
+    formulas = ", ".join(f"{f.formula} as {f.name}" for f in FIGURES if not f.kinds)
+    grouped = ", ".join(f"{expression} as {name}" for name, expression in keys.items())
+    return f"""
+        select *, {formulas} from (
+            select * replace ({known}) from (
+                select {grouped}, {f"{more}, " if more else ""}{counts} from {source} group by all))
+    """

@@ -71,9 +71,7 @@ def _outcomes(kind: str, counted: Sequence[Life]) -> dict[str, Any]:
     found: dict[str, Any] = {_OUTCOMES.get(word, word): outcomes.count(word) for word in words}
     found["accepted"] = outcomes.count("accepted") + outcomes.count("partially_accepted")
     found["decided"] = len(outcomes) - outcomes.count("none")
-    found["acceptance_rate"] = _over(
-        found["accepted"], len(counted) if kind in _AT_THE_CURSOR else found["decided"]
-    )
+    found["acceptance_rate"] = _over(found["accepted"], len(counted) if kind in _AT_THE_CURSOR else found["decided"])
     return found
 
 
