@@ -24,7 +24,7 @@ _FROM_A_REQUEST = f"""case kind
     when '{GHOST_TEXT}' then display_source in ('network', 'async')
     when '{NEXT_EDIT}' then not is_from_cache end"""
 """Whether the first display waited for an answer. One that is replayed (cache, typingAsSuggested, cycling) counts from
-the request that once brought the text: real data had a 95th percentile of 454 s of such."""
+the request that once brought the text, which may be minutes ago."""
 
 _RATIO = "decimal(18, 12)"
 """Sums of it are exact, so that they do not depend on the order in which threads add."""

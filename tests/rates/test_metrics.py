@@ -10,6 +10,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
@@ -231,6 +232,35 @@ def test_on_an_object_store(tmp_path: Path) -> None:
                                   capture_output=True, text=True, check=False)  # fmt: skip
             assert done.returncode == 0, done.stderr
     assert "25 shown, 0 accepted" in done.stdout
+
+
+def query_of_readme(word: str) -> str:
+    """The one query of the README that holds the word, as it stands there."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    (found,) = (q for q in re.findall(r'duckdb\.sql\(f?"""(.*?)"""', readme, re.DOTALL) if word in q)
+    return str(found)
+
+
+def test_what_the_readme_asks_of_suggestions_is_what_acceptance_says(place: Path) -> None:
+    """Another way to the same figures: rows of suggestions, as an analyst asks them."""
+    with opened(Output(str(place / "out"))) as connection:
+        gather_facts(connection)
+        by_kind = {row["kind"]: row for row in rates(connection, (), (), 1).to_pylist()}
+    output = str(place / "out")
+    for seconds in (30, 300, 900):
+        query = query_of_readme("looked_at").replace("{seconds}", str(seconds)).replace("demo/datasets", output)
+        (found,) = duckdb.sql(query).to_arrow_table().to_pylist()
+        row = by_kind["next_edit"]
+        assert (found["accepted"], found["looked_at"]) == (row["accepted"], row[f"four_gram_observed_{seconds}s"])
+        for name, column in (("four_gram", "four_gram"), ("no_revert", "no_revert"), ("retained_chars", "retained")):
+            assert found[name] == pytest.approx(row[f"{column}_{seconds}s_ratio"], abs=0.0005), (name, seconds)
+    rows = duckdb.sql(query_of_readme("hide_rate").replace("demo/datasets", output)).to_arrow_table().to_pylist()
+    for kind in ("ghost_text", "next_edit"):
+        of_kind = [r for r in rows if r["kind"] == kind]
+        assert sum(r["shown"] for r in of_kind) == by_kind[kind]["shown"]
+        for name in ("acceptance_rate", "hide_rate", "ignore_rate"):
+            mean = sum(r["shown"] * r[name] for r in of_kind) / by_kind[kind]["shown"]
+            assert mean == pytest.approx(by_kind[kind][name], abs=0.0006), (kind, name)
 
 
 def test_every_column_is_defined() -> None:
