@@ -122,10 +122,9 @@ def _sums(connection: duckdb.DuckDBPyConnection, arm: str, kind: str) -> dict[st
 def _compared(rate: Rate, control: str, arm: str, sums: Sums) -> Comparison:
     found = (sums[name][rate.kind] for name in (control, arm))
     one, other = (ratio_of_sums(columns[rate.numerator], columns[rate.denominator]) for columns in found)
-    values = [None if e is None else e.value for e in (one, other)]
-    if one is None or other is None:
-        return Comparison(rate.kind, rate.name, control, arm, *values, None, None)
-    return Comparison(rate.kind, rate.name, control, arm, *values, difference(one, other), relative(one, other))
+    values = (None if one is None else one.value, None if other is None else other.value)
+    intervals = (None, None) if one is None or other is None else (difference(one, other), relative(one, other))
+    return Comparison(rate.kind, rate.name, control, arm, *values, *intervals)
 
 
 def as_document(arms: Arms) -> dict[str, Any]:
