@@ -5,24 +5,26 @@ the facts. What is counted distinct (installations, active hours) and what is
 ranked (percentiles) cannot be added up from smaller cells.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import duckdb
 import pyarrow as pa
 
 from pipelines.rates.cells import merge_cells, same
-from pipelines.rates.counts import FIGURES, counted
+from pipelines.rates.counts import FIGURES, counted, needed
 
 KIND = "kind"
 """Always kept: a rate of several kinds says nothing about any of them."""
 
 
-def count_people(connection: duckdb.DuckDBPyConnection) -> None:
+def count_people(connection: duckdb.DuckDBPyConnection, names: Iterable[str]) -> None:
     """Makes the table `people` of every person in `arms` (installation_id, person, arm) whom the facts know: their arm
-    and every count, a row for each kind and one of ANY.
+    and these counts, a row for each kind and one of ANY.
     """
     of_person = counted(
-        "facts join arms using (installation_id)", {"arm": "arm", "person": "person", KIND: f"facts.{KIND}"}
+        "facts join arms using (installation_id)",
+        {"arm": "arm", "person": "person", KIND: f"facts.{KIND}"},
+        figures=needed(names),
     )
     connection.execute(f"create or replace temp table people as {of_person}")
 

@@ -45,6 +45,8 @@ RATES = (
 )
 """What arms are compared by: what is to get better, and what must not get worse."""
 
+COLUMNS = {name for rate in RATES for name in (rate.numerator, rate.denominator)}
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -87,7 +89,7 @@ def compare(connection: duckdb.DuckDBPyConnection, assignment: Assignment, min_i
     Raises InvalidOptions where the data hold nobody of any arm.
     """
     in_several = assign(connection, assignment)
-    count_people(connection)
+    count_people(connection, COLUMNS)
     sums = {arm: {kind: _sums(connection, arm, kind) for kind in (*KINDS, ANY)} for arm in assignment.arms}
     people = {arm: len(of_kind[ANY]["requests"]) for arm, of_kind in sums.items()}
     if not any(people.values()):

@@ -3,7 +3,8 @@
 What clients do not report of a kind is null there, and not 0: nobody knows it.
 """
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from pipelines.rates.kinds import AGENT_EDIT, ANY, AT_THE_CURSOR, GHOST_TEXT, INLINE_CHAT, KINDS, NEXT_EDIT, listed
@@ -136,18 +137,27 @@ FIGURES = tuple(_all())
 """In the order of the columns of `acceptance`. Some are parts of others and are no columns of it."""
 
 
-def counted(source: str, keys: Mapping[str, str], more: str = "") -> str:
-    """The query of every figure, a row for each combination of the keys (name -> expression; `kind` is one of them).
+def needed(names: Iterable[str]) -> tuple[Figure, ...]:
+    """These figures and those that their formulas name, in the order of FIGURES."""
+    found = {*names}
+    for figure in reversed(FIGURES):
+        if figure.name in found and not figure.kinds:
+            found |= {*re.findall(r"\w+", figure.formula)}
+    return tuple(figure for figure in FIGURES if figure.name in found)
+
+
+def counted(source: str, keys: Mapping[str, str], more: str = "", figures: tuple[Figure, ...] = FIGURES) -> str:
+    """The query of figures, a row for each combination of the keys (name -> expression; `kind` is one of them).
 
     `source` is `facts`, joined with what the keys need; `more` are further aggregates, with a name. In three steps, as
     a formula that is spelled out in each that uses it takes DuckDB a second to plan.
     """
-    counts = ", ".join(f"{f.formula} as {f.name}" for f in FIGURES if f.kinds)
-    known = ", ".join(f"if(kind in ({listed(f.kinds)}), {f.name}, null) as {f.name}" for f in FIGURES if f.kinds)
-    formulas = ", ".join(f"{f.formula} as {f.name}" for f in FIGURES if not f.kinds)
+    counts = ", ".join(f"{f.formula} as {f.name}" for f in figures if f.kinds)
+    known = ", ".join(f"if(kind in ({listed(f.kinds)}), {f.name}, null) as {f.name}" for f in figures if f.kinds)
+    formulas = "".join(f", {f.formula} as {f.name}" for f in figures if not f.kinds)
     grouped = ", ".join(f"{expression} as {name}" for name, expression in keys.items())
     return f"""
-        select *, {formulas} from (
+        select *{formulas} from (
             select * replace ({known}) from (
                 select {grouped}, {f"{more}, " if more else ""}{counts} from {source} group by all))
     """
