@@ -47,7 +47,9 @@ class Landed:
 def landed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Landed:
     folder = tmp_path_factory.mktemp(request.param)
     (folder / "raw.avro").write_bytes(raw_container(request.param, datetime(2026, 11, 27, 1, 2, 3, tzinfo=UTC)))
-    books = run_batch(folder / "raw.avro", folder / "out", "--close_open_suggestions")
+    (folder / "known.toml").write_text('flights = ["nes-fast-model", "CopilotSuffixPercentcf", "not-listed"]\n')
+    flags = (f"--known_values={folder}/known.toml", "--close_open_suggestions")
+    books = run_batch(folder / "raw.avro", folder / "out", *flags)
     return Landed(request.param, folder / "out", books)
 
 
@@ -121,3 +123,17 @@ def test_one_life_for_each_suggestion(landed: Landed, kind: str, outcomes: dict[
         outcomes = {"ghost_text": {}, "agent_edit": {"partially_accepted": 1, "none": 3}}.get(kind, outcomes)
     rows = [r for r in read_rows(landed.folder, "suggestions") if r["kind"] == kind]
     assert Counter(r["outcome"] for r in rows) == outcomes
+
+
+def test_of_the_flights_the_named_ones_alone_land(landed: Landed) -> None:
+    """Ghost text lists parameters beside assignments, all other events the assignments alone."""
+    for dataset in (*WHOLE, "suggestions"):
+        for row in read_rows(landed.folder, dataset):
+            is_ghost_text = row["kind"] == "ghost_text" and dataset != "endings"
+            named = "CopilotSuffixPercentcf;nes-fast-model" if is_ghost_text else "nes-fast-model"
+            assert row["flights"] == named, (dataset, row.get("event_name"))
+    listed = landed.said["flights"]["assignmentContext"].split(";")
+    others = {item.partition(":")[0] for item in listed if item} - {"nes-fast-model"} | {"copilotcustomengine"}
+    assert others == {"vsliv368", "secret-experiment", "copilotcustomengine"}
+    for path in (p for p in landed.folder.rglob("*") if p.is_file()):
+        assert not any(name.encode() in path.read_bytes() for name in others), path
