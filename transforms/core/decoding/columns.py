@@ -160,7 +160,9 @@ def _listed(sources: Sequence[Source], arrays: WireArrays) -> pa.Array:
     told = [values for values in found if values.null_count < len(values)]
     if len(told) < 2:
         return told[0] if told else found[0]
-    return _without_empty(pc.binary_join_element_wise(*told, ";", null_handling="skip"))
+    # Not null_handling="skip": PyArrow 25 then leaves rows out in which all are null.
+    joined = pc.binary_join_element_wise(*(values.fill_null("") for values in told), ";")
+    return pc.if_else(pc.coalesce(*told).is_valid(), joined, None)
 
 
 def _without_empty(texts: pa.Array) -> pa.Array:
