@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec.structs import astuple
 
-from schemas.fields import Field
+from schemas.fields import LISTED, Field
 from schemas.registry import Schema, event_schemas
 from transforms.core.consent import Collector
 from transforms.core.decoding.convert import convert
@@ -154,6 +154,17 @@ def _coalesced(sources: Sequence[Source], arrays: WireArrays) -> pa.Array:
     return found
 
 
+def _listed(sources: Sequence[Source], arrays: WireArrays) -> pa.Array:
+    """All lists of an event as one, with `;` between them; null where it has none."""
+    found = [arrays.get(group, name) for group, name, _ in sources]
+    told = [values for values in found if values.null_count < len(values)]
+    if len(told) < 2:
+        return told[0] if told else found[0]
+    # Not null_handling="skip": PyArrow 25 then leaves rows out in which all are null.
+    joined = pc.binary_join_element_wise(*(values.fill_null("") for values in told), ";")
+    return pc.if_else(pc.coalesce(*told).is_valid(), joined, None)
+
+
 def _without_empty(texts: pa.Array) -> pa.Array:
     if texts.null_count == len(texts) or not _has_empty(texts):
         return texts
@@ -175,8 +186,9 @@ def raw_columns(schema: Schema, arrays: WireArrays, count: int) -> tuple[dict[st
     wrong = WrongValues(schema, count)
     columns = {}
     for name, sources in sources_of(schema.name).items():
-        values = _coalesced(sources, arrays)
-        columns[name] = _typed(schema.field(name), values, wrong)
+        field = schema.field(name)
+        values = (_listed if field.parse == LISTED else _coalesced)(sources, arrays)
+        columns[name] = _typed(field, values, wrong)
     return columns, wrong
 
 
