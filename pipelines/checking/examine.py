@@ -11,6 +11,7 @@ from pipelines.checking.numbered import NumberedBlock, numbered_blocks
 from pipelines.checking.publishing import Published, Spans, published
 from pipelines.checking.throwaway import throwaway_keys
 from pipelines.checking.tracing import Examples, Numbered, Tracer
+from schemas.errors import Reason
 from schemas.known_values import Vocabulary
 from schemas.manifests import Manifests
 from schemas.registry import EXTENSION_EVENTS
@@ -114,8 +115,10 @@ def _all_of(events: list[Numbered], tracer: Tracer, settings: CheckSettings, *, 
     counted_name = counted_names(settings.vocabulary)
     for fate, event in events:
         line, _, stamp = event
-        fate.name = name_of(line, counted_name, settings.manifests, is_stamped=stamp is not None)
         fate.hint = hint_for(fate, event)
+        if fate.key == Reason.UNPROCESSABLE:
+            continue  # what failed on it would fail again
+        fate.name = name_of(line, counted_name, settings.manifests, is_stamped=stamp is not None)
         unread = unread_members(line, fate.datasets, settings.manifests)
         fate.unread_count = len(unread)
         fate.is_declared = EXTENSION_EVENTS in fate.datasets

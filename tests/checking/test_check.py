@@ -13,6 +13,8 @@ from pipelines import batch, check, generate
 from pipelines.checking.fates import Fate, Verdict
 from schemas.errors import InvalidOptions, NothingToRead, UnusableInput
 from tests.conftest import DATA, sample, write_lines
+from transforms.core.decoding import decoded
+from transforms.core.decoding.envelopes import decode_event
 from transforms.core.keys import keyring
 from transforms.core.output.books import Books
 
@@ -202,6 +204,21 @@ def test_exit_codes_stop_a_commit(tmp_path: Path, capsys: pytest.CaptureFixture[
                           check=False, cwd=ROOT)  # fmt: skip
     assert done.returncode == 3
     assert "error: of 2 events 1 would be quarantined" in done.stderr
+
+
+def test_an_event_on_which_our_own_code_fails_goes_aside_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def failing(data: bytes, **known: Any) -> Any:
+        if b"boom" in data:
+            raise ValueError("a bug")
+        return decode_event(data, **known)
+
+    monkeypatch.setattr(decoded, "decode_event", failing)
+    found = fates(tmp_path, line(), line(data__baseData__name="boom"), line(data__baseData__properties__unique_id="b"))
+    assert [fate.verdict for fate in found] == [Verdict.LANDED, Verdict.QUARANTINED, Verdict.LANDED]
+    assert (found[1].key, found[1].name) == ("unprocessable", None)
+    assert "bug of this program" in str(found[1].hint)
 
 
 def test_it_stops_at_the_bound_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
