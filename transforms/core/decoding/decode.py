@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 from itertools import repeat
 
+from schemas.fields import LISTED
 from schemas.known_values import PACKAGED, Vocabulary
+from schemas.registry import event_schemas
 from transforms.core.batches import EventBatch, ranges_batch, taken_batch
 from transforms.core.blocks import Block
 from transforms.core.decoding.decoded import Decoded, DecodedPart, DecodeSettings, Event
@@ -42,7 +44,9 @@ class BlockDecoder:
         vocabulary: Vocabulary = PACKAGED,
         unprocessable: Unprocessable | None = None,
     ) -> None:
-        self._settings = DecodeSettings(ring, buckets, counted_names(vocabulary), unprocessable or Unprocessable())
+        self._settings = DecodeSettings(
+            ring, buckets, counted_names(vocabulary), unprocessable or Unprocessable(), _unread(vocabulary)
+        )
 
     def decode(self, block: Block) -> DecodedBlock:
         """The block's batches: datasets first, then quarantine, counts, and what was read of a stream or range.
@@ -96,3 +100,8 @@ class BlockDecoder:
             return part.finish()
 
         return in_parts(events, together, alone) if events else iter(())
+
+
+def _unread(vocabulary: Vocabulary) -> frozenset[str]:
+    fields = (field for schema in event_schemas().values() for field in schema.fields if field.parse == LISTED)
+    return frozenset(field.name for field in fields if not vocabulary.known(field.shape.partition(":")[2]).values)

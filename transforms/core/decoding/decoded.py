@@ -49,12 +49,16 @@ def _withheld_as(primary: str, rank: int, stamp: Collector) -> str | None:
 
 @dataclass(frozen=True)
 class DecodeSettings:
-    """What decoding needs to know and what does not change during a run. `counted_name`: see `event_names`."""
+    """What decoding needs to know and what does not change during a run.
+
+    `counted_name`: see `event_names`. `unread`: fields that are lists and of which no value is known.
+    """
 
     ring: QuarantineKeys
     buckets: int
     counted_name: Callable[[str], str]
     unprocessable: Unprocessable
+    unread: frozenset[str] = frozenset()
 
 
 class Decoded(NamedTuple):
@@ -198,7 +202,7 @@ class DecodedPart:
     def _rows_of(self, dataset: str, is_primary: bool) -> Rows:
         key = (dataset, is_primary)
         if key not in self._rows:
-            self._rows[key] = Rows(dataset)
+            self._rows[key] = Rows(dataset, self._settings.unread)
         return self._rows[key]
 
     def _has_permitted_code(self, event: Envelope, stamp: Collector, rank: int) -> bool:
