@@ -43,6 +43,7 @@ SECRETS = {
     "email": "canary.mail@example.com",
     "token": "ghp_canarytokencanarytokencanarytoken1234",
     "undeclared": "canary-undeclared-value",
+    "flight": "canary-flight-of-nobody",
 }
 CODE_FIELDS = [f.sources[0].partition(".")[2] for f in event_schemas()["snippets"].fields if f.role]
 IDS = {
@@ -80,6 +81,11 @@ def with_secrets(name: str) -> dict[str, Any]:
     base["properties"] |= {key: SECRETS[secret] for key, secret in IDS.items()}
     base["properties"] |= {field: json.dumps({"prefix": f"def {SECRETS['code']}(): pass"}) for field in CODE_FIELDS}
     base["properties"]["undeclared"] = SECRETS["undeclared"]
+    listed = f"named-flight:1;{SECRETS['flight']}:2"  # the operator named the first one alone
+    base["properties"] |= {
+        "abexp.assignmentcontext": listed,
+        "VSCode.ABExp.Features": f"named-flight;{SECRETS['flight']}",
+    }
     trouble = f"at /home/{SECRETS['path']}/work/app.py: {SECRETS['email']} {SECRETS['token']} from {SECRETS['address']}"
     for key in ("reason", "message", "stack"):
         if "error" in name or "exception" in name.lower() or key in base["properties"]:
@@ -239,8 +245,10 @@ def test_no_secret_in_outputs_logs_or_temporary_files(tmp_path: Path, mode: list
     files = raw_files(tmp_path / "raw")
     assert leaks(Path(files[0]).read_bytes()) == set(SECRETS), "a secret is missing from the input"
     command = [sys.executable, "-X", "dev", "-W", "ignore", "-m", "pipelines.batch", f"--output={tmp_path}/out"]
+    (tmp_path / "known.toml").write_text('flights = ["named-flight"]\n')
     command += [
         f"--key_ring={KEY_RING}",
+        f"--known_values={tmp_path}/known.toml",
         "--buckets=2",
         "--close_open_suggestions",
         "--max_quarantined_share=100%",
@@ -263,6 +271,7 @@ def test_no_secret_in_outputs_logs_or_temporary_files(tmp_path: Path, mode: list
         assert not leaks(done.stdout + done.stderr)
     assert list((tmp_path / "out" / "acceptance").rglob("*.parquet"))
     assert assert_clean(tmp_path / "out") >= 22
+    assert {r["flights"] for r in read_rows(tmp_path / "out", "displays")} == {"named-flight"}
     assert len(list((tmp_path / "out" / RUNS).iterdir())) == 2
     assert not leaks((tmp_path / "out.prom").read_bytes())
     assert (tmp_path / "tmp" / "lineage.jsonl").read_text().count("COMPLETE") == 2

@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from itertools import repeat
 
+from schemas.fields import LISTED
 from schemas.known_values import PACKAGED, Vocabulary
 from schemas.manifests import NO_MANIFESTS, Manifests
+from schemas.registry import event_schemas
 from transforms.core.batches import EventBatch, ranges_batch, taken_batch
 from transforms.core.blocks import Block
 from transforms.core.decoding.decoded import Decoded, DecodedPart, DecodeSettings, Event
@@ -45,7 +47,8 @@ class BlockDecoder:
         manifests: Manifests = NO_MANIFESTS,
     ) -> None:
         bugs = unprocessable or Unprocessable()
-        self._settings = DecodeSettings(ring, buckets, counted_names(vocabulary), bugs, manifests)
+        unread = _unread(vocabulary)
+        self._settings = DecodeSettings(ring, buckets, counted_names(vocabulary), bugs, unread, manifests)
 
     def decode(self, block: Block) -> DecodedBlock:
         """The block's batches: datasets first, then quarantine, counts, and what was read of a stream or range.
@@ -104,3 +107,8 @@ class BlockDecoder:
             return part.finish()
 
         return in_parts(events, together, alone) if events else iter(())
+
+
+def _unread(vocabulary: Vocabulary) -> frozenset[str]:
+    fields = (field for schema in event_schemas().values() for field in schema.fields if field.parse == LISTED)
+    return frozenset(field.name for field in fields if not vocabulary.known(field.shape.partition(":")[2]).values)

@@ -41,6 +41,10 @@ _FLAGS = frozenset(
 )
 """Measurements that say yes or no. A boolean means the same there; in other measurements it is not a number."""
 
+_NO_NUMBER = frozenset(("", "undefined", "null"))
+"""What clients write where they have no number: the Application Insights library for browsers, which extensions use,
+writes a measurement that is not there as the word undefined. Most next edits have dozens of these."""
+
 _BASE = "data.baseData"
 
 
@@ -171,7 +175,7 @@ def _measurements(values: Any) -> dict[str, float | None] | None:
 
 def as_number(value: Any, name: str) -> float | None:
     """A number, or text that is one; null and empty text count as missing. Raises InvalidEvent."""
-    if value is None or value == "":
+    if value is None or (isinstance(value, str) and value in _NO_NUMBER):
         return None
     if isinstance(value, bool):
         is_number = name in _FLAGS

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.fields import Field
+from schemas.fields import LISTED, Field
 from schemas.known_values import PACKAGED, Vocabulary
 from schemas.registry import EXTENSION_EVENTS, LEVELS, Schema, load
 from transforms.core.carried import BUCKET, CLIENT_IP, LEVEL, SNIPPET_CONSENT, bucket_of, month_column
@@ -158,10 +158,12 @@ def withhold_fields(schema: Schema, columns: dict[str, pa.Array], withheld: Coun
 def land_words(schema: Schema, columns: dict[str, pa.Array], unknown: Counter[str], words: Words) -> None:
     """Replaces each text from the wire by a known value of its field, or by `other`, which is counted.
 
-    Fields that were withheld are null by then, and are not counted.
+    Fields that were withheld are null by then, and are not counted. Of a list the known values land alone.
     """
     for field in schema.fields:
-        if field.treatment == "keep" and field.sources and pa.types.is_string(field.type):
+        if field.parse == LISTED:
+            columns[field.name] = words.pick(field, columns[field.name])
+        elif field.treatment == "keep" and field.sources and pa.types.is_string(field.type):
             columns[field.name] = words.land(field, columns[field.name], unknown)
 
 
