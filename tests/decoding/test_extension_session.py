@@ -103,7 +103,7 @@ def test_who_and_with_what(landed: Landed, ring: KeyRing) -> None:
     what = {
         "editor": "vscode", "editor_version": "1.114.0", "extension_version": "0.42.0", "os": "linux",
         "os_version": "6.8.0", "architecture": "x64", "ui": "desktop", "remote": "ssh-remote",
-        "extension": "copilot-chat" if landed.sender == "github" else "GitHub.copilot-chat",
+        "extension": "copilot-chat",
     }  # fmt: skip
     # One event is sent with no more than its ids: ghostText.produced and ghostText.empty name no editor.
     rows = [r for name in WHOLE for r in read_rows(landed.folder, name)]
