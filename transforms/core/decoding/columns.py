@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from msgspec.structs import astuple
 
 from schemas.fields import LISTED, Field
-from schemas.registry import Schema, event_schemas
+from schemas.registry import Schema, load
 from transforms.core.consent import Collector
 from transforms.core.decoding.convert import convert
 from transforms.core.decoding.envelopes import exception_facts
@@ -134,7 +134,7 @@ def members_of(dataset: str) -> dict[str, tuple[str, ...]]:
 def sources_of(dataset: str) -> dict[str, tuple[Source, ...]]:
     """Field -> where it may come from, in order; only fields that are read from the events themselves."""
     found = {}
-    for field in event_schemas()[dataset].fields:
+    for field in load(dataset).fields:
         parts = [s.partition("=>") for s in field.sources if not s.startswith("collector.")]
         if parts:
             found[field.name] = tuple((*attribute(p[0]), p[2] or None) for p in parts)
