@@ -1,5 +1,6 @@
 """Analysts' readers open every file as it is."""
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -49,11 +50,15 @@ def test_every_reader_finds_the_same_rows_and_columns(output: Path, dataset: str
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
-def test_columns_carry_their_doc_and_the_dataset_its_version(output: Path, dataset: str) -> None:
+def test_a_footer_names_the_contract_that_explains_its_columns(output: Path, dataset: str) -> None:
     schema = pq.read_schema(next(output.glob(f"{dataset}/*/*.parquet")))
     assert schema.names == [f.name for f in load(dataset).fields]
-    assert all(field.metadata[b"doc"] for field in schema)
+    assert schema.types == [f.type for f in load(dataset).fields]
     assert schema.metadata[b"dataset"] == dataset.encode()
+    told = json.loads((output / "_schemas" / f"{schema.metadata[b'contract'].decode()}.json").read_text())
+    columns = told["datasets"][dataset]["columns"]
+    assert [c["name"] for c in columns] == schema.names
+    assert all(c["doc"] and c["classification"] and c["treatment"] for c in columns)
 
 
 def test_no_reader_sees_a_file_that_a_killed_writer_left_half_written(

@@ -89,7 +89,7 @@ def test_files_that_an_earlier_run_left_on_other_days_are_removed(tmp_path: Path
     run(tmp_path, [(other, sealed([fact("requests", 8, 0)])[0])])
     days = sorted({p.parent.name for p in tmp_path.glob(f"*/*/{portion.input}-*.parquet")})
     assert len(days) == 2
-    days_left = {(portion.input, 0): publish.days_left_by(Output(str(tmp_path)), portion.input)[portion.input, 0]}
+    days_left = {(portion.input, 0): publish.days_left_by(Output(str(tmp_path)), portion.input, 1)[portion.input, 0]}
     run(tmp_path, [(portion, sealed(FACTS[3:])[0])], earlier_days=days_left)
     assert {p.parent.name for p in tmp_path.glob(f"*/*/{portion.input}-*.parquet")} == {days[1]}
     assert len(list(tmp_path.glob(f"*/*/{other.input}-*.parquet"))) == 2

@@ -8,8 +8,8 @@ from transforms.core.times import date_of, days_of
 LEVEL, SNIPPET_CONSENT, CLIENT_IP = "_level", "_snippet_consent", "_client_ip"
 """Columns that travel from decoding to protecting and no further."""
 
-BUCKET = "bucket"
-"""The part of the output, by person, that a row belongs to: the key of the shuffle."""
+SLOT = "slot"
+"""Where a person belongs among the slots of an output, by a keyed digest. A run's buckets hold whole slots."""
 
 
 def month_column(times: pa.Array) -> pa.DictionaryArray:
@@ -19,6 +19,6 @@ def month_column(times: pa.Array) -> pa.DictionaryArray:
     return months.take(pa.array(codes)).dictionary_encode()
 
 
-def bucket_of(digest: bytes, buckets: int) -> int:
-    """A keyed digest -> one of `buckets` buckets, evenly."""
-    return int.from_bytes(digest[:8], "big") % buckets
+def slot_of(digest: bytes, slots: int) -> int:
+    """A keyed digest -> one of an output's slots, evenly."""
+    return int.from_bytes(digest[:8], "big") % slots

@@ -15,15 +15,15 @@ from transforms.counters import DECODED_EVENTS
 
 
 class _Decode(beam.DoFn):
-    def __init__(self, key_ring: str, buckets: int, vocabulary: Vocabulary, unprocessable: Unprocessable) -> None:
+    def __init__(self, key_ring: str, slots: int, vocabulary: Vocabulary, unprocessable: Unprocessable) -> None:
         self._key_ring = key_ring
-        self._buckets = buckets
+        self._slots = slots
         self._vocabulary = vocabulary
         self._unprocessable = unprocessable
 
     def setup(self) -> None:
         keys = open_quarantine(self._key_ring)
-        self._decoder = BlockDecoder(keys, self._buckets, self._vocabulary, self._unprocessable)
+        self._decoder = BlockDecoder(keys, self._slots, self._vocabulary, self._unprocessable)
 
     def process(self, block: Block) -> Iterator[EventBatch]:
         with payload_free_errors():
@@ -44,12 +44,12 @@ class DecodeEvents(beam.PTransform):
     def __init__(
         self,
         key_ring: str,
-        buckets: int,
+        slots: int,
         vocabulary: Vocabulary = PACKAGED,
         unprocessable: Unprocessable | None = None,
     ) -> None:
         super().__init__()
-        self._do_fn = _Decode(key_ring, buckets, vocabulary, unprocessable or Unprocessable())
+        self._do_fn = _Decode(key_ring, slots, vocabulary, unprocessable or Unprocessable())
 
     def expand(self, blocks: beam.PCollection[Block]) -> beam.PCollection[EventBatch]:
         return blocks | "Decode" >> beam.ParDo(self._do_fn).with_output_types(EventBatch)

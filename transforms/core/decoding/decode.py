@@ -38,11 +38,11 @@ class BlockDecoder:
     def __init__(
         self,
         ring: QuarantineKeys,
-        buckets: int,
+        slots: int,
         vocabulary: Vocabulary = PACKAGED,
         unprocessable: Unprocessable | None = None,
     ) -> None:
-        self._settings = DecodeSettings(ring, buckets, counted_names(vocabulary), unprocessable or Unprocessable())
+        self._settings = DecodeSettings(ring, slots, counted_names(vocabulary), unprocessable or Unprocessable())
 
     def decode(self, block: Block) -> DecodedBlock:
         """The block's batches: datasets first, then quarantine, counts, and what was read of a stream or range.

@@ -52,7 +52,7 @@ class DecodeSettings:
     """What decoding needs to know and what does not change during a run. `counted_name`: see `event_names`."""
 
     ring: QuarantineKeys
-    buckets: int
+    slots: int
     counted_name: Callable[[str], str]
     unprocessable: Unprocessable
 
@@ -69,7 +69,7 @@ class DecodedPart:
 
     def __init__(self, settings: DecodeSettings) -> None:
         self._settings = settings
-        self._quarantine = Quarantine(settings.ring, settings.buckets)
+        self._quarantine = Quarantine(settings.ring, settings.slots)
         self._tally = Tally()
         self._lines: list[bytes] = []
         self._requests: list[RawRequest | None] = []
