@@ -19,7 +19,12 @@ def datasets_page() -> str:
     """The data dictionary as Markdown, one table a dataset."""
     parts = [
         "# Datasets\n\nMade from `schemas/avro/` by `make docs`; do not edit.\n\n"
-        "Every dataset lies in `<output>/<dataset>/received_date=YYYY-MM-DD/*.parquet`. "
+        "Every dataset lies in `<output>/<dataset>/received_date=YYYY-MM-DD/*.parquet`. `received_date` is the name of "
+        "a folder and no column of a file. DuckDB and Spark make a date of it. Polars does so where it is given the "
+        "dataset's folder, as in `pl.scan_parquet('<output>/suggestions')`; with a pattern it has no such column. In "
+        "pandas and PyArrow it is a text.\n\n"
+        "What stands here is in `<output>/_schemas/<contract>.json`, too, for programs. The footer of each file names "
+        "its contract. Rows are sorted by installation, session and time.\n\n"
         "Level is the telemetry level that permits the value. Shape is what a text may be; all else lands as `other`: "
         "see [known values](known-values.md).\n"
     ]

@@ -151,8 +151,8 @@ def test_everything_is_lost_by_a_runner_that_drops_what_ends_a_bundle(
 def test_one_bucket_is_lost(raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bucket: int) -> None:
     of_input = group_by_bucket._of_input
 
-    def losing(grouped: Any, digest: str, spill_folder: str) -> Any:
-        portion, pieces = of_input(grouped, digest, spill_folder)
+    def losing(grouped: Any, *more: Any) -> Any:
+        portion, pieces = of_input(grouped, *more)
         return portion, [] if portion.bucket == bucket else pieces
 
     monkeypatch.setattr(group_by_bucket, "_of_input", losing)

@@ -69,11 +69,11 @@ def test_a_bundle_that_failed_halfway_and_is_tried_again_leaves_the_same_files(
     run(tmp_path / "undisturbed", grouped)
     real, calls = publish.storage.write_atomic, list[str]()
 
-    def fails_once(path: str, data: bytes) -> None:
+    def fails_once(path: str, *more: Any) -> None:
         calls.append(path)
         if len(calls) == 3:
             raise StorageUnavailable("the disk is full")
-        real(path, data)
+        real(path, *more)
 
     monkeypatch.setattr(publish.storage, "write_atomic", fails_once)
     with pytest.raises(Exception, match="the disk is full"):
