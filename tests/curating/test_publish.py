@@ -127,7 +127,7 @@ def test_what_a_run_leaves_out_now_is_removed_and_nothing_else(tmp_path: Path) -
     left = days_left_by(Output(str(tmp_path)), BATCH.input, 4)
     assert left == {(BATCH.input, 1): [BEFORE, DAY, AFTER], (BATCH.input, 2): [BEFORE, DAY, AFTER]}
     publisher(tmp_path).publish(CuratedBucket(BATCH), left[BATCH.input, 2])
-    assert {(p.stem) for p in tmp_path.glob("*/*/*.parquet")} == {f"{p.input}-{p.bucket:04d}" for p in kept}
+    assert {(p.stem) for p in tmp_path.glob("*/*/*.parquet")} == {f"{p.input}-{p.bucket:04d}of0004" for p in kept}
     assert days_left_by(Output(str(tmp_path)), BATCH.input, 4) == {(BATCH.input, 1): [BEFORE, DAY, AFTER]}
     assert is_whole(tmp_path)
 

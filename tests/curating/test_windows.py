@@ -146,7 +146,7 @@ def test_batch_equals_windows_for_events_of_any_kind_in_any_times(
 
 
 def marks_of(output: Path, bucket: int) -> list[tuple[datetime, datetime]]:
-    rows = [pq.read_table(p).to_pylist()[0] for p in sorted(output.glob(f"ledger/*/*-{bucket:04d}.parquet"))]
+    rows = [pq.read_table(p).to_pylist()[0] for p in sorted(output.glob(f"ledger/*/*-{bucket:04d}of*.parquet"))]
     return sorted((r["window_begin"], r["window_end"]) for r in rows if r["window_events"] is not None)
 
 
@@ -241,7 +241,7 @@ def test_what_does_not_balance_or_follow_on_stops(tmp_path: Path) -> None:
     with pytest.raises(UnbalancedBooks, match="0 was read from 0 on, the window before ended at 3"):
         stream_state.advance(state, 2)
     path = next(
-        p for p in sorted(tmp_path.glob("ledger/*/*-0000.parquet")) if pq.read_table(p)["window_events"][0].as_py()
+        p for p in sorted(tmp_path.glob("ledger/*/*-0000of*.parquet")) if pq.read_table(p)["window_events"][0].as_py()
     )
     table = pq.read_table(path, partitioning=None)
     table = table.set_column(
