@@ -90,7 +90,7 @@ def test_person_changes_with_the_epoch_and_the_suggestion_does_not(ring: KeyRing
     april["collector"]["received_at"] = "2026-04-01T00:00:00Z"
     rows = protected(ring, march, april)["displays"].batch.to_pylist()
     assert [r["key_id"] for r in rows] == ["2026-03", "2026-04"]
-    assert rows[0]["bucket"] == rows[1]["bucket"]
+    assert rows[0]["slot"] == rows[1]["slot"]
     for column, is_same in (
         ("installation_id", False),
         ("user_id", False),
