@@ -131,8 +131,8 @@ def test_a_run_that_was_killed_is_made_whole(generated: Path, landed: Path, tmp_
     output = tmp_path / "datasets"
     shutil.copytree(landed, output)
     (output / "_claim.json").write_text(json.dumps({"host": "", "pid": 1}))
-    for path in sorted(output.rglob("*.parquet"))[::3]:
-        path.rename(path.with_name(f".writing-{path.name}.half"))
+    for number, path in enumerate(sorted(output.rglob("*.parquet"))[::3]):
+        path.rename(output / "_writing" / f".writing-{number}-{path.name}.half")
     (output / "_claim.json").unlink()
     assert_is_truth(run_batch(generated / "raw", output, CLOSE), generated)
     assert all_rows(output) == all_rows(landed)

@@ -95,7 +95,7 @@ def _kept(output: Output) -> _Kept | None:
         raise StorageRefused(f"{path} is damaged; bring it back from a backup, or write to a new --output") from None
     if not 1 <= kept.version <= _VERSION:
         raise StorageRefused(f"{path} is of version {kept.version}; this program reads up to {_VERSION}")
-    kept.slots = kept.slots or kept.buckets
+    kept.slots = kept.slots if kept.version == _VERSION else kept.buckets
     if not kept.slots:
         raise StorageRefused(
             f"{path} is damaged: it tells no slots; bring it back from a backup, or write to a new --output"
