@@ -89,8 +89,8 @@ def rates(output: Path) -> object:
     """).fetchall()
 
 
-def of_one_day(output: Path) -> object:
-    """How many of a day's were accepted? DuckDB."""
+def accepted_by_day(output: Path) -> object:
+    """How many were accepted on each day? DuckDB."""
     return duckdb.sql(f"""
         select received_date, count(*) from '{output}/suggestions/*/*.parquet'
         where outcome = 'accepted' group by all order by all
@@ -119,7 +119,7 @@ def failures(output: Path) -> object:
     return requests.value_counts(["editor_version", "event_name"]).sort_index().to_dict()
 
 
-QUERIES = (rates, of_one_day, decisions, survival, failures)
+QUERIES = (rates, accepted_by_day, decisions, survival, failures)
 
 
 def least_s(query: Callable[[Path], object], outputs: tuple[Path, ...]) -> list[float]:
