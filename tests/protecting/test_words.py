@@ -66,7 +66,7 @@ def landed(name: str, text: str, vocabulary: Vocabulary = PACKAGED) -> str:
         ("extension_version", "copilot-intellij/1.5.34-243", "1.5.34-243"),
         ("extension_version", "copilot-chat/93.184.216.34", "other"),
         ("extension_version", "copilot-chat/0.42.0 zofia", "0.42.0"),
-        ("extension", "github.Copilot-Chat", "GitHub.copilot-chat"),
+        ("extension", "github.Copilot-Chat", "copilot-chat"),
         ("os", "Linux", "linux"),
         ("os_version", "Linux 6.8.0", "Linux 6.8.0"),
         ("os_version", "6.8.0-45-generic", "6.8.0-45-generic"),
