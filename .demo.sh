@@ -21,6 +21,6 @@ cat <<EOF
 look at the page: $DEMO/report.html
 
 try next:
-  $PY -c "import duckdb; duckdb.sql(\"select language, count(*) shown, count(*) filter (outcome in ('accepted', 'partially_accepted')) accepted from '$DEMO/datasets/suggestions/*/*.parquet' where display_count > 0 group by all order by shown desc\").show()"
+  $PY -c "import duckdb; duckdb.sql(\"select language, count(*) shown, count(*) filter (outcome in ('accepted', 'partially_accepted')) accepted from '$DEMO/datasets/suggestions/*/*.parquet' where kind = 'ghost_text' and display_count > 0 group by all order by shown desc\").show()"
   $PY -m pipelines.snippets --datasets $DEMO/datasets --private_key $DEMO/keys/private/completions.json --language python
 EOF

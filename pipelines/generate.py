@@ -71,7 +71,7 @@ def _tell_apart(rng: random.Random, someone: Person, made: Sequence[Event]) -> N
         if someone.has_event_ids:
             event.properties["unique_id"] = new_uuid(rng)
         else:
-            event.measurements["timeSinceIssuedMs"] = rng.random() * 1e6
+            event.measurements["current_time"] = rng.random() * 1e6
 
 
 def _is_wanted(event: Event, with_code: bool, with_rubbish: bool) -> bool:

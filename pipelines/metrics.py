@@ -11,10 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.options.flags import add_date, add_min_installations, job_parser
-from pipelines.rates.acceptance import DIMENSIONS, gather_facts, rates
+from pipelines.rates.acceptance import rates
 from pipelines.rates.arms import Arms, as_document, compare
 from pipelines.rates.arms import describe as describe_arms
 from pipelines.rates.assignments import Assignment, add_arms, assignment_of
+from pipelines.rates.facts import DIMENSIONS, gather_facts
+from pipelines.rates.kinds import AT_THE_CURSOR, KINDS
 from pipelines.rates.tables import existing_days, has_landed, opened
 from pipelines.running.command import run_job
 from schemas.errors import InvalidOptions
@@ -62,25 +64,32 @@ def compare_arms(output: Output, days: Sequence[date], assignment: Assignment, m
 
 def describe(rows: pa.Table, days: Sequence[date]) -> str:
     """What was made, as a few lines for people."""
-    shown = pc.sum(rows["shown"]).as_py() or 0
-    accepted = pc.sum(pc.add(rows["accepted_full"], rows["accepted_partial"])).as_py() or 0
-    merged = pc.sum(rows.filter(pc.greater(rows["merged_dimensions"], 0))["shown"]).as_py() or 0
     empty = len({*days} - {*rows["received_date"].to_pylist()})
-    lines = [f"{rows.num_rows} cells of {len(days) - empty} days: {shown} shown, {accepted} accepted"]
-    if shown:
-        lines[0] += f" ({accepted / shown:.1%})"
-        lines.append(f"in merged cells: {merged / shown:.1%} of what was shown")
+    lines = [f"{rows.num_rows} cells of {len(days) - empty} days"]
+    lines += [_describe_kind(kind, rows.filter(pc.equal(rows["kind"], kind))) for kind in KINDS]
     if empty:
         lines.append(f"days without a row, as nothing or too few installations were seen: {empty}")
     return "\n".join(lines)
+
+
+def _describe_kind(kind: str, rows: pa.Table) -> str:
+    """Of what was shown, how much was accepted; of kinds that no event shows, of what was decided on."""
+    if not rows.num_rows:
+        return f"{kind}: nothing, or of too few installations"
+    of = "shown" if kind in AT_THE_CURSOR else "decided"
+    whole, accepted = (pc.sum(rows[name]).as_py() for name in (of, "accepted"))
+    merged = pc.sum(rows.filter(pc.greater(rows["merged_dimensions"], 0))[of]).as_py() or 0
+    share = f" ({accepted / whole:.1%}); in merged cells {merged / whole:.1%} of them" if whole else ""
+    return f"{kind}: {whole} {of}, {accepted} accepted{share}"
 
 
 def main(argv: Sequence[str]) -> None:
     """The command."""
     parser = job_parser(
         "metrics",
-        "Write the dataset acceptance: counts and rates by received_date, language, extension version, engine and "
-        "country. Run it after the batch job; running it again replaces its files. Definitions: docs/metrics.md.",
+        "Write the dataset acceptance: counts and rates by received_date, kind of suggestion, language, extension "
+        "version, engine and country. Run it after the batch job; running it again replaces its files. Definitions: "
+        "docs/metrics.md.",
     )
     parser.add_argument("--datasets", type=Output, required=True, metavar="PATH", help="The output of the batch job.")
     add_date(parser)

@@ -23,6 +23,7 @@ from transforms.core.output.layout import Output
 from transforms.core.times import UNKNOWN_DATE
 
 VALUES_DRAWN = 10
+SURVIVAL_DRAWN_S = (30, 120, 300, 600, 900)
 _NOTHING = "\N{EN DASH}"
 
 
@@ -33,18 +34,28 @@ def render(figures: Figures, source: str, made_at: datetime) -> str:
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     filters: dict[str, Any] = {
-        "number": _number, "share": _share, "ms": _ms, "moment": _moment, "rate": number_text, "interval": interval_text
+        "number": _number, "share": _share, "ms": _ms, "moment": _moment, "rate": number_text,
+        "interval": interval_text, "words": _words, "tenths": _tenths,
     }  # fmt: skip
     environment.filters |= filters
+    environment.globals |= filters
     charts = {name: Markup(svg) for name, svg in all_charts(figures, VALUES_DRAWN).items()}  # noqa: S704 - drawn by us, texts escaped
     page = environment.get_template("report.html.j2").render(
-        f=figures, charts=charts, source=source, made_at=made_at, values_drawn=VALUES_DRAWN
+        f=figures, charts=charts, source=source, made_at=made_at, values_drawn=VALUES_DRAWN, survival_s=SURVIVAL_DRAWN_S
     )
     return f"{page.strip()}\n"
 
 
 def _number(value: Any) -> str:
     return _NOTHING if value is None else f"{value:,.0f}"
+
+
+def _tenths(value: float | None) -> str:
+    return _NOTHING if value is None else f"{value:,.1f}"
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def _share(value: float | None) -> str:

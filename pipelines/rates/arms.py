@@ -1,4 +1,4 @@
-"""Arms of an experiment side by side: each rate of each arm against that of the first one."""
+"""Arms of an experiment side by side: each rate of each kind and arm against that of the first arm."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
@@ -9,6 +9,7 @@ import numpy as np
 from pipelines.rates.acceptance import count_people
 from pipelines.rates.assignments import Assignment, assign
 from pipelines.rates.intervals import Interval, difference, ratio_of_sums, relative, sample_ratio_p
+from pipelines.rates.kinds import ANY, GHOST_TEXT, IN_WORDS, KINDS, NEXT_EDIT
 from schemas.errors import InvalidOptions
 
 MISMATCH_P = 0.001
@@ -16,28 +17,42 @@ MISMATCH_P = 0.001
 
 
 class Rate(NamedTuple):
-    """A rate as a ratio of two sums over people: the columns of `people`."""
+    """A rate of one kind as a ratio of two sums over people: columns of `people`."""
 
+    kind: str
     name: str
     numerator: str
     denominator: str
 
 
 RATES = (
-    Rate("acceptance_rate", "accepted", "shown"),
-    Rate("shown_rate", "shown", "opportunities"),
-    Rate("unchanged_30s_rate", "unchanged_30s", "observed_30s"),
-    Rate("unchanged_600s_rate", "unchanged_600s", "observed_600s"),
-    Rate("accepted_chars_per_active_hour", "accepted_chars", "active_hours"),
-    Rate("failed_requests_rate", "failed_requests", "requests"),
+    Rate(GHOST_TEXT, "acceptance_rate", "accepted", "shown"),
+    Rate(GHOST_TEXT, "shown_rate", "shown", "opportunities"),
+    Rate(GHOST_TEXT, "hide_rate", "hidden", "shown"),
+    Rate(GHOST_TEXT, "unchanged_30s_rate", "unchanged_30s", "observed_30s"),
+    Rate(GHOST_TEXT, "unchanged_600s_rate", "unchanged_600s", "observed_600s"),
+    Rate(GHOST_TEXT, "accepted_chars_per_opportunity", "accepted_chars", "opportunities"),
+    Rate(GHOST_TEXT, "accepted_chars_per_active_hour", "accepted_chars", "active_hours"),
+    Rate(NEXT_EDIT, "acceptance_rate", "accepted", "shown"),
+    Rate(NEXT_EDIT, "shown_rate", "shown", "opportunities"),
+    Rate(NEXT_EDIT, "hide_rate", "hidden", "shown"),
+    Rate(NEXT_EDIT, "four_gram_30s_ratio", "four_gram_kept_30s", "four_gram_observed_30s"),
+    Rate(NEXT_EDIT, "four_gram_600s_ratio", "four_gram_kept_600s", "four_gram_observed_600s"),
+    Rate(NEXT_EDIT, "retained_600s_ratio", "retained_600s_chars", "retained_600s_of_chars"),
+    *(Rate(kind, "acceptance_rate", "accepted", "decided") for kind in IN_WORDS),
+    *(Rate(kind, "four_gram_600s_ratio", "four_gram_kept_600s", "four_gram_observed_600s") for kind in IN_WORDS),
+    Rate(ANY, "failed_requests_rate", "failed_requests", "requests"),
 )
 """What arms are compared by: what is to get better, and what must not get worse."""
+
+COLUMNS = {name for rate in RATES for name in (rate.numerator, rate.denominator)}
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A rate of one arm against the first arm's; an interval is None where the rates do not allow one."""
+    """A rate of one kind and arm against the first arm's; an interval is None where the rates do not allow one."""
 
+    kind: str
     rate: str
     control: str
     arm: str
@@ -74,32 +89,44 @@ def compare(connection: duckdb.DuckDBPyConnection, assignment: Assignment, min_i
     Raises InvalidOptions where the data hold nobody of any arm.
     """
     in_several = assign(connection, assignment)
-    count_people(connection)
-    sums = {arm: _sums(connection, arm) for arm in assignment.arms}
-    people = {arm: len(columns["shown"]) for arm, columns in sums.items()}
+    count_people(connection, COLUMNS)
+    sums = {arm: {kind: _sums(connection, arm, kind) for kind in (*KINDS, ANY)} for arm in assignment.arms}
+    people = {arm: len(of_kind[ANY]["requests"]) for arm, of_kind in sums.items()}
     if not any(people.values()):
         raise InvalidOptions(f"--arms {assignment.source}: none of the installations in the datasets is in an arm")
     too_few = [arm for arm, count in people.items() if count < min_installations]
     known = [arm for arm in assignment.arms if arm not in too_few]
     p = sample_ratio_p([*people.values()], assignment.shares)
     pairs = [(rate, arm) for rate in RATES for arm in known[1:]] if known[:1] == [assignment.arms[0]] else []
-    comparisons = [_compared(rate, assignment.arms[0], arm, sums) for rate, arm in pairs]
+    compared = (_compared(rate, assignment.arms[0], arm, sums) for rate, arm in pairs)
+    comparisons = [c for c in compared if (c.control_value, c.arm_value) != (None, None)]
     told = {arm: count for arm, count in people.items() if arm not in too_few}
     return Arms(assignment.source, told, in_several, too_few, None if too_few else p, comparisons)
 
 
-def _sums(connection: duckdb.DuckDBPyConnection, arm: str) -> dict[str, np.ndarray]:
-    columns = sorted({name for rate in RATES for name in rate[1:]})
-    listed = ", ".join(f"{name}::double as {name}" for name in columns)
-    return connection.execute(f"select {listed} from people where arm = ? order by person", [arm]).fetchnumpy()
+Sums = dict[str, dict[str, dict[str, np.ndarray]]]
+"""Arm -> kind -> column of `people` -> its value for each person of the arm, in one order."""
 
 
-def _compared(rate: Rate, control: str, arm: str, sums: dict[str, dict[str, np.ndarray]]) -> Comparison:
-    one, other = (ratio_of_sums(sums[name][rate.numerator], sums[name][rate.denominator]) for name in (control, arm))
-    if one is None or other is None:
-        known = [None if e is None else e.value for e in (one, other)]
-        return Comparison(rate.name, control, arm, known[0], known[1], None, None)
-    return Comparison(rate.name, control, arm, one.value, other.value, difference(one, other), relative(one, other))
+def _sums(connection: duckdb.DuckDBPyConnection, arm: str, kind: str) -> dict[str, np.ndarray]:
+    """A person of whom nothing of this kind is known has 0: they were drawn as the others were."""
+    columns = sorted({name for rate in RATES if rate.kind == kind for name in rate[2:]})
+    listed = ", ".join(f"coalesce({name}, 0)::double as {name}" for name in columns)
+    return connection.execute(
+        f"""
+        select {listed} from (select distinct person from people where arm = $arm)
+        left join (select * from people where arm = $arm and kind = $kind) using (person) order by person
+    """,
+        {"arm": arm, "kind": kind},
+    ).fetchnumpy()
+
+
+def _compared(rate: Rate, control: str, arm: str, sums: Sums) -> Comparison:
+    found = (sums[name][rate.kind] for name in (control, arm))
+    one, other = (ratio_of_sums(columns[rate.numerator], columns[rate.denominator]) for columns in found)
+    values = (None if one is None else one.value, None if other is None else other.value)
+    intervals = (None, None) if one is None or other is None else (difference(one, other), relative(one, other))
+    return Comparison(rate.kind, rate.name, control, arm, *values, *intervals)
 
 
 def as_document(arms: Arms) -> dict[str, Any]:
@@ -108,7 +135,7 @@ def as_document(arms: Arms) -> dict[str, Any]:
 
 
 def _row(compared: Comparison) -> dict[str, Any]:
-    row = {name: getattr(compared, name) for name in ("rate", "control", "arm", "control_value", "arm_value")}
+    row = {name: getattr(compared, name) for name in ("kind", "rate", "control", "arm", "control_value", "arm_value")}
     for name in ("difference", "ratio"):
         value, low, high = getattr(compared, name) or (None, None, None)
         row |= {name: value, f"{name}_low": low, f"{name}_high": high}
@@ -127,8 +154,9 @@ def describe(arms: Arms) -> list[str]:
     if arms.is_mismatch:
         lines.append("the arms are not as large as planned: find out why before you believe a figure")
     for c in arms.comparisons:
-        lines.append(f"{c.rate}: {c.control} {number_text(c.control_value)}, {c.arm} {number_text(c.arm_value)}"
-                     f"; difference {interval_text(c.difference)}; ratio {interval_text(c.ratio)}")  # fmt: skip
+        values = f"{c.control} {number_text(c.control_value)}, {c.arm} {number_text(c.arm_value)}"
+        lines.append(f"{c.kind} {c.rate}: {values}; difference {interval_text(c.difference)}; "
+                     f"ratio {interval_text(c.ratio)}")  # fmt: skip
     return lines
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import vl_convert
 
+from pipelines.rates.kinds import GHOST_TEXT
 from pipelines.reporting.figures import Figures, Rows
 from transforms.core.output.books import Books
 from transforms.core.suggestions.persistence import CHECKS_S
@@ -75,12 +76,10 @@ def _fate(name: str, start: int, size: int, whole: int) -> dict[str, Any]:
     return {"name": name, "start": start, "size": size, "end": start + size, "text": f"{size:,}{share}"}
 
 
-def funnel(overall: dict[str, Any]) -> dict[str, Any]:
+def funnel(ghost_text: dict[str, Any]) -> dict[str, Any]:
     """From chances to suggest to code that stayed."""
-    accepted = overall["accepted_full"] + overall["accepted_partial"]
-    kept = round((overall["unchanged_30s_rate"] or 0) * overall["observed_30s"])
-    steps = {"opportunities": overall["opportunities"], "shown": overall["shown"], "accepted": accepted,
-             "unchanged, 30 s": kept}  # fmt: skip
+    kept = round((ghost_text["unchanged_30s_rate"] or 0) * ghost_text["observed_30s"])
+    steps = {**{n: ghost_text[n] for n in ("opportunities", "shown", "accepted")}, "unchanged, 30 s": kept}
     return _bars([{"name": n, "size": s, "text": f"{s:,}"} for n, s in steps.items()], "acceptance funnel")
 
 
@@ -98,14 +97,14 @@ def counts(rows: Iterable[tuple[str, int]], label: str) -> dict[str, Any]:
     return _bars([{"name": name, "size": count, "text": f"{count:,}"} for name, count in rows], label)
 
 
-def persistence(overall: dict[str, Any]) -> dict[str, Any]:
+def persistence(ghost_text: dict[str, Any]) -> dict[str, Any]:
     """Shares of accepted suggestions over the time since: of the observed ones, and how many were not observed."""
     values = []
     for check_s in CHECKS_S:
-        observed, unobserved = overall[f"observed_{check_s}s"], overall[f"unobserved_{check_s}s"]
+        observed, unobserved = ghost_text[f"observed_{check_s}s"], ghost_text[f"unobserved_{check_s}s"]
         shares = {
-            "mostly unchanged": overall[f"mostly_unchanged_{check_s}s_rate"],
-            "unchanged": overall[f"unchanged_{check_s}s_rate"],
+            "mostly unchanged": ghost_text[f"mostly_unchanged_{check_s}s_rate"],
+            "unchanged": ghost_text[f"unchanged_{check_s}s_rate"],
             "unobserved": unobserved / (observed + unobserved) if observed + unobserved else None,
         }
         values += [{"s": check_s, "share": v, "what": n} for n, v in shares.items() if v is not None]
@@ -153,9 +152,9 @@ def over_time(rows: Rows, order: list[str]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def latency(rows: Rows, overall: dict[str, Any]) -> dict[str, Any]:
+def latency(rows: Rows, ghost_text: dict[str, Any]) -> dict[str, Any]:
     """Shown suggestions by the time from asking to showing, with median and 95th percentile as figures on the page."""
-    return counts([(_span(r), r["shown"]) for r in rows], f"latency, median {overall['latency_p50_ms']}")
+    return counts([(_span(r), r["shown"]) for r in rows], f"latency, median {ghost_text['latency_p50_ms']}")
 
 
 def _span(row: dict[str, Any]) -> str:
@@ -163,20 +162,23 @@ def _span(row: dict[str, Any]) -> str:
 
 
 def all_charts(figures: Figures, values: int) -> dict[str, str]:
-    """Every chart of the page by its name; `values` is how many of a dimension are drawn."""
+    """Every chart of the page by its name; `values` is how many of a dimension are drawn. Rates are of ghost text."""
     specs = {"fates": fates(figures.books)}
     if figures.errors:
         specs["errors"] = counts(((f"{r['name']} {r['type']}".strip(), r["events"]) for r in figures.errors), "errors")
     if figures.redactions:
         specs["redactions"] = counts(((r["category"], r["events"]) for r in figures.redactions), "redactions")
-    if figures.overall and figures.overall["shown"]:
-        specs["funnel"] = funnel(figures.overall)
-        specs["persistence"] = persistence(figures.overall)
-        specs["latency"] = latency(figures.latency, figures.overall)
-        for dimension, rows in figures.by_dimension.items():
-            specs[f"by_{dimension}"] = rates_by(rows[:values], f"acceptance rate by {dimension}")
-            drawn = [r["value"] for r in rows[:values]]
-            by_day = [r for r in figures.over_time[dimension] if r["value"] in drawn]
+    ghost_text = figures.kinds.get(GHOST_TEXT)
+    if ghost_text and ghost_text["shown"]:
+        specs["funnel"] = funnel(ghost_text)
+        specs["persistence"] = persistence(ghost_text)
+        specs["latency"] = latency(figures.latency, ghost_text)
+        for dimension, found in figures.by_dimension.items():
+            rows = [r for r in found if r["kind"] == GHOST_TEXT][:values]
+            specs[f"by_{dimension}"] = rates_by(rows, f"acceptance rate by {dimension}")
+            drawn = [r["value"] for r in rows]
+            over_days = (r for r in figures.over_time[dimension] if r["kind"] == GHOST_TEXT)
+            by_day = [r for r in over_days if r["value"] in drawn]
             if len({r["received_date"] for r in by_day}) > 1:
                 specs[f"over_time_{dimension}"] = over_time(by_day, drawn)
     return {name: draw(spec) for name, spec in specs.items()}

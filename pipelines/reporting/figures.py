@@ -7,9 +7,12 @@ from typing import Any
 
 import duckdb
 
-from pipelines.rates.acceptance import DIMENSIONS, MERGED, gather_facts, rates
+from pipelines.rates.acceptance import rates
 from pipelines.rates.arms import Arms, compare
 from pipelines.rates.assignments import Assignment
+from pipelines.rates.cells import MERGED
+from pipelines.rates.facts import DIMENSIONS, gather_facts
+from pipelines.rates.kinds import ANY, AT_THE_CURSOR, GHOST_TEXT, KINDS
 from pipelines.rates.tables import opened
 from schemas.registry import load
 from transforms.core.keys.role_encryption import columns_by_role
@@ -28,12 +31,17 @@ _EVENTS = " union all by name ".join(
 
 @dataclass(frozen=True)
 class Figures:
-    """What the page shows. Lists are rows of a table, in the order in which they are shown."""
+    """What the page shows. Lists are rows of a table, in the order in which they are shown.
+
+    `overall` is what is counted over all kinds, None where too few installations were seen; `kinds` has the figures of
+    each kind that enough installations met.
+    """
 
     days: list[date]
     books: Books
     problems: list[str]
     overall: dict[str, Any] | None
+    kinds: dict[str, dict[str, Any]]
     by_dimension: dict[str, Rows]
     over_time: dict[str, Rows]
     latency: Rows
@@ -51,18 +59,17 @@ class Figures:
 def gather_figures(
     output: Output, days: Sequence[date], min_installations: int, assignment: Assignment | None = None
 ) -> Figures:
-    """All figures of these days. `overall` is None where too few installations were seen, `arms` where no assignment
-    is given.
-    """
+    """All figures of these days; `arms` is None where no assignment is given."""
     marks = [mark for mark in read_marks(output) if mark.day in days]
     with opened(output, days) as connection:
         gather_facts(connection)
-        overall = rates(connection, (), (), min_installations).to_pylist()
+        by_kind = {row["kind"]: row for row in rates(connection, (), (), min_installations).to_pylist()}
         return Figures(
             days=sorted(days),
             books=total(marks),
             problems=list(imbalances(marks)),
-            overall=overall[0] if overall else None,
+            overall=by_kind.get(ANY),
+            kinds={kind: by_kind[kind] for kind in KINDS if kind in by_kind},
             by_dimension={d: _by(connection, (), d, min_installations) for d in _TABLED_BY},
             over_time={d: _by(connection, ("received_date",), d, min_installations) for d in _TABLED_BY},
             latency=_latency(connection),
@@ -83,21 +90,36 @@ def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> Rows:
 
 
 def _by(connection: duckdb.DuckDBPyConnection, kept: Sequence[str], dimension: str, enough: int) -> Rows:
-    """Cells in which something was shown, the largest first, days in order."""
+    """Cells in which something was shown at the cursor: kind by kind, the largest first, days in order.
+
+    Errors and requests are of no kind: `errors_per_1000_requests` is that of the same value over all kinds.
+    """
     assert dimension in DIMENSIONS
-    rows = [r for r in rates(connection, kept, (dimension,), enough).to_pylist() if r["shown"]]
-    rows.sort(key=lambda r: (r.get("received_date", date.min), -r["shown"], r[dimension] or ""))
-    return [{**r, "value": "unknown" if r[dimension] is None else r[dimension]} for r in rows]
+    found = rates(connection, kept, (dimension,), enough).to_pylist()
+    errors = {_place(r, kept, dimension): r["errors_per_1000_requests"] for r in found if r["kind"] == ANY}
+    rows = [r for r in found if r["shown"]]
+    rows.sort(key=lambda r: (r.get("received_date", date.min), AT_THE_CURSOR.index(r["kind"]), -r["shown"],
+                             r[dimension] or ""))  # fmt: skip
+    return [
+        {**r, "value": "unknown" if r[dimension] is None else r[dimension],
+         "errors_per_1000_requests": None if r[dimension] == MERGED else errors.get(_place(r, kept, dimension))}
+        for r in rows
+    ]  # fmt: skip
+
+
+def _place(row: dict[str, Any], kept: Sequence[str], dimension: str) -> tuple[Any, ...]:
+    return tuple(row[name] for name in (*kept, dimension))
 
 
 _EDGES_MS = (0, 50, 100, 150, 200, 300, 400, 500, 750, 1000, 1500, 2000, 3000, 5000)
 
 
 def _latency(connection: duckdb.DuckDBPyConnection) -> Rows:
-    """Shown suggestions by latency: from each edge to the next."""
-    reached = f"len(list_filter({list(_EDGES_MS)}, lambda edge: edge <= latency_ms)) - 1"
+    """Ghost text whose first display waited for an answer, by latency: from each edge to the next."""
+    reached = f"len(list_filter({list(_EDGES_MS)}, lambda edge: edge <= request_latency_ms)) - 1"
     count = dict(connection.sql(f"""
-        select {reached}, count(*) from suggestions where display_count > 0 and latency_ms >= 0 group by 1
+        select {reached}, count(*) from facts where kind = '{GHOST_TEXT}' and is_shown and request_latency_ms >= 0
+        group by 1
     """).fetchall())  # fmt: skip
     ends = (*_EDGES_MS[1:], None)
     return [{"from_ms": low, "to_ms": high, "shown": count.get(n, 0)} for n, (low, high) in

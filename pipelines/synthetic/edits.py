@@ -59,6 +59,7 @@ def next_edit(rng: random.Random, at_ms: int, ids: dict[str, str], provider: str
 def agent_edits(rng: random.Random, at_ms: int, language: str) -> Iterator[Event]:
     """The edits of one chat request: what is left of each, and decisions on files and hunks."""
     request = new_uuid(rng)
+    yield Event("request.sent", "requests", {"headerRequestId": request, "uiKind": "editingSessionAgent"}, {}, at_ms)
     tools = (
         ("applyPatch/trackEditSurvival", "applyPatchTool"),
         ("replaceString/trackEditSurvival", "stringReplaceTool"),

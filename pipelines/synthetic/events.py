@@ -29,6 +29,9 @@ SHARES = {"GB": 9, "US": 5}
 CLIENTS = ("applicationinsights",) * 5 + ("extension-appinsights",) * 3 + ("extension-1ds",) * 2
 CONTAINERS = ("ndjson", "ndjson.gz", "ndjson.zst", "avro")
 CHECKS_S = (15, 30, 120, 300, 600)
+FIRST_SOURCES = ("async",) * 5 + ("network",) * 3 + ("cache", "cycling")
+"""Where first displays come from. Later ones of the same completion are typed on."""
+
 _CODE = (
     "def handle(request, session):\n    rows = session.query(Order).filter(Order.user == request.user)\n"
     "    return [row.total for row in rows if row.is_open]\n"
@@ -125,12 +128,14 @@ def _life(rng: random.Random, at_ms: int, ids: dict[str, str], has_own_editor: b
     chars, lines = rng.randrange(8, 400), rng.randrange(1, 12)
     size = {"compCharLen": chars, "numLines": lines}
     for again in range(1 if rng.random() < 0.6 else rng.randrange(2, 6)):
-        source = "network" if again == 0 else "typingAsSuggested"
+        source = "typingAsSuggested" if again else FIRST_SOURCES[chars % len(FIRST_SOURCES)]
+        # What is replayed was asked for some time ago.
+        longest_ms = 900 if source in ("async", "network") else 450_000
         if again:  # what is typed on is another opportunity, which shows the same completion
             before, ids = ids["opportunityId"], {**ids, "opportunityId": f"icr-{new_uuid(rng)}"}
             yield twin(rng, at_ms + 400 * again - 1, before, True, ids["opportunityId"])
         yield Event("ghostText.shown", "displays", {**ids, "reason": source},
-                    {**size, "timeSinceIssuedMs": rng.random() * 900, "meanLogProb": -rng.random()},
+                    {**size, "timeSinceIssuedMs": rng.random() * longest_ms, "meanLogProb": -rng.random()},
                     at_ms + 400 * again)  # fmt: skip
     if rng.random() < 0.2:
         code = _CODE * rng.randrange(1, 8)

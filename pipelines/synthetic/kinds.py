@@ -59,9 +59,18 @@ def _ends(life: Life) -> list[Fact]:
     return sorted((f for f in life.told if of_kind and f.event.dataset == "endings"), key=lambda f: f.event.at_ms)
 
 
+def twins_of(life: Life) -> list[Event]:
+    """The reports that say of ghost text how it ended, and the one of a next edit; the last one holds."""
+    return [f.event for f in (*life.facts, *_ends(life)) if f.event.name == "provideInlineEdit"]
+
+
+def editor_reports_of(life: Life) -> list[Event]:
+    """The editor's own reports of the end, of what was on the screen."""
+    return [f.event for f in _ends(life) if f.event.measurements.get("shown")]
+
+
 def _ending(life: Life) -> dict[str, str]:
-    """What the last twin says of ghost text, and the one report of a next edit."""
-    reports = [f.event for f in (*life.facts, *_ends(life)) if f.event.name == "provideInlineEdit"]
+    reports = twins_of(life)
     return reports[-1].properties if reports else {}
 
 
@@ -76,6 +85,14 @@ def survival(life: Life, check_s: int) -> tuple[str, dict[str, float]]:
     if not now:
         return ("unobserved" if begin + timedelta(seconds=check_s) <= life.closed_at else "not_due"), {}
     return "observed", _measured(now)
+
+
+def original_chars(life: Life) -> int | None:
+    """Accepted characters as a report states them, else as the report at 0 s counts them."""
+    reports = [f.event.measurements for f in (*life.facts, *life.told)]
+    stated = [numbers["originalCharCount"] for numbers in reports if "originalCharCount" in numbers]
+    at_once = survival(life, 0)[1].get("arc")
+    return stated[0] if stated else None if at_once is None else int(at_once)
 
 
 def _measured(now: list[dict[str, Any]]) -> dict[str, float]:

@@ -173,6 +173,30 @@ def test_no_other_text_ever_lands(key: tuple[str, str], one: str, between: str, 
         assert unknown == {key[0]: 2}
 
 
+NAMED = Vocabulary({"flights": ("new-model", "old:7")})
+
+
+@pytest.mark.parametrize(("listed", "expected"), [
+    ("new-model:31217401;secret:1", "new-model"),
+    ("secret;old:7;new-model", "new-model;old:7"),
+    (" new-model ;new-model:2;;:;", "new-model"),
+    ("new-models:1;a new-model;NEW-MODEL;old;old:77;7", None),
+    ("", None),
+    (None, None),
+])  # fmt: skip
+def test_of_a_list_of_flights_the_named_ones_land(listed: str | None, expected: str | None) -> None:
+    assert Words(NAMED).pick(field("flights"), pa.array([listed, None, listed], pa.string())).to_pylist() == [
+        expected, None, expected,
+    ]  # fmt: skip
+    assert Words(PACKAGED).pick(field("flights"), pa.array([listed], pa.string())).to_pylist() == [None]
+
+
+@given(st.lists(ANYTHING, max_size=4))
+def test_no_flight_that_is_not_named_lands(items: list[str]) -> None:
+    (landed_flights,) = Words(NAMED).pick(field("flights"), pa.array([";".join(items)])).to_pylist()
+    assert landed_flights in (None, "new-model", "old:7", "new-model;old:7")
+
+
 @pytest.mark.parametrize("name", list_names())
 def test_every_list_says_its_source_and_lands_its_own_values(name: str) -> None:
     text = (Path(__file__).parents[2] / "schemas" / "known" / f"{name}.txt").read_text()

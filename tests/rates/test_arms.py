@@ -38,22 +38,27 @@ def compared(output: Path, tmp_path: Path, *flags: str) -> dict:
 def test_rates_of_arms_are_those_of_their_people(output: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     arms = alternating(output)
     made = compared(output, tmp_path, arms_file(tmp_path / "arms.csv", arms))
-    shown, accepted = defaultdict(int), defaultdict(int)
+    whole, accepted = defaultdict(int), defaultdict(int)
     for row in read_rows(output, "suggestions"):
-        if row["display_count"] and (arm := arms.get(row["installation_id"])):
-            shown[arm] += 1
-            accepted[arm] += row["outcome"] in ("accepted", "partially_accepted")
-    (row,) = [c for c in made["comparisons"] if c["rate"] == "acceptance_rate"]
-    assert row["control"] == "old"
-    assert row["control_value"] == pytest.approx(accepted["old"] / shown["old"])
-    assert row["arm_value"] == pytest.approx(accepted["new"] / shown["new"])
+        if arm := arms.get(row["installation_id"]):
+            at_the_cursor = row["kind"] in ("ghost_text", "next_edit")
+            counts = row["display_count"] > 0 if at_the_cursor else row["outcome"] != "none"
+            whole[row["kind"], arm] += counts
+            accepted[row["kind"], arm] += counts and row["outcome"] in ("accepted", "partially_accepted")
+    by_kind = {c["kind"]: c for c in made["comparisons"] if c["rate"] == "acceptance_rate"}
+    assert [*by_kind] == ["ghost_text", "next_edit", "inline_chat", "agent_edit"]
+    for kind, row in by_kind.items():
+        assert row["control"] == "old"
+        assert row["control_value"] == pytest.approx(accepted[kind, "old"] / whole[kind, "old"])
+        assert row["arm_value"] == pytest.approx(accepted[kind, "new"] / whole[kind, "new"])
+    row = by_kind["ghost_text"]
     assert row["difference"] == pytest.approx(row["arm_value"] - row["control_value"])
     assert row["ratio"] == pytest.approx(row["arm_value"] / row["control_value"])
     assert row["difference_low"] < row["difference"] < row["difference_high"]
     assert row["ratio_low"] < row["ratio"] < row["ratio_high"]
     assert abs(made["people"]["old"] - made["people"]["new"]) <= 1
     assert not made["is_mismatch"]
-    assert "acceptance_rate: old " in capsys.readouterr().out
+    assert "ghost_text acceptance_rate: old " in capsys.readouterr().out
 
 
 def test_arms_that_are_not_as_large_as_planned(output: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

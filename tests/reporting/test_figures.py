@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.rates.acceptance import MERGED
+from pipelines.rates.cells import MERGED
+from pipelines.rates.facts import gather_facts
 from pipelines.rates.tables import opened
 from pipelines.reporting.figures import _EDGES_MS, _KEY_EXPIRY, _PRIVACY, _errors, _freshness, _latency, _rows
 from schemas.registry import load
@@ -35,12 +36,24 @@ def holds(connection: duckdb.DuckDBPyConnection, name: str, rows: list[dict[str,
 
 @settings(max_examples=40)
 @given(
-    st.lists(st.tuples(st.none() | st.sampled_from(_EDGES_MS) | st.floats(-10, 1e7), st.integers(0, 2)), max_size=30)
+    st.lists(
+        st.tuples(
+            st.none() | st.sampled_from(_EDGES_MS) | st.floats(-10, 1e7),
+            st.integers(0, 2),
+            st.sampled_from([None, "network", "async", "async", "cache", "cycling", "typingAsSuggested"]),
+        ),
+        max_size=30,
+    )
 )
-def test_each_shown_suggestion_is_in_the_one_span_of_its_latency(
-    connection: duckdb.DuckDBPyConnection, rows: list[tuple[float | None, int]]
+def test_each_shown_suggestion_that_waited_is_in_the_one_span_of_its_latency(
+    connection: duckdb.DuckDBPyConnection, drawn: list[tuple[float | None, int, str | None]]
 ) -> None:
-    holds(connection, "suggestions", [{"latency_ms": ms, "display_count": n, "received_date": DAY} for ms, n in rows])
+    holds(connection, "suggestions", [
+        {"latency_ms": ms, "display_count": n, "display_source": source, "kind": "ghost_text", "received_date": DAY}
+        for ms, n, source in drawn
+    ])  # fmt: skip
+    gather_facts(connection)
+    rows = [(ms, n) for ms, n, source in drawn if source in ("network", "async")]
     found = _latency(connection)
     assert [f["from_ms"] for f in found] == list(_EDGES_MS)
     assert [f["to_ms"] for f in found] == [*_EDGES_MS[1:], None]

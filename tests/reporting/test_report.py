@@ -16,6 +16,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from pipelines import generate, metrics, report
+from pipelines.rates.kinds import KINDS
 from pipelines.rates.tables import existing_days
 from pipelines.reporting.figures import gather_figures
 from schemas.errors import InvalidOptions
@@ -71,7 +72,7 @@ def values_on(page: Page) -> dict[str, float]:
 
 def written(value: float, text: str) -> bool:
     """Whether the text that a person sees is the value, as a count, a share, or milliseconds."""
-    ways = (f"{value:,.0f}", f"{value:.1%}", f"{value:,.0f} ms")
+    ways = (f"{value:,.0f}", f"{value:.1%}", f"{value:,.0f} ms", f"{value:,.1f}")
     return text in ways or text.endswith("%")  # rows without a place show their share
 
 
@@ -79,54 +80,121 @@ def expected_on(place: Path) -> dict[str, float]:
     """The same figures, from the truth and from the files, without the report's queries."""
     truth = json.loads((place / "day" / "truth.json").read_text())
     cells = [json.loads(line) for line in (place / "day" / "truth_acceptance.jsonl").read_text().splitlines()]
-    total = Counter()
-    for cell in cells:
-        total.update({k: v for k, v in cell.items() if isinstance(v, int)})
-    suggestions = pl.read_parquet(place / "out" / "suggestions" / "*" / "*.parquet").filter(pl.col("display_count") > 0)
-    accepted = suggestions.filter(pl.col("outcome").is_in(["accepted", "partially_accepted"]))
-    names = ("shown", "displays", "opportunities", "accepted_full", "accepted_partial", "rejected", "dismissed",
-             "no_outcome", "requests", "failed_requests")  # fmt: skip
-    figures: dict[str, float] = {"events": truth["events"], "landed": truth["landed"], **{n: total[n] for n in names}}
-    figures["acceptance_rate"] = len(accepted) / len(suggestions)
+    figures: dict[str, float] = {"events": truth["events"], "landed": truth["landed"]}
+    for kind in KINDS:
+        figures |= {f"{kind}.{name}": value for name, value in _of_kind(place, cells, kind).items()}
+    figures |= {f"tile.{kind}": figures[f"{kind}.acceptance_rate"] for kind in ("ghost_text", "next_edit")}
+    return figures | _from_events(place, cells) | _by_dimension(cells) | _from_ledger(place, truth)
+
+
+COUNTS = ("opportunities", "shown", "decided", "accepted", "displays", "accepted_full", "accepted_partial", "rejected",
+          "dismissed", "typed_over", "ignored")  # fmt: skip
+
+
+def _of_kind(place: Path, cells: list[dict[str, Any]], kind: str) -> dict[str, float]:
+    """Counts from the truth's cells, what is ranked or distinct from the rows of suggestions."""
+    told = [cell for cell in cells if cell["kind"] == kind]
+    total = {n: sum(c[n] for c in told) for n in (*COUNTS, "hidden", "accepted_chars") if n in told[0]}
+    rows = pl.read_parquet(place / "out" / "suggestions" / "*" / "*.parquet").filter(pl.col("kind") == kind)
+    shown = rows.filter(pl.col("display_count") > 0)
+    on_page = COUNTS if kind == "ghost_text" else COUNTS[:4]
+    figures: dict[str, float] = {name: total[name] for name in on_page if name in total}
+    figures["installations"] = len(_everyone(place, kind))
+    accepted = (shown if len(shown) else rows).filter(pl.col("outcome").is_in(["accepted", "partially_accepted"]))
+    figures["acceptance_rate"] = len(accepted) / (total["shown"] if "shown" in total else total["decided"])
+    if len(shown):
+        figures["shown_rate"] = total["shown"] / total["opportunities"]
+        figures["hide_rate"], figures["ignore_rate"] = (total[n] / total["shown"] for n in ("hidden", "ignored"))
+        figures["accepted_chars_per_opportunity"] = total["accepted_chars"] / total["opportunities"]
+        figures |= _by_chars(accepted) | _times(kind, shown)
+    if kind == "ghost_text":
+        hours = _hours(place, kind)
+        return figures | _by_distance(accepted) | {"accepted_chars_per_active_hour": total["accepted_chars"] / hours}
+    return figures | _by_ratio(rows if kind == "agent_edit" else accepted)
+
+
+def _times(kind: str, shown: pl.DataFrame) -> dict[str, float]:
+    waited = pl.col("display_source").is_in(["async", "network"]) if kind == "ghost_text" else ~pl.col("is_from_cache")
+    columns = {"latency": shown.filter(waited)["latency_ms"]}
+    if kind == "ghost_text":
+        columns["decision"] = shown["decision_ms"]
+    columns["time_until_shown"] = shown["time_until_shown_ms"]
+    found: dict[str, float] = {}
+    for name, values in columns.items():
+        found[f"{name}_known"] = values.count()
+        if values.count():
+            found |= {f"{name}_p{p}_ms": values.quantile(p / 100, "linear") for p in (50, 95)}  # type: ignore[misc]
+    return found
+
+
+def _by_distance(accepted: pl.DataFrame) -> dict[str, float]:
+    found: dict[str, float] = {}
     for check_s in (15, 30, 120, 300, 600):
         states = accepted[f"persistence_{check_s}s"]
         observed = states.is_in(["unchanged", "mostly_unchanged", "changed", "removed"]).sum()
         unchanged, mostly = ((states == word).sum() for word in ("unchanged", "mostly_unchanged"))
-        figures[f"observed_{check_s}s"] = observed
-        figures[f"unobserved_{check_s}s"] = (states == "unobserved").sum()
-        figures[f"unchanged_{check_s}s_rate.table"] = unchanged / observed
-        figures[f"mostly_unchanged_{check_s}s_rate.table"] = (unchanged + mostly) / observed
-    figures["unchanged_30s_rate"] = figures["unchanged_30s_rate.table"]
-    for name in ("latency", "decision"):
-        for share in (50, 95):
-            figures[f"{name}_p{share}_ms"] = suggestions[f"{name}_ms"].quantile(share / 100, "linear")
-    return figures | _from_events(place, total) | _by_dimension(cells) | _from_ledger(place, truth)
+        found[f"observed_{check_s}s"] = observed
+        found[f"unobserved_{check_s}s"] = (states == "unobserved").sum()
+        found[f"unchanged_{check_s}s_rate"] = unchanged / observed
+        found[f"mostly_unchanged_{check_s}s_rate"] = (unchanged + mostly) / observed
+    return found
 
 
-def _from_events(place: Path, total: Counter[str]) -> dict[str, float]:
-    columns = ["installation_id", "received_at", "occurred_at", "country", "city"]
-    frames = {n: pl.read_parquet(place / "out" / n / "*" / "*.parquet", hive_partitioning=True)
-              for n in ("requests", "displays", "outcomes", "redactions", "errors")}  # fmt: skip
-    events = pl.concat([f.select("received_date", *columns) for f in frames.values()])
-    at_the_cursor = pl.col("kind").is_in(["ghost_text", "next_edit"])
-    active = pl.concat([
-        frames["requests"].select(columns),
-        *(frames[n].filter(at_the_cursor).select(columns) for n in ("displays", "outcomes")),
-    ])  # fmt: skip
-    hours = active.select("installation_id", pl.col("occurred_at").dt.truncate("1h")).unique()
-    keys = frames["errors"].filter(pl.col("expires_at").is_not_null())
-    everyone = pl.concat([
-        *(f.select("installation_id") for f in (active, frames["redactions"], frames["errors"])),
-        pl.read_parquet(place / "out" / "suggestions" / "*" / "*.parquet").filter(at_the_cursor).select("installation_id"),
-    ])  # fmt: skip
-    signed_in = frames["errors"].filter(pl.col("event_name") == "auth.new_token")["installation_id"]
-    only_signed_in = set(signed_in) - set(
-        pl.concat([f for n, f in frames.items() if n != "errors"], how="diagonal")["installation_id"]
+def _by_ratio(followed: pl.DataFrame) -> dict[str, float]:
+    names = [f"{method}_{s}s_ratio" for method in ("four_gram", "no_revert") for s in report.SURVIVAL_DRAWN_S]
+    return {name: followed[name].mean() for name in names}  # type: ignore[misc]
+
+
+def _by_chars(accepted: pl.DataFrame) -> dict[str, float]:
+    found = {}
+    for check_s in report.SURVIVAL_DRAWN_S:
+        known = accepted.filter(pl.col(f"retained_{check_s}s_chars").is_not_null() & (pl.col("original_chars") > 0))
+        found[f"retained_{check_s}s_ratio"] = known[f"retained_{check_s}s_chars"].sum() / known["original_chars"].sum()
+    return found
+
+
+def _frames(place: Path) -> dict[str, pl.DataFrame]:
+    return {
+        n: pl.read_parquet(place / "out" / n / "*" / "*.parquet", hive_partitioning=True)
+        for n in ("requests", "displays", "outcomes", "redactions", "errors", "suggestions")
+    }
+
+
+def _active(place: Path, kind: str) -> pl.DataFrame:
+    """Who asked for, saw or decided on ghost text or next edits, and when; of other kinds nobody knows when."""
+    frames, who = _frames(place), ["installation_id", "occurred_at"]
+    of_ghost_text = pl.col("event_name").str.starts_with("ghostText.") | (
+        pl.col("request_ui").fill_null("ghostText") == "ghostText"
     )
-    assert not only_signed_in, "people who only signed in are in no figure: draw another seed"
+    asked = [frames["requests"].filter(of_ghost_text).select(who)] if kind == "ghost_text" else []
+    told = [frames[n].filter(pl.col("kind") == kind).select(who) for n in ("displays", "outcomes")]
+    return pl.concat([*asked, *(told if kind in ("ghost_text", "next_edit") else [f.head(0) for f in told])])
+
+
+def _everyone(place: Path, kind: str) -> set[str]:
+    suggested = _frames(place)["suggestions"].filter(pl.col("kind") == kind)["installation_id"]
+    return {*suggested, *_active(place, kind)["installation_id"]}
+
+
+def _hours(place: Path, kind: str) -> int:
+    hours = _active(place, kind).select("installation_id", pl.col("occurred_at").dt.truncate("1h"))
+    return len(hours.unique())
+
+
+def _from_events(place: Path, cells: list[dict[str, Any]]) -> dict[str, float]:
+    columns = ["installation_id", "received_at", "occurred_at", "country", "city"]
+    frames = _frames(place)
+    frames.pop("suggestions")
+    events = pl.concat([f.select("received_date", *columns) for f in frames.values()])
+    keys = frames["errors"].filter(pl.col("expires_at").is_not_null())
+    told = [*(f for n, f in frames.items() if n != "errors"), _frames(place)["suggestions"]]
+    everyone = {i for f in told for i in f["installation_id"]}
+    signed_in = set(frames["errors"].filter(pl.col("event_name") == "auth.new_token")["installation_id"])
+    assert signed_in <= everyone, "people who only signed in are in no figure: draw another seed"
+    everyone |= {*frames["errors"]["installation_id"]}
     figures = {
-        "accepted_chars_per_active_hour": total["accepted_chars"] / len(hours),
-        "installations": everyone["installation_id"].n_unique(),
+        "installations": len(everyone),
+        **{n: sum(c.get(n, 0) for c in cells) for n in ("requests", "failed_requests")},
         "keys": len(keys),
         "keys.expired": (keys["expires_at"] < keys["received_at"]).sum(),
         "keys.refused": 0,
@@ -138,13 +206,16 @@ def _from_events(place: Path, total: Counter[str]) -> dict[str, float]:
 
 
 def _by_dimension(cells: list[dict[str, Any]]) -> dict[str, float]:
+    """Of languages, versions and countries that nobody had to give up."""
     figures = {}
-    for dimension in ("language", "extension_version", "country"):
-        for value in {cell[dimension] for cell in cells} - {None}:
-            of_value = [cell for cell in cells if cell[dimension] == value]
-            shown, full, partial = (sum(c[n] for c in of_value) for n in ("shown", "accepted_full", "accepted_partial"))
-            figures[f"by_{dimension}.shown.{value}"] = shown
-            figures[f"by_{dimension}.acceptance_rate.{value}"] = (full + partial) / shown
+    for kind in ("ghost_text", "next_edit"):
+        for dimension in ("language", "extension_version", "country"):
+            for value in {cell[dimension] for cell in cells} - {None}:
+                of_value = [cell for cell in cells if cell[dimension] == value and cell["kind"] == kind]
+                shown, accepted = (sum(c[n] for c in of_value) for n in ("shown", "accepted"))
+                if shown:
+                    figures[f"by_{dimension}.{kind}.shown.{value}"] = shown
+                    figures[f"by_{dimension}.{kind}.acceptance_rate.{value}"] = accepted / shown
     return figures
 
 
@@ -173,12 +244,12 @@ def test_bars_bear_the_figures_of_their_tables(browser: Browser, place: Path) ->
     page = opened(browser, place / "report.html")
     texts = set(page.evaluate("[...document.querySelectorAll('svg text')].map(e => e.textContent)"))
     figures = gather_figures(Output(str(place / "out")), existing_days(Output(str(place / "out"))), FEW)
-    assert figures.overall is not None
-    for row in figures.by_dimension["language"]:
+    ghost_text = figures.kinds["ghost_text"]
+    for row in (r for r in figures.by_dimension["language"] if r["kind"] == "ghost_text"):
         assert {row["language"], f"{row['acceptance_rate']:.1%} of {row['shown']:,}"} <= texts
-    for count in (figures.overall["opportunities"], figures.overall["shown"]):
+    for count in (ghost_text["opportunities"], ghost_text["shown"]):
         assert f"{count:,}" in texts
-    assert sum(r["shown"] for r in figures.latency) == figures.overall["shown"]
+    assert sum(r["shown"] for r in figures.latency) == ghost_text["latency_known"] < ghost_text["shown"]
     assert {f"{r['shown']:,}" for r in figures.latency} <= texts
     assert f"{figures.books.landed:,} ({figures.books.landed / figures.books.events:.1%})" in texts
 
@@ -273,4 +344,5 @@ def test_arms_on_the_page_are_those_of_metrics(place: Path, tmp_path: Path) -> N
     assert math.isclose(float(shown["sample_ratio_p"]), expected["sample_ratio_p"])
     assert expected["comparisons"]
     for compared in expected["comparisons"]:
-        assert float(shown[f"{compared['rate']}.{compared['arm']}"]) == compared["arm_value"]
+        name = f"{compared['kind']}.{compared['rate']}.{compared['arm']}"
+        assert shown[name] == ("" if compared["arm_value"] is None else str(compared["arm_value"]))

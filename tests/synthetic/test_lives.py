@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from pipelines.synthetic.event import Event
 from pipelines.synthetic.events import Person
+from pipelines.synthetic.figures import _over, _percentile
 from pipelines.synthetic.lives import HORIZON, TrueLives
-from pipelines.synthetic.rates import _over, _percentile
 
 NOON = datetime(2026, 3, 29, 12, tzinfo=UTC)
 SOMEONE = Person("m", "u", "applicationinsights", "ndjson", "all", True, "192.0.2.1", "GB", ("linux", "6"), True, "1")

@@ -7,10 +7,10 @@ from datetime import date
 from math import gcd
 from typing import NamedTuple
 
-from schemas.registry import EVENT_DATASETS, SUGGESTIONS
+from schemas.registry import EVENT_DATASETS, EXTENSION_EVENTS, SUGGESTIONS
 from transforms.core import storage
 
-LANDING_DATASETS = (*EVENT_DATASETS, "quarantine")
+LANDING_DATASETS = (*EVENT_DATASETS, EXTENSION_EVENTS, "quarantine")
 """Datasets in which what came in lands."""
 
 DATA_DATASETS = (*LANDING_DATASETS, SUGGESTIONS)
@@ -23,6 +23,7 @@ RUNS = "runs"
 OUTPUT_FILE = "_output.json"
 CLAIM_FILE = "_claim.json"
 INPUTS_FOLDER = "_inputs"
+MANIFESTS_FOLDER = "_manifests"
 SCHEMAS_FOLDER = "_schemas"
 WRITING_FOLDER = "_writing"
 """Where local files lie until they are whole. In the folder of a dataset Polars would refuse to read beside them."""
