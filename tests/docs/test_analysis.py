@@ -153,6 +153,10 @@ def check(expected: pd.DataFrame, columns: Iterable[str], rows: list[dict[str, o
     assert_same(names, rows_of(names, rows), rows_of(names, expected.to_dict("records")))
 
 
+def test_some_suggestions_are_found_by_cycling(by_duckdb: list[pd.DataFrame]) -> None:
+    assert sorted(by_duckdb[QUESTIONS.index("cycling")]["cycling"]) == [False, True]
+
+
 def test_a_week_over_a_months_end_counts_people_once_for_each_key(by_duckdb: list[pd.DataFrame]) -> None:
     weeks = by_duckdb[1]["week"].astype(str).str[:10]
     assert (weeks == "2026-03-30").sum() == 2
