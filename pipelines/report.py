@@ -45,8 +45,9 @@ def render(figures: Figures, source: str, made_at: datetime, is_interactive: boo
     specs = all_charts(figures, VALUES_DRAWN)
     charts = {name: Markup(draw(spec)) for name, spec in specs.items()}  # noqa: S704 - drawn by us, texts escaped
     page = environment.get_template("report.html.j2").render(
-        f=figures, charts=charts, source=source, made_at=made_at, values_drawn=VALUES_DRAWN, survival_s=SURVIVAL_DRAWN_S,
-        span_of_days=span_of_days(figures), slow=texts.span(SLOW_MS), scripts=scripts(specs) if is_interactive else None,
+        f=figures, charts=charts, source=source, made_at=made_at, span_of_days=span_of_days(figures),
+        values_drawn=VALUES_DRAWN, survival_s=SURVIVAL_DRAWN_S, slow=texts.span(SLOW_MS),
+        scripts=scripts(specs) if is_interactive else None,
     )  # fmt: skip
     return f"{page.strip()}\n"
 
@@ -65,14 +66,14 @@ def main(argv: Sequence[str]) -> None:
     parser = job_parser(
         "report",
         "Write one self-contained HTML page about an output: where every event went, acceptance and persistence, "
-        "latency, errors, redactions, freshness, and what is protected. It opens without a network, runs no script, and "
-        "prints well.",
+        "latency, errors, redactions, freshness, and what is protected. It opens without a network, runs no script, "
+        "and prints well.",
     )
     parser.add_argument("--datasets", type=Output, required=True, metavar="PATH", help="The output of the batch job.")
     parser.add_argument("--to", required=True, metavar="FILE", help="The page, .html; a local path or a URL.")
     parser.add_argument("--interactive", action="store_true",
-                        help="Charts tell their figures under a pointer: Vega-Embed is put into the page, 0.9 MB, and is "
-                        "all that its policy lets run. Default: drawn charts and no script.")  # fmt: skip
+                        help="Charts tell their figures under a pointer: Vega-Embed is put into the page, 0.9 MB, "
+                        "and is all that its policy lets run. Default: drawn charts and no script.")  # fmt: skip
     add_date(parser)
     add_min_installations(parser)
     add_arms(parser)

@@ -24,20 +24,22 @@ def _bars(rows: Rows, label: str, after: list[str] | None = None) -> Spec:
 
     With `after`, `rows` are parts of bars, those of one bar named alike, and these texts stand behind the bars.
     """
-    names = [*dict.fromkeys(row["name"] for row in rows)]
-    drawn = [{"start": 0, "fill": DARK, **row, "nth": names.index(row["name"])} for row in rows]
+    names = [*dict.fromkeys(row["name"] for row in rows)] if after else [row["name"] for row in rows]
+    places = [names.index(row["name"]) for row in rows] if after else range(len(rows))
+    drawn: Rows = [{"start": 0, "fill": DARK, **row, "nth": n} for n, row in zip(places, rows, strict=True)]
     for row in drawn:
         row |= {"end": row["start"] + row["size"], "told": f"{row['name']}: {row['text']}"}
     whole = max((row["end"] for row in drawn), default=0) or 1
-    ends = [{"nth": n, "end": whole, "text": text} for n, text in enumerate(after)] if after else drawn
+    ends: Rows = [{"nth": n, "end": whole, "text": text} for n, text in enumerate(after)] if after else drawn
     behind = max((text_px(row["text"]) for row in ends), default=0)
-    heads = [{"nth": n, "name": cut(name)} for n, name in enumerate(names)]
+    heads: Rows = [{"nth": n, "name": cut(name)} for n, name in enumerate(names)]
     x = {"type": "quantitative", "axis": None, "scale": {"domain": [0, whole]}}
     y = {"field": "nth", "type": "ordinal", "axis": None}
     bar = {"x": {**x, "field": "start"}, "x2": {"field": "end"}, "y": y, "tooltip": {"field": "told"},
            "fill": {"field": "fill", "scale": None}, "description": {"field": "told"}}  # fmt: skip
+    named = max((text_px(row["name"]) for row in heads), default=0)
     return {
-        **framed(max((text_px(row["name"]) for row in heads), default=0) + 6, behind + 8, _STEP_PX * max(1, len(names))),
+        **framed(named + 6, behind + 8, _STEP_PX * max(1, len(names))),
         "description": label,
         "layer": [
             {"data": {"values": drawn}, "encoding": bar,
@@ -52,7 +54,8 @@ def _bars(rows: Rows, label: str, after: list[str] | None = None) -> Spec:
 
 def _one_after_another(parts: dict[str, int], fills: dict[str, str], text: Any) -> Rows:
     """Parts of a whole, each beginning where the one before it ends."""
-    rows, end = [], 0
+    rows: Rows = []
+    end = 0
     for name, size in parts.items():
         rows.append({"name": name, "start": end, "size": size, "text": text(name, size), "fill": fills.get(name, DARK)})
         end += size
@@ -95,9 +98,10 @@ def funnel(row: dict[str, Any]) -> Spec:
 
 
 def persistence(ghost_text: dict[str, Any]) -> Spec:
-    """What became of accepted suggestions that were looked at, in shares of them; beside, how many were and were not."""
-    rows, after = [], []
-    for check_s in CHECKS_S:
+    """What became of accepted suggestions that were looked at, in shares; beside, how many were and were not."""
+    rows: Rows = []
+    after = []
+    for check_s in (s for s in CHECKS_S if ghost_text[f"observed_{s}s"] is not None):
         seen, unseen = ghost_text[f"observed_{check_s}s"], ghost_text[f"unobserved_{check_s}s"]
         after.append(f"{seen:,} + {unseen:,}")
         unchanged, mostly = (ghost_text[f"{n}_{check_s}s_rate"] or 0 for n in ("unchanged", "mostly_unchanged"))
@@ -109,8 +113,11 @@ def persistence(ghost_text: dict[str, Any]) -> Spec:
                          "text": f"{share:.1%} {words[fill]}"})  # fmt: skip
             start += share
     spec = _bars(rows, "what became of accepted ghost text", after)
-    inside = [{**row, "nth": n // 3, "inside": f"{row['size']:.0%}", "ink": NONE if row["fill"] == DARK else INK,
-               "middle": row["start"] + row["size"] / 2} for n, row in enumerate(rows) if row["size"] > 0.15]  # fmt: skip
+    inside = [
+        {"nth": n // 3, "inside": f"{row['size']:.0%}", "middle": row["start"] + row["size"] / 2,
+         "ink": NONE if row["fill"] == DARK else INK}
+        for n, row in enumerate(rows) if row["size"] > 0.15
+    ]  # fmt: skip
     x = {"field": "middle", "type": "quantitative", "axis": None}
     spec["layer"].append({
         "data": {"values": inside}, "mark": {"type": "text"},
@@ -151,7 +158,7 @@ def all_charts(figures: Figures, values: int) -> dict[str, Spec]:
 
 def _of_kind(figures: Figures, kind: str, row: dict[str, Any], values: int) -> dict[str, Spec]:
     specs = {f"funnel_{kind}": funnel(row)}
-    if kind == GHOST_TEXT:
+    if kind == GHOST_TEXT and any(row[f"observed_{s}s"] for s in CHECKS_S):
         specs["persistence"] = persistence(row)
     if kind in figures.latency:
         specs[f"latency_{kind}"] = latency(figures.latency[kind], row["latency_p50_ms"], texts.words(kind))

@@ -14,6 +14,7 @@ from pipelines.rates.cells import MERGED
 from pipelines.rates.facts import DIMENSIONS, gather_facts
 from pipelines.rates.kinds import ANY, AT_THE_CURSOR, KINDS
 from pipelines.rates.tables import opened
+from pipelines.reporting.few import without_few
 from pipelines.reporting.latency import Bins, latencies, slow_rates
 from pipelines.reporting.periods import PERIOD, Periods, add_periods, periods_of
 from schemas.registry import load
@@ -26,7 +27,8 @@ Rows = list[dict[str, Any]]
 
 _TABLED_BY = ("language", "extension_version", "country")
 _EVENTS = " union all by name ".join(
-    f"select received_date, received_at, occurred_at, key_id, country, city, geo_database_date, installation_id from {name}"
+    "select received_date, received_at, occurred_at, key_id, country, city, geo_database_date, installation_id "
+    f"from {name}"
     for name in ("requests", "displays", "outcomes", "redactions", "errors")
 )
 
@@ -70,8 +72,10 @@ def gather_figures(
     with opened(output, days) as connection:
         gather_facts(connection)
         add_periods(connection, periods)
-        by_kind = {row["kind"]: row for row in rates(connection, (), (), enough).to_pylist()}
-        slow = slow_rates(connection)
+        overall = without_few(connection, rates(connection, (), (), enough).to_pylist(), ("kind",), enough)
+        by_kind = {row["kind"]: row for row in overall}
+        latency = latencies(connection, enough)
+        slow = {kind: rate for kind, rate in slow_rates(connection).items() if kind in latency}
         return Figures(
             days=sorted(days),
             periods=periods,
@@ -82,7 +86,7 @@ def gather_figures(
             by_dimension={d: _by(connection, d, enough) for d in _TABLED_BY},
             over_time=_over_time(connection, enough),
             strips={d: _strips(connection, d, enough) for d in _TABLED_BY if periods.has_strips},
-            latency=latencies(connection, enough),
+            latency=latency,
             errors=_errors(connection, enough),
             key_expiry=_key_expiry(connection, enough),
             redactions=_counted(connection, "category", "redactions", enough),
@@ -106,7 +110,8 @@ def _by(connection: duckdb.DuckDBPyConnection, dimension: str, enough: int) -> R
     language, which errors do not know.
     """
     assert dimension in DIMENSIONS
-    found = rates(connection, (), (dimension,), enough).to_pylist()
+    made = rates(connection, (), (dimension,), enough).to_pylist()
+    found = without_few(connection, made, ("kind", dimension), enough)
     told = [r for r in found if r["kind"] == ANY and dimension != "language"]
     errors = {r[dimension]: r["errors_per_1000_requests"] for r in told}
     rows = [r for r in found if r["shown"]]
@@ -123,7 +128,7 @@ def _named(value: str | None) -> str:
 
 
 def _over_time(connection: duckdb.DuckDBPyConnection, enough: int) -> dict[str, Rows]:
-    """Kind -> its periods in order, the merged one, if any, first; `volume` is what its acceptance rate is a share of."""
+    """Kind -> its periods in order, the merged one, if any, first; `volume` is what its acceptance is a share of."""
     found = rates(connection, (), (PERIOD,), enough).to_pylist()
     rows = [{**r, "volume": r["decided"] if r["shown"] is None else r["shown"]} for r in found]
     by_kind = {kind: [r for r in rows if r["kind"] == kind and r["volume"]] for kind in KINDS}
@@ -149,7 +154,7 @@ def _errors(connection: duckdb.DuckDBPyConnection, enough: int) -> Rows:
 
 
 def _counted(connection: duckdb.DuckDBPyConnection, column: str, table: str, enough: int) -> Rows:
-    """Rows by a column (`name`, `events`), the most first; values that too few installations met stand together, last."""
+    """Rows by a column (`name`, `events`), the most first; values of too few installations stand together, last."""
     return _rows(connection, f"""
         with found as (select {column} as name, count(*) as number, count(distinct installation_id) < {enough} as is_few
                        from {table} group by 1)

@@ -19,7 +19,7 @@ Bins = list[dict[str, Any]]
 
 
 def edge_ms(number: int) -> float:
-    """Where a bin begins. They are equally wide on a logarithmic axis, from 1 ms to 2.8 h; the ends take what is beyond."""
+    """Where a bin begins. All are equally wide on a logarithmic axis, from 1 ms to 2.8 h; the ends take the rest."""
     return float(_LOWEST_MS * 10 ** (number / _BINS_PER_DECADE))
 
 
@@ -52,7 +52,7 @@ def _bins(connection: duckdb.DuckDBPyConnection, kind: str, enough: int) -> Bins
             select count(distinct installation_id) from waits where kind = $kind and bin >= $low and bin < $high
         """,
             {"kind": kind, "low": low, "high": high},
-        ).fetchall()[0][0]  # type: ignore[no-any-return]
+        ).fetchall()[0][0]
 
     spans = spans_of_enough(min(of_bin), max(of_bin) + 1, people, enough)
     whole = sum(of_bin.values())

@@ -3,7 +3,7 @@
 from typing import Any
 
 from pipelines.reporting import texts
-from pipelines.reporting.drawing import DARK, INK, framed, text_px
+from pipelines.reporting.drawing import INK, framed, text_px
 from pipelines.reporting.latency import SLOW_MS, Bins
 
 _TICKS_MS = (1, 10, 100, 1000, 10_000, 60_000, 600_000, 3_600_000)

@@ -22,8 +22,9 @@ class Column(NamedTuple):
     means: str = ""
 
 
-def shown(rows: Sequence[Row], columns: Sequence[Column]) -> list[Column]:
-    """The columns that hold a value in some row; of times, of which 0 are known, there is none."""
+def shown(rows: Iterable[Row], columns: Sequence[Column]) -> list[Column]:
+    """The columns that hold a value in some row; that 0 of a time are known is none."""
+    rows = [*rows]
     return [c for c in columns if any(row[c.name] is not None and (row[c.name] or c not in KNOWN) for row in rows)]
 
 
@@ -45,14 +46,14 @@ BY_DIMENSION = (
     Column("shown", "shown", texts.number),
     Column("accepted", "acceptance_rate", texts.share, "accepted / shown"),
     Column("hidden", "hide_rate", texts.share, "rejected, dismissed, left or typed over / shown"),
-    Column("unchanged, 30 s", "unchanged_30s_rate", texts.share,
+    Column("unchanged, 30\N{NO-BREAK SPACE}s", "unchanged_30s_rate", texts.share,
            "share of accepted ghost text without any edit 30 s later, of what was looked at"),
     Column("latency, median", "latency_p50_ms", texts.span, "half of those who waited for an answer waited longer"),
     Column("errors per 1000 requests", "errors_per_1000_requests", texts.number, "of all kinds together"),
 )  # fmt: skip
 
 _WAITED = Column("waited for", "latency_known", texts.number,
-                 "suggestions that were fetched when they were asked for, and not brought back from a cache")  # fmt: skip
+                 "suggestions that were fetched when they were asked for, not brought back from a cache")  # fmt: skip
 _BY_EDITOR = Column("timed by the editor", "time_until_shown_known", texts.number,
                     "the editor's own time from asking all providers to the display, of any text")  # fmt: skip
 _DECIDED = Column("decided", "decision_known", texts.number, "the time from the display to the decision")
@@ -62,14 +63,14 @@ KNOWN = (_WAITED, _BY_EDITOR, _DECIDED)
 LATENCY = (
     _WAITED,
     Column("wait, median", "latency_p50_ms", texts.span, "from asking to the first display; half waited longer"),
-    Column("wait, 95 %", "latency_p95_ms", texts.span, "one in twenty waited longer"),
+    Column("wait, 95\N{NO-BREAK SPACE}%", "latency_p95_ms", texts.span, "one in twenty waited longer"),
     Column(f"over {texts.span(SLOW_MS)}", "slow_rate", texts.share, "the share of those that waited for it longer"),
     _BY_EDITOR,
     Column("editor, median", "time_until_shown_p50_ms", texts.span),
-    Column("editor, 95 %", "time_until_shown_p95_ms", texts.span),
+    Column("editor, 95\N{NO-BREAK SPACE}%", "time_until_shown_p95_ms", texts.span),
     _DECIDED,
     Column("decision, median", "decision_p50_ms", texts.span),
-    Column("decision, 95 %", "decision_p95_ms", texts.span),
+    Column("decision, 95\N{NO-BREAK SPACE}%", "decision_p95_ms", texts.span),
 )
 
 PERSISTENCE = (
@@ -89,7 +90,7 @@ FRESHNESS = (
            "a suggestion is over half an hour after its last event; only then it counts"),
     Column("delay, median", "delay_p50_s", texts.span_of_s,
            "from when a thing happened, by the client's clock, to when the collector received it"),
-    Column("delay, 95 %", "delay_p95_s", texts.span_of_s, "one in twenty took longer"),
+    Column("delay, 95\N{NO-BREAK SPACE}%", "delay_p95_s", texts.span_of_s, "one in twenty took longer"),
 )  # fmt: skip
 
 
@@ -105,7 +106,7 @@ def persistence_rows(ghost_text: Row) -> list[dict[str, Any]]:
     return [
         {"after": texts.span(s * 1000), "figures": {n: f"ghost_text.{name.format(s)}" for n, name in of_row.items()},
          **{n: ghost_text[name.format(s)] for n, name in of_row.items()}}
-        for s in CHECKS_S
+        for s in CHECKS_S if ghost_text[f"observed_{s}s"] is not None
     ]  # fmt: skip
 
 
@@ -139,7 +140,7 @@ def put_together(over_time: Sequence[Row]) -> str:
     """What the periods hold that had too few installations to be drawn; nothing where there were none."""
     merged = [row for row in over_time if row[PERIOD] == MERGED]
     return "".join(
-        f" Not drawn, as too few installations were seen: {row['volume']:,}, of which {texts.share(row['acceptance_rate'])}."
+        f" Not drawn, as too few installations were seen: {texts.share(row['acceptance_rate'])} of {row['volume']:,}."
         for row in merged
     )
 
@@ -148,8 +149,8 @@ MEANINGS = {
     "rows": "Rows of each dataset, as files hold them.",
     "unknown_values": "Words of clients that the contract does not know. Only a known word may land: it could be "
                       "anything. They are counted by column.",
-    "withheld": "Events that the user's telemetry level does not permit: at off nothing, at crash and error only those. "
-                "snippet: an event that is code, of an account that did not consent to it.",
+    "withheld": "Events that the user's telemetry level does not permit: at off nothing may land, at crash and error "
+                "only those. snippet: an event that is code, of an account that did not consent to it.",
     "quarantined": "Events that could not be taken, by reason. They stand aside, without their values.",
     "outside_contract": "Events that no dataset takes, by kind.",
     "unjoined": "Rows that landed, yet no suggestion has them. no_id: the row names none. only_checks: later looks at "

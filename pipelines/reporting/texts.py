@@ -4,6 +4,7 @@ from datetime import date, datetime
 from typing import Any
 
 NOTHING = "\N{EN DASH}"
+_SPACE = "\N{NO-BREAK SPACE}"
 
 
 def number(value: float | None) -> str:
@@ -27,8 +28,8 @@ def span(ms: float | None) -> str:
         return NOTHING
     for unit, of_unit_ms, below_ms in (("ms", 1, 999.5), ("s", 1000, 59_950), ("min", 60_000, 3_597_000)):
         if abs(ms) < below_ms:
-            return f"{_short(ms / of_unit_ms, 0 if unit == 'ms' else 1)} {unit}"
-    return f"{_short(ms / 3_600_000, 1)} h"
+            return f"{_short(ms / of_unit_ms, 0 if unit == 'ms' else 1)}{_SPACE}{unit}"
+    return f"{_short(ms / 3_600_000, 1)}{_SPACE}h"
 
 
 def _short(value: float, digits: int) -> str:

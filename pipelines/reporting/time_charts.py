@@ -16,8 +16,10 @@ _MARGIN = 0.02
 def over_time(rows: Rows, periods: Periods, kind: str) -> dict[str, Any]:
     """Acceptance and, below it, the volume that it is a share of, in every period there is; none where too few were."""
     found = {row["period"]: row for row in rows}
-    values = [{"period": name, "rate": row.get("acceptance_rate"), "volume": row.get("volume"), "told": _told(name, row)}
-              for name in periods.names for row in (found.get(name, {}),)]  # fmt: skip
+    values: Rows = [
+        {"period": name, "rate": row.get("acceptance_rate"), "volume": row.get("volume"), "told": _told(name, row)}
+        for name in periods.names for row in (found.get(name, {}),)
+    ]  # fmt: skip
     rates = [value["rate"] for value in values if value["rate"] is not None]
     y = {"type": "quantitative", "title": None}
     rate = {"y": {**y, "field": "rate", "axis": _axis(format=".0%", tickCount=3), "scale": _scaled_to(rates)},
@@ -40,8 +42,10 @@ def strips(rows: Rows, order: list[str], periods: Periods) -> dict[str, Any] | N
     drawn = [value for value in order if sum((value, name) in found for name in periods.names) > 1]
     if not drawn:
         return None
-    values = [{"period": name, "value": value, "rate": row.get("acceptance_rate"), "told": _told(name, row)}
-              for value in drawn for name in periods.names for row in (found.get((value, name), {}),)]  # fmt: skip
+    values: Rows = [
+        {"period": name, "value": value, "rate": row.get("acceptance_rate"), "told": _told(name, row)}
+        for value in drawn for name in periods.names for row in (found.get((value, name), {}),)
+    ]  # fmt: skip
     rates = [value["rate"] for value in values if value["rate"] is not None]
     y = {"field": "rate", "type": "quantitative", "title": None, "axis": _axis(format=".0%", tickCount=2),
          "scale": _scaled_to(rates)}  # fmt: skip
@@ -65,7 +69,8 @@ _TOLD = {"tooltip": {"field": "told"}, "description": {"field": "told"}}
 def _told(name: str, row: dict[str, Any]) -> str:
     if not row:
         return f"{name}: too few installations"
-    return f"{name}: {row['acceptance_rate']:.1%}{' of {:,}'.format(row['volume']) if 'volume' in row else ''}"
+    of = f" of {row['volume']:,}" if "volume" in row else ""
+    return f"{name}: {row['acceptance_rate']:.1%}{of}"
 
 
 def _frame(label: str) -> dict[str, Any]:
