@@ -39,7 +39,7 @@ class Scripts(NamedTuple):
 
 def scripts(specs: Mapping[str, dict[str, Any]]) -> Scripts:
     """The scripts of a page with these charts."""
-    library = vl_convert.javascript_bundle()
+    library = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     if "</script" in library.lower() or "<!--" in library:
         raise AssertionError("the library would end its own element")
     hashes = " ".join(f"'sha256-{_sha256(script)}'" for script in (library, _START))
