@@ -1,5 +1,6 @@
 """Latency as a picture: the area of a bar is the share of suggestions that came in its time."""
 
+from math import log10
 from typing import Any
 
 from pipelines.reporting import texts
@@ -8,26 +9,9 @@ from pipelines.reporting.latency import SLOW_MS, Bins
 
 _TICKS_MS = (1, 10, 100, 1000, 10_000, 60_000, 600_000, 3_600_000)
 _FINE_TICKS_MS = (
-    1,
-    2,
-    5,
-    10,
-    20,
-    50,
-    100,
-    200,
-    500,
-    1000,
-    2000,
-    5000,
-    10_000,
-    30_000,
-    60_000,
-    120_000,
-    300_000,
-    600_000,
-)
-_MOST_TICKS = 7
+    *(n * power for power in (1, 10, 100, 1000) for n in (1, 2, 5)), 10_000, 30_000, 60_000, 120_000, 300_000, 600_000,
+)  # fmt: skip
+_LABEL_PX = text_px("100 ms") + 6
 
 
 def latency(bins: Bins, median_ms: float | None, kind: str) -> dict[str, Any]:
@@ -36,8 +20,9 @@ def latency(bins: Bins, median_ms: float | None, kind: str) -> dict[str, Any]:
     low_ms, high_ms = bins[0]["from_ms"], bins[-1]["to_ms"]
     rows = [{**b, "zero": 0, "told": told(b, whole)} for b in bins]
     x = {"type": "quantitative", "scale": {"type": "log", "domain": [low_ms, high_ms], "nice": False}}
-    axis = {"values": _ticks(low_ms, high_ms), "labelExpr": _LABELS, "labelOverlap": False, "title": None,
-            "ticks": True, "domain": True}  # fmt: skip
+    frame = framed(text_px("100 ms") / 2, text_px("10 min"), 150, top_px=18, bottom_px=24)
+    axis = {"values": _ticks(low_ms, high_ms, frame["width"]), "labelExpr": _LABELS, "labelOverlap": False,
+            "title": None, "ticks": True, "domain": True}  # fmt: skip
     lines = {"median": median_ms, texts.span(SLOW_MS): SLOW_MS}
     drawn = [{"at": at, "name": name} for name, at in lines.items() if at and low_ms < at < high_ms]
     bar = {"x": {**x, "field": "from_ms", "axis": axis}, "x2": {"field": "to_ms"},
@@ -45,7 +30,7 @@ def latency(bins: Bins, median_ms: float | None, kind: str) -> dict[str, Any]:
            "y2": {"field": "zero"}, "tooltip": {"field": "told"}, "description": {"field": "told"}}  # fmt: skip
     at = {"x": {**x, "field": "at"}}
     return {
-        **framed(text_px("100 ms") / 2, text_px("10 min"), 150, top_px=18, bottom_px=24),
+        **frame,
         "description": f"latency of {kind}",
         "layer": [
             {"data": {"values": rows}, "mark": {"type": "bar", "stroke": "white", "strokeWidth": 1}, "encoding": bar},
@@ -70,6 +55,18 @@ _LABELS = (
 )
 
 
-def _ticks(low_ms: float, high_ms: float) -> list[int]:
-    fine, coarse = ([t for t in ticks if low_ms <= t <= high_ms] for ticks in (_FINE_TICKS_MS, _TICKS_MS))
-    return fine if len(fine) <= _MOST_TICKS else coarse
+def _ticks(low_ms: float, high_ms: float, plot_px: float) -> list[int]:
+    """Fine ticks where all have room beside each other, else as many of the coarse ones as have."""
+    fine = [tick for tick in _FINE_TICKS_MS if low_ms <= tick <= high_ms]
+    if len(fine) > 1 and _spaced(fine, low_ms, high_ms, plot_px) == fine:
+        return fine
+    return _spaced([tick for tick in _TICKS_MS if low_ms <= tick <= high_ms], low_ms, high_ms, plot_px)
+
+
+def _spaced(ticks: list[int], low_ms: float, high_ms: float, plot_px: float) -> list[int]:
+    of_decade_px = plot_px / log10(high_ms / low_ms)
+    kept: list[int] = []
+    for tick in ticks:
+        if not kept or log10(tick / kept[-1]) * of_decade_px >= _LABEL_PX:
+            kept.append(tick)
+    return kept
