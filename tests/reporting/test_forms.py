@@ -183,7 +183,7 @@ def test_of_too_few_people_no_figure_is_in_the_page_or_in_its_scripts(pages: dic
         assert {*re.findall(r'data-chart="(\w+)"', text)} <= {"fates", "errors", "redactions"}
         told = {name.split(".")[0] for name in re.findall(r'data-figure="([^"]+)"', text)}
         assert told <= {"events", "landed", "rows", "withheld", "quarantined", "outside_contract", "unjoined", "keys",
-                        "scrubbed", "withheld_fields", "without_country", "without_city"}  # fmt: skip
+                        "scrubbed", "withheld_fields"}  # fmt: skip
         for spec in re.findall(
             r'<script type="application/json" id="chart-(?:errors|redactions)">(.*?)</script>', text
         ):
