@@ -20,6 +20,7 @@ from datetime import timedelta
 import apache_beam as beam
 
 from schemas.known_values import PACKAGED, Vocabulary
+from schemas.manifests import NO_MANIFESTS, Manifests
 from transforms.core.blocks import Block
 from transforms.core.output.layout import Output
 from transforms.core.protecting.places.geo import REGION_MIN_POPULATION, GeoSettings
@@ -69,6 +70,7 @@ class IngestSettings:
     stream: StreamSettings | None = None
     region_min_population: int = REGION_MIN_POPULATION
     vocabulary: Vocabulary = PACKAGED
+    manifests: Manifests = NO_MANIFESTS
 
 
 class Ingest(beam.PTransform):
@@ -89,7 +91,7 @@ class Ingest(beam.PTransform):
         unprocessable = Unprocessable(s.max_unprocessable)
         return (
             blocks
-            | DecodeEvents(s.key_ring, s.buckets, s.vocabulary, unprocessable)
+            | DecodeEvents(s.key_ring, s.buckets, s.vocabulary, unprocessable, s.manifests)
             | ProtectEvents(s.key_ring, s.buckets, geo, s.vocabulary, unprocessable)
             | SealBatches(s.key_ring, s.buckets, s.stream.interval_s if s.stream else None)
             | self._group()

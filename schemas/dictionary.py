@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from schemas.fields import Field
-from schemas.registry import ACCEPTANCE, EVENT_DATASETS, SUGGESTIONS, Schema, load
+from schemas.registry import ACCEPTANCE, EVENT_DATASETS, EXTENSION_EVENTS, SUGGESTIONS, Schema, load
 
-DATASETS = (SUGGESTIONS, ACCEPTANCE, *EVENT_DATASETS, "extension_events", "quarantine", "ledger")
+DATASETS = (SUGGESTIONS, ACCEPTANCE, *EVENT_DATASETS, EXTENSION_EVENTS, "quarantine", "ledger")
 
 
 def datasets_page() -> str:

@@ -28,8 +28,9 @@ _OPTIONAL: dict[str, Any] = {
 }  # fmt: skip
 """Attributes of a field and the JSON types of their values; `default` is Avro's and is always null."""
 
-PRODUCT, VERSION = "product", "version"
-"""The values of `parse`: which part of `product/version` lands. (What a version is, the field's shape says.)"""
+PRODUCT, VERSION, LISTED = "product", "version", "listed"
+"""The values of `parse`: which part of `product/version` lands (what a version is, the field's shape says); or that the
+sources are lists, of which the values of the field's shape land and nothing else."""
 
 
 @dataclass(frozen=True)
@@ -131,8 +132,8 @@ def _check_attributes(raw: dict[str, Any], place: str) -> None:
         kind = _REQUIRED.get(name) or _OPTIONAL[name]
         if not isinstance(value, kind) or (kind is list and not all(isinstance(each, str) for each in value)):
             raise IncompatibleSchema(f"{place}: {name} is {type(value).__name__}, of another type than it must be")
-    if raw.get("parse", PRODUCT) not in (PRODUCT, VERSION) or raw.get("default") is not None:
-        raise IncompatibleSchema(f"{place}: parse may be {PRODUCT} or {VERSION}, and default null")
+    if raw.get("parse", PRODUCT) not in (PRODUCT, VERSION, LISTED) or raw.get("default") is not None:
+        raise IncompatibleSchema(f"{place}: parse may be {PRODUCT}, {VERSION} or {LISTED}, and default null")
 
 
 def arrow_type(avro: Any) -> pa.DataType:

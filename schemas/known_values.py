@@ -3,12 +3,12 @@
 A list's head (lines that begin with #) tells its source; `# ! ignore case` looks
 values up in any case and lands them as the list writes them; `# ! cut at X`
 looks up only what stands before X. A value may hold `{date}`, `{status}` and
-`{rest}`: see _PARTS.
+`{rest}`: see _PARTS. A line `one name => another` lands the first as the second.
 """
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from importlib.resources import files
 
@@ -16,6 +16,8 @@ from schemas.errors import IncompatibleSchema, InvalidOptions
 
 _READ_CHARS = 1024
 """Of a longer text only so much is looked at; no value is as long."""
+
+_IS = " => "
 
 _PARTS = {
     "date": r"(?:-20\d\d-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])|-20\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01]))?",
@@ -37,6 +39,7 @@ class KnownValues:
     values: tuple[str, ...]
     is_case_ignored: bool = False
     cut_at: str | None = None
+    other_names: tuple[tuple[str, str], ...] = ()
 
     def landed(self, text: str) -> str | None:
         """The value that a text is, as the list writes it; None where it is none."""
@@ -52,7 +55,8 @@ class KnownValues:
 
     @cached_property
     def _plain(self) -> dict[str, str]:
-        return {self._folded(value): value for value in self.values if "{" not in value}
+        values = {self._folded(value): value for value in self.values if "{" not in value}
+        return values | {self._folded(name): value for name, value in self.other_names}
 
     @cached_property
     def _with_parts(self) -> tuple[tuple[str, str, re.Pattern[str]], ...]:
@@ -84,8 +88,10 @@ def known_values(name: str) -> KnownValues:
     lines = path.read_text(encoding="utf-8").splitlines()
     rules = [line.removeprefix("# ! ") for line in lines if line.startswith("# ! ")]
     cut = next((rule.removeprefix("cut at ") for rule in rules if rule.startswith("cut at ")), None)
-    values = tuple(line for line in lines if line and not line.startswith("#"))
-    return KnownValues(name, values, "ignore case" in rules, cut)
+    pairs = [line.partition(_IS) for line in lines if line and not line.startswith("#")]
+    values = tuple(value for value, _, other in pairs if not other)
+    others = tuple((value, other) for value, _, other in pairs if other)
+    return KnownValues(name, values, "ignore case" in rules, cut, others)
 
 
 @cache
@@ -105,7 +111,7 @@ class Vocabulary:
         """The list of that name with what was added to it."""
         packaged = known_values(name)
         values = (*packaged.values, *self.added.get(name, ()))
-        return KnownValues(name, values, packaged.is_case_ignored, packaged.cut_at)
+        return replace(packaged, values=values)
 
 
 PACKAGED = Vocabulary()

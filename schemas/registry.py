@@ -31,6 +31,9 @@ EVENT_DATASETS = (
 )
 """Datasets whose rows are events, in the order in which routing rules apply."""
 
+EXTENSION_EVENTS = "extension_events"
+"""The dataset of events that no schema routes and a manifest declares: see `schemas.manifests`."""
+
 SUGGESTIONS = "suggestions"
 """The dataset that is joined from others; no event lands in it."""
 

@@ -11,7 +11,6 @@ here. A block that breaks is cut down to the one body that breaks it, which is p
 """
 
 import argparse
-import base64
 import gzip
 import io
 import json
@@ -30,6 +29,7 @@ from pipelines.options.ingest_flags import default_geo_database
 from schemas.registry import raw_schemas
 from tests.conftest import DATA, KEY_RING, nothing_recent
 from tests.support.blocks import joined
+from tests.support.recordings import body_of
 from transforms.core.batches import PASSING
 from transforms.core.blocks import Block, RawRequest
 from transforms.core.curating.curate import CuratedBucket, curate
@@ -61,7 +61,7 @@ def bodies() -> list[bytes]:
     found = []
     for path in sorted((DATA / "clients").glob("*.json")):
         for request in json.loads(path.read_text())["requests"]:
-            body = base64.b64decode(request["body_base64"])
+            body = body_of(request)
             found.append(gzip.decompress(body) if body[:2] == b"\x1f\x8b" else body)
     found += [json.dumps(json.loads(p.read_text())).encode() for p in sorted((DATA / "samples").glob("*/pass/*.json"))]
     return found

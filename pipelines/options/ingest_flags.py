@@ -7,6 +7,7 @@ from typing import Any
 
 from pipelines.options.flags import duration, whole_number
 from pipelines.options.known_values import read_vocabulary
+from pipelines.options.manifests import add_manifest_flag, keep_manifests, read_manifests
 from pipelines.runners.flags import add_runner_flags
 from transforms.core import storage
 from transforms.core.keys import keyring
@@ -33,6 +34,7 @@ def add_ingest_flags(add: Any) -> None:
     add("--known_values", metavar="FILE",
         help="TOML file of values that may land beside the packaged ones, as in models = [\"our-model-1\"]; "
         "see docs/known-values.md.")  # fmt: skip
+    add_manifest_flag(add)
     add("--buckets", type=whole_number(1, 9999), default=16,
         help="Parts of an output by person; fixed at an output's first run. Default: 16.")  # fmt: skip
     add("--lookback", type=duration, default=duration("24h"), metavar="TIME",
@@ -60,10 +62,12 @@ def held_output(options: Any) -> Iterator[None]:
     if warning := readable_by_others(storage.join(options.key_ring, keyring.RING_FILE)):
         print(warning, file=sys.stderr)
     read_vocabulary(options.known_values)
+    manifests = read_manifests(options.telemetry_manifest)
     check_output(options.output, options.buckets, ring)
     with claimed(options.output):
         begin_output(options.output, options.buckets, ring)
         storage.sweep(options.output.path)
+        keep_manifests(options.output, manifests)
         yield
 
 
@@ -79,6 +83,7 @@ def ingest_flags_of(options: Any) -> dict[str, Any]:
         "geo_database": PACKAGED if _is_packaged(options) else storage.absolute(options.geo_database),
         "output": held_by_this_run(options.output),
         "vocabulary": read_vocabulary(options.known_values),
+        "manifests": read_manifests(options.telemetry_manifest),
     }
 
 

@@ -28,9 +28,18 @@ def input_files(options: Any) -> list[storage.SourceFile]:
     filled = with_date(options.input, options.received_date)
     patterns = list(filled.values())
     check_apart(patterns, options.output.path, options.key_ring)
-    files = _expanded(filled)
+    files = named_files(filled)
     for folder in sorted({os.path.dirname(file.path) for file in files}):
         _check_not_ours(folder, folder, options.output.path, options.key_ring)
+    return files
+
+
+def named_files(filled: dict[str, str]) -> storage.InputFiles:
+    """The files that inputs stand for, as `with_date` gives them, sorted by path; says what is left alone.
+
+    Raises InvalidOptions and NothingToRead as `input_files` does.
+    """
+    files = _expanded(filled)
     if files.left_alone:
         names = ", ".join(_shown(os.path.basename(path.rstrip("/"))) for path in files.left_alone[:_NAMED])
         more = ", …" if len(files.left_alone) > _NAMED else ""

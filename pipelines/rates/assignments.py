@@ -13,8 +13,11 @@ import pyarrow as pa
 from schemas.errors import InvalidOptions
 from transforms.core import storage
 
+FLIGHTS = "flights"
+"""A column of lists: who holds the flight is in its arm."""
+
 PROPERTIES = ("engine", "language", "extension", "extension_version", "editor", "editor_version", "os", "os_version",
-              "architecture", "ui", "country")  # fmt: skip
+              "architecture", "ui", "country", FLIGHTS)  # fmt: skip
 """Columns of events by which people can be told apart into arms."""
 
 MOST_ARMS = 10
@@ -44,8 +47,9 @@ def add_arms(parser: argparse.ArgumentParser) -> None:
     """The flags of commands that compare arms."""
     add = parser.add_argument
     add("--arms", metavar="PROPERTY=A,B|FILE",
-        help="Compare arms of an experiment: by a column, as in engine=gpt-41-copilot,gpt-5-mini, or by a CSV file "
-        "with the columns installation and arm. The first arm is the one that others are compared with.")  # fmt: skip
+        help="Compare arms of an experiment: by a column, as in engine=gpt-41-copilot,gpt-5-mini; by who holds which "
+        "flight, as in flights=old-model,new-model; or by a CSV file with the columns installation and arm. The first "
+        "arm is the one that others are compared with.")  # fmt: skip
     add("--arm_shares", metavar="N,N",
         help="How many people each arm should have, as in 50,50 or 90,10. Default: equally many.")  # fmt: skip
     add("--arm_ids_by", metavar="KEY_RING",
@@ -139,7 +143,10 @@ def _shares(text: str | None, arms: int) -> tuple[float, ...]:
 
 
 def assign(connection: duckdb.DuckDBPyConnection, assignment: Assignment) -> int:
-    """Makes the table `arms` (installation_id, person, arm); gives how many people were in several and are in none."""
+    """Makes the table `arms` (installation_id, person, arm); gives how many people were in several and are in none.
+
+    Raises InvalidOptions where no file of these days has the column.
+    """
     if assignment.column is None:
         people = assignment.people
         table = pa.table({
@@ -150,10 +157,14 @@ def assign(connection: duckdb.DuckDBPyConnection, assignment: Assignment) -> int
         connection.register("assigned", table)
         connection.execute("create or replace temp table arms as select * from assigned")
         return 0
+    arm = "unnest(string_split(flights, ';'))" if assignment.column == FLIGHTS else assignment.column
     seen = " union ".join(
-        f"select installation_id, {assignment.column} as arm from {dataset} where installation_id is not null"
+        f"select installation_id, {arm} as arm from {dataset} where installation_id is not null"
         for dataset in ("requests", "displays", "outcomes", "suggestions")
+        if assignment.column in connection.sql(f"select * from {dataset} limit 0").columns
     )
+    if not seen:
+        raise InvalidOptions(f"--arms {assignment.column}=...: these days were written before there was such a column")
     connection.execute(f"create or replace temp table seen as select * from ({seen}) where arm = any(?)",
                        [list(assignment.arms)])  # fmt: skip
     connection.execute("""

@@ -79,3 +79,11 @@ def test_content_is_ranked_whatever_the_order_and_equal_where_every_bit_is(rows:
     ranks, again = (dict(zip(map(repr, some), ranks_of(some), strict=True)) for some in (rows, shuffled))
     assert ranks == again
     assert len(set(ranks.values())) == len(ranks)
+
+
+def test_rows_with_maps_are_told_apart_by_what_is_in_them() -> None:
+    kind = pa.map_(pa.string(), pa.string())
+    maps = pa.array([[("a", "1")], None, [("a", "2")], [("a", "1")], []], kind)
+    ranks = content_ranks(pa.table({"n": pa.array([0] * 5), "m": maps})).tolist()
+    assert ranks[0] == ranks[3]
+    assert len({*ranks}) == 4

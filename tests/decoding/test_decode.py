@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import InternalError, Reason
+from schemas.known_values import PACKAGED, Vocabulary
 from schemas.registry import EVENT_DATASETS
 from tests.conftest import DATA, KEY_RING, sample
 from transforms.core.blocks import Block, RangeRead, RawRequest, Taken, Unreadable
@@ -159,3 +160,12 @@ def test_an_event_that_is_lost_between_splitting_and_decoding_is_counted_all_the
     found = part.finish()
     assert found.events == 1
     assert counts_of(rows_of(found.batches)) == Counter(events=3, withheld=1)
+
+
+def test_lists_are_read_only_where_something_of_them_may_land() -> None:
+    event = sample("displays/pass/ghostText.shown")
+    event["data"]["baseData"]["properties"]["abexp.assignmentcontext"] = "a:1;b:2"
+    line = json.dumps(event).encode()
+    for vocabulary, flights in ((PACKAGED, None), (Vocabulary({"flights": ("a",)}), "a:1;b:2")):
+        batches = list(BlockDecoder(KEYS, 4, vocabulary).decode(Block(lines=[line])))
+        assert batches[0].batch["flights"].to_pylist() == [flights]

@@ -20,10 +20,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from schemas.errors import InternalError
+from schemas.manifests import TREATMENTS
 from schemas.registry import event_schemas, raw_schemas
-from tests.conftest import KEY_RING, plain_columns, run_batch, sample, write_lines
+from tests.conftest import KEY_RING, plain_columns, read_rows, run_batch, sample, write_lines
 from transforms.core.output.layout import RUNS, Output
-from transforms.core.protecting import protect
+from transforms.core.protecting import properties, protect
 from transforms.core.quarantine import unprocessable
 
 SECRETS = {
@@ -42,6 +43,7 @@ SECRETS = {
     "email": "canary.mail@example.com",
     "token": "ghp_canarytokencanarytokencanarytoken1234",
     "undeclared": "canary-undeclared-value",
+    "flight": "canary-flight-of-nobody",
 }
 CODE_FIELDS = [f.sources[0].partition(".")[2] for f in event_schemas()["snippets"].fields if f.role]
 IDS = {
@@ -79,6 +81,11 @@ def with_secrets(name: str) -> dict[str, Any]:
     base["properties"] |= {key: SECRETS[secret] for key, secret in IDS.items()}
     base["properties"] |= {field: json.dumps({"prefix": f"def {SECRETS['code']}(): pass"}) for field in CODE_FIELDS}
     base["properties"]["undeclared"] = SECRETS["undeclared"]
+    listed = f"named-flight:1;{SECRETS['flight']}:2"  # the operator named the first one alone
+    base["properties"] |= {
+        "abexp.assignmentcontext": listed,
+        "VSCode.ABExp.Features": f"named-flight;{SECRETS['flight']}",
+    }
     trouble = f"at /home/{SECRETS['path']}/work/app.py: {SECRETS['email']} {SECRETS['token']} from {SECRETS['address']}"
     for key in ("reason", "message", "stack"):
         if "error" in name or "exception" in name.lower() or key in base["properties"]:
@@ -90,6 +97,46 @@ def with_secrets(name: str) -> dict[str, Any]:
     address = f"{SECRETS['forwarded']}, {SECRETS['address']}" if "displays" in name else SECRETS["address6"]
     document["collector"]["client_ip"] = address
     return document
+
+
+CLASSIFIED = {
+    "SystemMetaData": "path", "PublicNonPersonalData": "email", "CallstackOrException": "token",
+    "EndUserPseudonymizedInformation": "user", "OrganizationIdentifiableInformation": "machine",
+    "CustomerContent": "code", "PublicPersonalData": "undeclared", "EndUserIdentifiableInformation": "undeclared",
+}  # fmt: skip
+"""Classification of a declared property -> what it holds."""
+
+
+def manifest_in(folder: Path) -> str:
+    """The flag of a manifest of an event that has a property of each classification, and others."""
+    assert {*CLASSIFIED} == {*TREATMENTS}
+    declared = {f"p{number}": {"classification": name} for number, name in enumerate(CLASSIFIED)}
+    wildcard = {"${prefix}": "timer.", "${classification}": {"classification": "SystemMetaData"}}
+    path = folder / "telemetry.json"
+    path.write_text(json.dumps({"events": {"canary.done": {**declared, "${wildcard}": [wildcard]}}}))
+    return f"--telemetry_manifest={path}"
+
+
+def declared_events() -> list[dict[str, Any]]:
+    """Events of the manifest: whole, with secrets in names, split, and broken."""
+    trouble = f"at /home/{SECRETS['path']}/app.py: {SECRETS['email']} {SECRETS['token']} from {SECRETS['address']}"
+    found = []
+    for number in range(4):
+        document = with_secrets("displays/pass/ghostText.shown")
+        base = document["data"]["baseData"]
+        base["name"] = ("canary.done", f"acme.{SECRETS['undeclared']}/canary.done")[number % 2]
+        held = [trouble if number > 1 else f"/home/{SECRETS['path']} {SECRETS['email']}", trouble, trouble]
+        values = [*held, *(SECRETS[name] for name in [*CLASSIFIED.values()][3:])]
+        base["properties"] |= {f"p{place}": value for place, value in enumerate(values)}
+        base["properties"] |= {f"timer.{secret}": "x" for secret in SECRETS.values()}
+        base["properties"] |= {
+            "unique_id": f"{SECRETS['event'][:-1]}{number}",
+            "p2_02": trouble,
+            "p5_02": SECRETS["code"],
+        }
+        base["measurements"] = {"p3": 5, SECRETS["undeclared"]: 7, **({"p0": trouble} if number == 3 else {})}
+        found.append(document)
+    return found
 
 
 def wounded_lines() -> list[bytes]:
@@ -137,6 +184,7 @@ def raw_files(folder: Path) -> list[str]:
     unknown["data"]["baseData"]["name"] = f"copilot/{SECRETS['email']}"
     off = with_secrets("displays/pass/ghostText.shown")
     off["collector"]["telemetry_level"] = "off"
+    documents += declared_events()
     write_lines(folder / "raw.ndjson", [*documents, *hostile, unknown, off])
     stamp = {
         "received_at": datetime(2026, 3, 30, tzinfo=UTC),
@@ -197,14 +245,17 @@ def test_no_secret_in_outputs_logs_or_temporary_files(tmp_path: Path, mode: list
     files = raw_files(tmp_path / "raw")
     assert leaks(Path(files[0]).read_bytes()) == set(SECRETS), "a secret is missing from the input"
     command = [sys.executable, "-X", "dev", "-W", "ignore", "-m", "pipelines.batch", f"--output={tmp_path}/out"]
+    (tmp_path / "known.toml").write_text('flights = ["named-flight"]\n')
     command += [
         f"--key_ring={KEY_RING}",
+        f"--known_values={tmp_path}/known.toml",
         "--buckets=2",
         "--close_open_suggestions",
         "--max_quarantined_share=100%",
         f"--metrics_file={tmp_path}/out.prom",
         f"--openlineage={tmp_path}/tmp/lineage.jsonl",
         *(f"--input={f}" for f in files),
+        manifest_in(tmp_path),
         *mode,
     ]
     environment = {**os.environ, "TMPDIR": str(tmp_path / "tmp")}
@@ -220,11 +271,15 @@ def test_no_secret_in_outputs_logs_or_temporary_files(tmp_path: Path, mode: list
         assert not leaks(done.stdout + done.stderr)
     assert list((tmp_path / "out" / "acceptance").rglob("*.parquet"))
     assert assert_clean(tmp_path / "out") >= 22
+    assert {r["flights"] for r in read_rows(tmp_path / "out", "displays")} == {"named-flight"}
     assert len(list((tmp_path / "out" / RUNS).iterdir())) == 2
     assert not leaks((tmp_path / "out.prom").read_bytes())
     assert (tmp_path / "tmp" / "lineage.jsonl").read_text().count("COMPLETE") == 2
     assert list((tmp_path / "out" / "suggestions").rglob("*.parquet"))
     assert_clean(tmp_path / "tmp")
+    declared = [row for row in read_rows(tmp_path / "out", "extension_events") if row["event_name"] == "canary.done"]
+    assert declared
+    assert {name for row in declared for name, _ in row["properties"]} == {"p0", "p1", "p2", "p3", "p4", "timer.*"}
 
 
 def test_no_secret_where_pieces_wait_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,7 +288,7 @@ def test_no_secret_where_pieces_wait_on_the_disk(tmp_path: Path, monkeypatch: py
     files = raw_files(tmp_path / "raw")
     monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)
     for flags in ((), (f"--spill_folder={tmp_path}/spill",)):
-        run_batch(files, tmp_path / "out", *flags)
+        run_batch(files, tmp_path / "out", manifest_in(tmp_path), *flags)
     left = [p for p in tmp_path.rglob("*_spill/*") if p.is_file()]
     assert {p.parent.parent.name for p in left} == {"out", "spill"}
     assert all(p.stat().st_size > 1000 for p in left)
@@ -250,15 +305,16 @@ def test_no_secret_in_the_error_and_log_of_a_bug(
         raise ValueError(f"cannot scrub {values.to_pylist()}")  # as pyarrow does, the data in the message
 
     monkeypatch.setattr(protect, "scrub_column", broken)
+    monkeypatch.setattr(properties, "scrub_column", broken)
     (tmp_path / "raw").mkdir()
     files = raw_files(tmp_path / "raw")
     with caplog.at_level(logging.DEBUG):
-        books = run_batch(files, tmp_path / "out", *mode)  # what the bug does not touch lands
+        books = run_batch(files, tmp_path / "out", manifest_in(tmp_path), *mode)  # what the bug does not touch lands
     assert books.quarantined["unprocessable"] > 20
     assert "ValueError at protect.py" in caplog.text
     monkeypatch.setattr(unprocessable, "MOST_UNPROCESSABLE", 0)
     with caplog.at_level(logging.DEBUG), pytest.raises(InternalError) as stopped:
-        run_batch(files, tmp_path / "stopped", *mode)
+        run_batch(files, tmp_path / "stopped", manifest_in(tmp_path), *mode)
     assert "ValueError at protect.py" in str(stopped.value)
     shown = capfd.readouterr()
     assert not leaks((str(stopped.value) + caplog.text + shown.out + shown.err).encode())

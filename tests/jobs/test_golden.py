@@ -17,7 +17,8 @@ def as_lines(rows: list[dict]) -> list[str]:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda p: p.name)
 def test_case_gives_the_expected_rows(case: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    run_batch(case / "input.ndjson", tmp_path / "out", "--buckets=1")
+    manifests = [f"--telemetry_manifest={path}" for path in case.glob("telemetry.json")]
+    run_batch(case / "input.ndjson", tmp_path / "out", "--buckets=1", *manifests)
     found = {name: as_lines(rows) for name, rows in all_rows(tmp_path / "out").items()}
     for role in (
         ("prompts", "completions") if "snippets" in found else ()

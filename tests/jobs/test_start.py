@@ -19,6 +19,7 @@ HEAVY = {
     "runs": {"duckdb", "vl_convert", "cryptography"},
     "generate": {"duckdb", "vl_convert", "cryptography"},
     "collect": {"duckdb", "vl_convert", "cryptography"},
+    "check": {"duckdb", "vl_convert"},
 }
 REMOTE = {"gcsfs", "s3fs", "aiohttp", "grpc", "apache_beam"}
 """What no command needs for files of this machine. (pandas is imported by pyarrow, where it is installed, with the first
@@ -84,6 +85,12 @@ def test_an_output_is_verified_and_read_without_beam(output: Path, tmp_path: Pat
     modules, told = modules_after(tmp_path, "snippets", f"--datasets={output}", key)
     assert [json.loads(line)["prompt_json"] is not None for line in told.splitlines()].count(True) == 1
     assert modules & (REMOTE | HEAVY["snippets"]) == set()
+
+
+def test_events_are_checked_without_beam(tmp_path: Path) -> None:
+    modules, told = modules_after(tmp_path, "check", str(write_lines(tmp_path / "raw.ndjson", [sample()])))
+    assert "1 landed" in told
+    assert modules & (REMOTE | HEAVY["check"]) == set()
 
 
 def test_rates_and_page_are_made_without_beam(output: Path, tmp_path: Path) -> None:

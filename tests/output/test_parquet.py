@@ -31,7 +31,8 @@ def values_of(kind: pa.DataType) -> st.SearchStrategy[Any]:
     if pa.types.is_date(kind):
         return st.dates()
     if pa.types.is_map(kind):
-        return st.dictionaries(st.text(max_size=4), st.integers(0, 2**40), max_size=3).map(lambda d: [*d.items()])
+        values = values_of(kind.item_type) if not pa.types.is_integer(kind.item_type) else st.integers(0, 2**40)
+        return st.dictionaries(st.text(max_size=4), values, max_size=3).map(lambda d: [*d.items()])
     return st.binary(max_size=16)
 
 

@@ -1,6 +1,7 @@
 """Time grows linearly with the text: each pattern's worst text of 1 MB against that of 64 KB."""
 
 import gc
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -75,7 +76,8 @@ def test_a_text_that_is_read_again_and_again(piece: str) -> None:
     """Dense just as far as it may be, with something for every pass: before looks were counted 71 CPU seconds a MB."""
     size = 1 << 17
     taken_s = min(seconds(lambda text: scrub_text(text, ERRORS, Counter()), piece, size) for _ in range(2))
-    assert taken_s < MOST_S_PER_MB * size / 1e6
+    times_measured = 3 if sys.gettrace() else 1  # coverage looks at every line
+    assert taken_s < times_measured * MOST_S_PER_MB * size / 1e6
 
 
 @pytest.mark.parametrize("piece", ["[", '"a",', '"\\', '\\"', "\\u0040", "\\ud83d", '"password":"a1b2c3d4",', '{"a":'])

@@ -67,7 +67,7 @@ def landed(name: str, text: str, vocabulary: Vocabulary = PACKAGED) -> str:
         ("extension_version", "copilot-intellij/1.5.34-243", "1.5.34-243"),
         ("extension_version", "copilot-chat/93.184.216.34", "other"),
         ("extension_version", "copilot-chat/0.42.0 zofia", "0.42.0"),
-        ("extension", "github.Copilot-Chat", "GitHub.copilot-chat"),
+        ("extension", "github.Copilot-Chat", "copilot-chat"),
         ("os", "Linux", "linux"),
         ("os_version", "Linux 6.8.0", "Linux 6.8.0"),
         ("os_version", "6.8.0-45-generic", "6.8.0-45-generic"),
@@ -172,6 +172,30 @@ def test_no_other_text_ever_lands(key: tuple[str, str], one: str, between: str, 
     assert may_land(WORD_FIELDS[key], result[0].as_py())
     if result[0].as_py() != text and result[0].as_py() in ("other", "unspecified"):
         assert unknown == {key[0]: 2}
+
+
+NAMED = Vocabulary({"flights": ("new-model", "old:7")})
+
+
+@pytest.mark.parametrize(("listed", "expected"), [
+    ("new-model:31217401;secret:1", "new-model"),
+    ("secret;old:7;new-model", "new-model;old:7"),
+    (" new-model ;new-model:2;;:;", "new-model"),
+    ("new-models:1;a new-model;NEW-MODEL;old;old:77;7", None),
+    ("", None),
+    (None, None),
+])  # fmt: skip
+def test_of_a_list_of_flights_the_named_ones_land(listed: str | None, expected: str | None) -> None:
+    assert Words(NAMED).pick(field("flights"), pa.array([listed, None, listed], pa.string())).to_pylist() == [
+        expected, None, expected,
+    ]  # fmt: skip
+    assert Words(PACKAGED).pick(field("flights"), pa.array([listed], pa.string())).to_pylist() == [None]
+
+
+@given(st.lists(ANYTHING, max_size=4))
+def test_no_flight_that_is_not_named_lands(items: list[str]) -> None:
+    (landed_flights,) = Words(NAMED).pick(field("flights"), pa.array([";".join(items)])).to_pylist()
+    assert landed_flights in (None, "new-model", "old:7", "new-model;old:7")
 
 
 @pytest.mark.parametrize("name", list_names())

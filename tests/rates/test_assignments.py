@@ -8,7 +8,7 @@ import pytest
 from pipelines.rates.assignments import MOST_ARMS, assign, assignment_of
 from pipelines.rates.tables import opened
 from schemas.errors import InvalidOptions, StorageUnavailable
-from tests.conftest import KEY_RING
+from tests.conftest import KEY_RING, read_rows, run_batch, sample, write_lines
 from transforms.core.keys.open_ring import open_pseudonyms
 from transforms.core.keys.pseudonyms import Pseudonymizer
 from transforms.core.output.layout import Output
@@ -95,3 +95,49 @@ def test_who_is_seen_with_two_values_is_in_no_arm() -> None:
         assert assign(connection, assignment) == 1
         found = connection.sql("select installation_id, person, arm from arms order by 1").fetchall()
     assert found == [("p1", "p1", "a"), ("p2", "p2", "b"), ("p5", "p5", "b")]
+
+
+@pytest.fixture(scope="module")
+def flights_day(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four people: one holds a, one b, one both, and one a flight that nobody named."""
+    place = tmp_path_factory.mktemp("flights")
+    lines = []
+    for n, listed in enumerate(("a:1;x:2", "x:2;b:3", "a:1;b:3", "x:2")):
+        event = sample("displays/pass/ghostText.shown")
+        ids = {"client_machineid": f"machine-{n}", "unique_id": f"event-{n}", "clientCompletionId": f"completion-{n}"}
+        event["data"]["baseData"]["properties"] |= ids | {"abexp.assignmentcontext": listed}
+        lines.append(event)
+    (place / "known.toml").write_text('flights = ["a", "b"]\n')
+    raw = write_lines(place / "raw.ndjson", lines)
+    run_batch(raw, place / "out", f"--known_values={place}/known.toml", "--close_open_suggestions")
+    run_batch(raw, place / "unnamed", "--close_open_suggestions")
+    return place
+
+
+def test_who_holds_a_flight_is_in_its_arm(flights_day: Path) -> None:
+    made = assignment_of("flights=a,b", None, None)
+    assert made is not None
+    with opened(Output(f"{flights_day}/out")) as connection:
+        assert assign(connection, made) == 1  # holds both
+        found = connection.sql("select arm, count(*) from arms group by all order by all").fetchall()
+    assert found == [("a", 1), ("b", 1)]
+    assert {r["flights"] for r in read_rows(flights_day / "out", "displays")} == {"a", "b", "a;b", None}
+    assert {r["flights"] for r in read_rows(flights_day / "out", "suggestions")} == {"a", "b", "a;b", None}
+
+
+def test_without_named_flights_nobody_is_in_an_arm(flights_day: Path) -> None:
+    made = assignment_of("flights=a,b", None, None)
+    assert made is not None
+    with opened(Output(f"{flights_day}/unnamed")) as connection:
+        assert assign(connection, made) == 0
+        assert connection.sql("select * from arms").fetchall() == []
+
+
+def test_days_without_such_a_column(flights_day: Path) -> None:
+    made = assignment_of("flights=a,b", None, None)
+    assert made is not None
+    with opened(Output(f"{flights_day}/out")) as connection:
+        for dataset in ("requests", "displays", "outcomes", "suggestions"):
+            connection.execute(f"create or replace temp view {dataset} as select null::varchar as installation_id")
+        with pytest.raises(InvalidOptions, match="written before there was such a column"):
+            assign(connection, made)

@@ -56,6 +56,20 @@ def test_each_known_value_lands_as_its_list_writes_it(name: str) -> None:
                 assert known.landed(value.upper()) == known.landed(value)
 
 
+@pytest.mark.parametrize("name", list_names())
+def test_another_name_of_a_value_lands_as_that_value(name: str) -> None:
+    known = known_values(name)
+    for other, value in known.other_names:
+        assert value in known.values
+        assert other not in known.values
+        assert known.landed(other) == value
+
+
+def test_an_extension_has_one_name() -> None:
+    known = known_values("extensions")
+    assert known.landed("github.copilot-chat") == known.landed("copilot-chat") == "copilot-chat"
+
+
 @given(st.text(max_size=6), st.sampled_from(["-2026-03-29", "-20260329", "", "-2026-13-29", "-1999-01-01", "x"]))
 def test_a_date_behind_a_value_lands_only_if_it_is_one(begin: str, date: str) -> None:
     known = KnownValues("models", ("gpt{date}", "plain"))

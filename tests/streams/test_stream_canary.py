@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.jobs.test_canary import SECRETS, assert_clean, bytes_of, everything_in, leaks, raw_files
+from tests.jobs.test_canary import SECRETS, assert_clean, bytes_of, everything_in, leaks, manifest_in, raw_files
 from tests.support.brokers import as_message, kafka_broker, produce
 from tests.support.flink_servers import flink_cluster, needs_flink
 from tests.support.stream_jobs import needs_kafka, needs_prism, streaming
@@ -35,17 +35,19 @@ def test_on_prism_killed_once(tmp_path: Path) -> None:
     made, env = messages(tmp_path / "raw"), {"TMPDIR": str(tmp_path / "tmp"), "PYTHONDEVMODE": "1"}
     with kafka_broker(tmp_path / "kafka") as broker:
         uri = broker.create_topic("canary", 2)
-        with streaming(uri, tmp_path / "out", f"--metrics_file={tmp_path}/tmp/metrics.txt", env=env) as job:
+        with streaming(uri, tmp_path / "out", manifest_in(tmp_path), f"--metrics_file={tmp_path}/tmp/metrics.txt",
+                       env=env) as job:  # fmt: skip
             produce(broker.servers, "canary", made)
             job.wait_taken(len(made))
             produce(broker.servers, "canary", made)
             job.kill()
-        with streaming(uri, tmp_path / "out", env=env) as job:
+        with streaming(uri, tmp_path / "out", manifest_in(tmp_path), env=env) as job:
             job.wait_taken(2 * len(made))
             assert job.stop() == 0
     assert not leaks(job.log.read_bytes())
     assert assert_clean(tmp_path / "out") >= 20
     assert list((tmp_path / "out" / "snippets").rglob("*.parquet"))
+    assert list((tmp_path / "out" / "extension_events").rglob("*.parquet"))
     assert list((tmp_path / "out" / "quarantine").rglob("*.parquet"))
     assert assert_clean(tmp_path / "tmp") >= 1
 
@@ -55,7 +57,7 @@ def test_on_flink_with_its_checkpoints(tmp_path: Path) -> None:
     made = messages(tmp_path / "raw")
     with kafka_broker(tmp_path / "kafka") as broker, flink_cluster(tmp_path / "flink") as flink:
         uri = broker.create_topic("canary", 2)
-        with streaming(uri, tmp_path / "out", "--publish_interval=20s", *flink.flags) as job:
+        with streaming(uri, tmp_path / "out", manifest_in(tmp_path), "--publish_interval=20s", *flink.flags) as job:
             produce(broker.servers, "canary", made)
             checkpoints = tmp_path / "flink" / "checkpoints"
             job.wait_for(lambda: any(len(bytes_of(p) or b"") > 100_000 for p in everything_in(checkpoints)), 120)

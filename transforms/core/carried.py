@@ -3,10 +3,14 @@
 import numpy as np
 import pyarrow as pa
 
+from schemas.manifests import KEEP, ORGANIZATION, PERSON, SCRUB
 from transforms.core.times import date_of, days_of
 
 LEVEL, SNIPPET_CONSENT, CLIENT_IP = "_level", "_snippet_consent", "_client_ip"
 """Columns that travel from decoding to protecting and no further."""
+
+DECLARED = {KEEP: "_kept", SCRUB: "_scrubbed", PERSON: "_of_person", ORGANIZATION: "_of_organization"}
+"""Treatment of declared properties -> the column of maps in which they travel, as those before."""
 
 BUCKET = "bucket"
 """The part of the output, by person, that a row belongs to: the key of the shuffle."""

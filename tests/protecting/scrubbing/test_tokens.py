@@ -64,6 +64,21 @@ def test_tokens_that_are_glued_to_each_other_all_go(piece: str, count: int) -> N
     assert scrubbed(out)[0] == out
 
 
+GLUED = [
+    GITHUB, "github_pat_" + "Ab1_" * 20, "glpat-" + "x9Yw" * 5, "npm_" + "Ab3d" * 9, "hf_" + "aBcD" * 8 + "e1", "AKIA" + "Q3ZX" * 4,
+    "AIza" + "S9y_" * 8 + "abc", "xoxb-" + "12345678-" * 3 + "aBc9" * 5, "sk-ant-api03-" + "Zk_9" * 20, "dop_v1_" + "a1b2" * 16,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("first", GLUED, ids=lambda token: token[:6])
+def test_two_tokens_that_are_glued_together_both_go(first: str) -> None:
+    """The first one's letters take the `ghp` of the second, whose body then stayed."""
+    for second in GLUED:
+        out = scrubbed(f"t = {first}{second}; {first}{second}{first}")[0]
+        left = [t[n : n + 8] for t in (first, second) for n in range(len(t) - 7) if t[n : n + 8] in out]
+        assert left == [], (second, out)
+
+
 @pytest.mark.parametrize("before", ["a", "9", "Zz"])
 def test_within_a_word_no_token_begins(before: str) -> None:
     assert scrubbed(f"{before}{GITHUB} ")[1]["github_token"] == 0

@@ -158,8 +158,8 @@ def _curate_dataset(
     landed = {}
     days = days_of(table["received_at"])
     dates = {int(d): date_of(d) for d in np.unique(days)}
-    table = _as_in_files(dataset, table)
-    is_duplicate = _duplicate_rows(dataset, table, recent, lookback)
+    table = as_in_files(dataset, table)
+    is_duplicate = duplicate_rows(dataset, table, recent, lookback)
     is_primary = table["is_primary"].to_numpy()
     for number, day in dates.items():
         within = days == number
@@ -180,7 +180,7 @@ def _curate_dataset(
     return landed
 
 
-def _as_in_files(dataset: str, table: pa.Table) -> pa.Table:
+def as_in_files(dataset: str, table: pa.Table) -> pa.Table:
     """The same with pseudonyms as 32 hex digits; they travel as 16 bytes."""
     for index, f in enumerate(load(dataset).fields):
         if f.pseudonym_domain:
@@ -189,7 +189,11 @@ def _as_in_files(dataset: str, table: pa.Table) -> pa.Table:
     return table
 
 
-def _duplicate_rows(dataset: str, table: pa.Table, recent: Recent, lookback: timedelta) -> np.ndarray:
+def duplicate_rows(dataset: str, table: pa.Table, recent: Recent, lookback: timedelta) -> np.ndarray:
+    """Which rows (a mask) are copies of others, or of what was published before.
+
+    The table is as `as_in_files` gives it. Raises StorageUnavailable where published rows cannot be read.
+    """
     own_keys = pa.concat_arrays(table[key_column(dataset)].chunks)
     own_times_us = table["received_at"].cast(pa.int64()).fill_null(0).to_numpy()
     keys, times_us = recent.same_keys(dataset, own_keys, own_times_us, lookback)

@@ -78,7 +78,9 @@ def content_ranks(rows: pa.Table) -> np.ndarray:
 
 
 def _to_the_bit(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Doubles as integers: -0.0 is another value than 0.0."""
+    """Doubles as integers: -0.0 is another value than 0.0. Maps, which have no order, as text."""
+    if pa.types.is_map(column.type):
+        return pa.chunked_array([[None if value is None else repr(value) for value in column.to_pylist()]], pa.string())
     if not pa.types.is_float64(column.type):
         return column
     return pa.chunked_array([chunk.view(pa.int64()) for chunk in column.chunks], pa.int64())

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import date, timedelta
 from functools import partial
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -26,9 +27,20 @@ from transforms.core.times import date_of, days_of, micros_of
 _MICROSECOND = timedelta(microseconds=1)
 
 
+class JoinWitness(Protocol):
+    """Somebody who is told which facts were put together; the rows that land do not depend on it."""
+
+    def joined(self, facts: Mapping[str, Facts], suggestions: pa.Table) -> None:
+        """Facts by dataset, each with the number of its row among these suggestions, which are not sorted yet."""
+
+    def late(self, dataset: str, rows: pa.RecordBatch) -> None:
+        """Facts that came after their suggestion was over."""
+
+
 def join_suggestions(
-    curated: CuratedBucket, recent: Recent, horizon: timedelta, lookback: timedelta, close_open: bool
-) -> CuratedBucket:
+    curated: CuratedBucket, recent: Recent, horizon: timedelta, lookback: timedelta, close_open: bool,
+    witness: JoinWitness | None = None,
+) -> CuratedBucket:  # fmt: skip
     """The same portion with the suggestions that are over, by the day on which they closed.
 
     Facts that came late or belong to no suggestion are counted. What is open goes to the bucket's memory, `recent`.
@@ -47,9 +59,9 @@ def join_suggestions(
     of_fact, is_late = np.full(len(codes), -1), np.zeros(len(codes), dtype=bool)
     of_fact[visible], is_late[visible] = lives.of_fact, lives.is_late
     counts = {day: books.copy() for day, books in curated.counts.items()}
-    by_dataset = _count_late_and_split(curated, counts, material.facts, of_fact, is_late)
+    by_dataset = _count_late_and_split(curated, counts, material.facts, of_fact, is_late, witness)
     _count_unjoined(counts, *(unjoined.without_id(n, *material.facts[n]) for n in unjoined.JOINED))
-    over = _over(counts, material, by_dataset, lives, rule) if len(lives.suggestion) else {}
+    over = _over(counts, material, by_dataset, lives, rule, witness) if len(lives.suggestion) else {}
     for day, table in over.items():
         counts.setdefault(day, Books()).add("rows", SUGGESTIONS, table.num_rows)
     if recent.is_kept:
@@ -74,6 +86,7 @@ def _count_late_and_split(
     facts: dict[str, Gathered],
     of_fact: np.ndarray,
     is_late: np.ndarray,
+    witness: JoinWitness | None,
 ) -> dict[str, Facts]:
     """Each dataset's rows of the lives that are over; adds the late facts to `counts`, on their day.
 
@@ -86,6 +99,8 @@ def _count_late_and_split(
         late[own_rows:] &= micros(rows["received_at"])[own_rows:] > curated.clock.counted_late_to_us
         for day, count in zip(*np.unique(days_of(rows["received_at"])[late], return_counts=True), strict=True):
             counts.setdefault(date_of(day), Books()).add("late", name, int(count))
+        if witness is not None:
+            witness.late(name, rows.filter(pa.array(late)))
         within = np.flatnonzero(life >= 0)
         # Taking all rows would copy them; in a batch run nearly all are of lives that are over.
         kept = rows if len(within) == rows.num_rows else rows.take(pa.array(within))
@@ -95,14 +110,18 @@ def _count_late_and_split(
 
 
 def _over(
-    counts: dict[date, Books], material: Material, by_dataset: dict[str, Facts], lives: Lives, rule: ClosingRule
-) -> dict[date, pa.Table]:
+    counts: dict[date, Books], material: Material, by_dataset: dict[str, Facts], lives: Lives, rule: ClosingRule,
+    witness: JoinWitness | None,
+) -> dict[date, pa.Table]:  # fmt: skip
     """Rows of the lives, by the day on which they closed; adds what belongs to none of them to `counts`."""
     attached = material.attached({name: facts.rows for name, facts in by_dataset.items()})
     of_providers = by_provider(by_dataset, lives)
     lost = unjoined.ambiguous(lives, of_providers.ambiguous)
     _count_unjoined(counts, unjoined.of_lives(by_dataset, lives), lost)
-    return _by_day(suggestion_rows(of_providers.facts, of_providers.lives, attached, rule.horizon_us))
+    rows = suggestion_rows(of_providers.facts, of_providers.lives, attached, rule.horizon_us)
+    if witness is not None:
+        witness.joined(of_providers.facts, rows)
+    return _by_day(rows)
 
 
 def _count_unjoined(counts: dict[date, Books], *found: unjoined.Counts) -> None:

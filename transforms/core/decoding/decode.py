@@ -3,7 +3,10 @@
 from collections.abc import Iterator
 from itertools import repeat
 
+from schemas.fields import LISTED
 from schemas.known_values import PACKAGED, Vocabulary
+from schemas.manifests import NO_MANIFESTS, Manifests
+from schemas.registry import event_schemas
 from transforms.core.batches import EventBatch, ranges_batch, taken_batch
 from transforms.core.blocks import Block
 from transforms.core.decoding.decoded import Decoded, DecodedPart, DecodeSettings, Event
@@ -41,8 +44,11 @@ class BlockDecoder:
         buckets: int,
         vocabulary: Vocabulary = PACKAGED,
         unprocessable: Unprocessable | None = None,
+        manifests: Manifests = NO_MANIFESTS,
     ) -> None:
-        self._settings = DecodeSettings(ring, buckets, counted_names(vocabulary), unprocessable or Unprocessable())
+        bugs = unprocessable or Unprocessable()
+        unread = _unread(vocabulary)
+        self._settings = DecodeSettings(ring, buckets, counted_names(vocabulary), bugs, unread, manifests)
 
     def decode(self, block: Block) -> DecodedBlock:
         """The block's batches: datasets first, then quarantine, counts, and what was read of a stream or range.
@@ -68,14 +74,19 @@ class BlockDecoder:
         return part.finish()
 
     def _in_parts(self, block: Block) -> Decoded:
-        frame = DecodedPart(self._settings)  # what belongs to no single event: payloads of requests, refused bodies
-        events = list(frame.events_of(block.requests, alone=True))
-        frame.add_unreadable(block.unreadable)
+        events, frame = self.split(block)
         lines: list[Event] = list(zip(block.lines, repeat(None), repeat(None), strict=False))
-        parts = [*self._parts_of(lines, are_lines=True), *self._parts_of(events, are_lines=False), frame.finish()]
+        parts = [*self.parts_of(lines, are_lines=True), *self.parts_of(events, are_lines=False), frame]
         return Decoded(sum(part.events for part in parts), [batch for part in parts for batch in part.batches])
 
-    def _parts_of(self, events: list[Event], *, are_lines: bool) -> Iterator[Decoded]:
+    def split(self, block: Block) -> tuple[list[Event], Decoded]:
+        """The events of the block's requests; and what belongs to no single event: payloads, refused bodies."""
+        frame = DecodedPart(self._settings)
+        events = list(frame.events_of(block.requests, alone=True))
+        frame.add_unreadable(block.unreadable)
+        return events, frame.finish()
+
+    def parts_of(self, events: list[Event], *, are_lines: bool) -> Iterator[Decoded]:
         """The events in as few parts as it takes for each part to succeed; an event that fails alone goes aside."""
 
         def together(some: list[Event]) -> Decoded:
@@ -96,3 +107,8 @@ class BlockDecoder:
             return part.finish()
 
         return in_parts(events, together, alone) if events else iter(())
+
+
+def _unread(vocabulary: Vocabulary) -> frozenset[str]:
+    fields = (field for schema in event_schemas().values() for field in schema.fields if field.parse == LISTED)
+    return frozenset(field.name for field in fields if not vocabulary.known(field.shape.partition(":")[2]).values)

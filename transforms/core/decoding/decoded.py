@@ -11,25 +11,26 @@ import numpy as np
 import pyarrow as pa
 
 from schemas.errors import Reason, RejectedEvent
-from schemas.registry import LEVELS, event_schemas
+from schemas.manifests import NO_MANIFESTS, Manifests
+from schemas.registry import EXTENSION_EVENTS, event_schemas, load
 from transforms.core.batches import EventBatch, Origins, Tally
 from transforms.core.blocks import MAX_PAYLOAD_BYTES, RawRequest, Unreadable
 from transforms.core.consent import Collector, rank_of
 from transforms.core.decoding.bodies import events_of_body
+from transforms.core.decoding.declared import DeclaredRows
 from transforms.core.decoding.envelopes import decode_event, wire_name
 from transforms.core.decoding.event_names import contract_name
 from transforms.core.decoding.refusals import refusal_of, refuse, refuse_rows
 from transforms.core.decoding.routing import targets
 from transforms.core.decoding.rows import Rows, decoded_columns, mark_lacking
 from transforms.core.decoding.wire import Envelope, Properties, attribute
+from transforms.core.decoding.withholding import SNIPPET_RANK, withheld_by
 from transforms.core.keys.step_keys import QuarantineKeys
 from transforms.core.quarantine.rows import Payload, Quarantine, Refusal
 from transforms.core.quarantine.unprocessable import STOPPING, Unprocessable
 from transforms.core.times import counts_by_day
 
 _SNIPPETS = "snippets"
-_SNIPPET_RANK = LEVELS.index("snippet")
-_NEEDED = {name: LEVELS.index(schema.level) for name, schema in event_schemas().items()}
 _code_values = attrgetter(*(attribute(s)[1] for f in event_schemas()[_SNIPPETS].fields if f.role for s in f.sources))
 _NO_CODE = _code_values(Properties())
 
@@ -37,24 +38,19 @@ Event = tuple[bytes, RawRequest | None, Collector | None]
 """An event's bytes, the request it came in, and that one's stamp; None where it bears its own."""
 
 
-def _withheld_as(primary: str, rank: int, stamp: Collector) -> str | None:
-    """What withholds an event: its user's level, or the missing consent for code; None where it lands."""
-    needed = _NEEDED[primary]
-    if rank < min(needed, _SNIPPET_RANK - 1):
-        return stamp.telemetry_level
-    if needed == _SNIPPET_RANK and not stamp.snippet_consent:
-        return "snippet"
-    return None
-
-
 @dataclass(frozen=True)
 class DecodeSettings:
-    """What decoding needs to know and what does not change during a run. `counted_name`: see `event_names`."""
+    """What decoding needs to know and what does not change during a run.
+
+    `counted_name`: see `event_names`. `unread`: fields that are lists and of which no value is known.
+    """
 
     ring: QuarantineKeys
     buckets: int
     counted_name: Callable[[str], str]
     unprocessable: Unprocessable
+    unread: frozenset[str] = frozenset()
+    manifests: Manifests = NO_MANIFESTS
 
 
 class Decoded(NamedTuple):
@@ -78,6 +74,7 @@ class DecodedPart:
         self._counted: dict[tuple[str, str], list[str | None]] = defaultdict(list)
         self._received = self._counted["events", ""]
         self._expected_events = 0
+        self._declared = DeclaredRows(settings.manifests)
 
     def add_lines(self, lines: Sequence[bytes]) -> None:
         """Decodes raw lines: each is a payload of one event."""
@@ -155,13 +152,23 @@ class DecodedPart:
                 continue
             primary, attached = targets(name, event)
             if primary is None:
-                counted["outside_contract", self._settings.counted_name(name)].append(collector.received_at)
-                continue
-            withheld_as = _withheld_as(primary, rank, collector)
+                declared = self._declared.find(name)
+                if declared is None:
+                    counted["outside_contract", self._settings.counted_name(name)].append(collector.received_at)
+                    continue
+                primary, name = EXTENSION_EVENTS, declared.name
+            withheld_as = withheld_by(primary, rank, collector)
             if withheld_as is not None:
                 counted["withheld", withheld_as].append(collector.received_at)
                 continue
-            if primary != _SNIPPETS and self._has_permitted_code(event, collector, rank):
+            if primary == EXTENSION_EVENTS:
+                try:
+                    self._declared.read(line)
+                except RejectedEvent as rejected:
+                    self._received.pop()  # to refuse it counts it again
+                    self._refuse(line, request, stamp, refusal_of(rejected))
+                    continue
+            elif primary != _SNIPPETS and self._has_permitted_code(event, collector, rank):
                 attached = (*attached, _SNIPPETS)
             number = len(lines)
             lines.append(line)
@@ -198,7 +205,7 @@ class DecodedPart:
     def _rows_of(self, dataset: str, is_primary: bool) -> Rows:
         key = (dataset, is_primary)
         if key not in self._rows:
-            self._rows[key] = Rows(dataset)
+            self._rows[key] = Rows(dataset, self._settings.unread)
         return self._rows[key]
 
     def _has_permitted_code(self, event: Envelope, stamp: Collector, rank: int) -> bool:
@@ -206,7 +213,7 @@ class DecodedPart:
         properties = event.data.baseData.properties
         if properties is None or (values := _code_values(properties)) == _NO_CODE:
             return False
-        if stamp.snippet_consent and rank == _SNIPPET_RANK - 1:
+        if stamp.snippet_consent and rank == SNIPPET_RANK - 1:
             return True
         lost = sum(value is not None for value in values)
         self._counted["withheld_fields", "snippet"].extend([stamp.received_at] * lost)
@@ -238,8 +245,10 @@ class DecodedPart:
         A primary row with an invalid value is quarantined, and the rows attached to its event go with it: `refused`
         has their places. In an attached row, an invalid value is null.
         """
-        schema = event_schemas()[dataset]
+        schema = load(dataset)
         columns, wrong = decoded_columns(schema, rows, self._lines, is_primary=origins.is_primary)
+        if dataset == EXTENSION_EVENTS:
+            columns |= self._declared.columns()
         batch = pa.RecordBatch.from_pydict(columns)
         if not origins.is_primary:
             return batch, np.array([number in refused for number in rows.numbers], dtype=bool)

@@ -1,6 +1,6 @@
 """Events of one dataset gathered from a block, and their columns."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -22,8 +22,8 @@ _USAGE_RANK = LEVELS.index("usage")
 class Rows:
     """Events bound for one dataset, and each one's contract name and number: its place among the block's events."""
 
-    def __init__(self, dataset: str) -> None:
-        self.arrays = WireArrays(dataset)
+    def __init__(self, dataset: str, unread: Iterable[str] = ()) -> None:
+        self.arrays = WireArrays(dataset, unread)
         self.numbers: list[int] = []
         self.names: list[str] = []
         self._waiting: list[Envelope] = []

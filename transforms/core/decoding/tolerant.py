@@ -41,6 +41,10 @@ _FLAGS = frozenset(
 )
 """Measurements that say yes or no. A boolean means the same there; in other measurements it is not a number."""
 
+_NO_NUMBER = frozenset(("", "undefined", "null"))
+"""What clients write where they have no number: the Application Insights library for browsers, which extensions use,
+writes a measurement that is not there as the word undefined. Most next edits have dozens of these."""
+
 _BASE = "data.baseData"
 
 
@@ -63,7 +67,7 @@ def _envelope(line: bytes, is_stamped: bool) -> Envelope:
     return Envelope(
         _data(members.get("data")),
         name=_name(members.get("name"), "name"),
-        time=_text(members.get("time")),
+        time=as_text(members.get("time")),
         tags=_struct(Tags, _texts(members.get("tags"), _TAGS, "tags")),
         sampleRate=_rate(members.get("sampleRate")),
         popSample=_rate(members.get("popSample")),
@@ -100,7 +104,7 @@ def _data(data: Any) -> Data:
             properties=_struct(Properties, _properties(base.get("properties"))),
             measurements=_struct(Measurements, _measurements(base.get("measurements"))),
             exceptions=_exceptions(base.get("exceptions")),
-            severityLevel=_text(severity),
+            severityLevel=as_text(severity),
         ),
         baseType=_name(data.get("baseType"), "data.baseType"),
     )
@@ -116,7 +120,7 @@ def _name(value: Any, field: str) -> str | None:
     return None if value is None else whole_text(value)
 
 
-def _text(value: Any) -> str | None:
+def as_text(value: Any) -> str | None:
     """Text as it is, any other value as JSON text; null counts as missing."""
     if value is None:
         return None
@@ -146,7 +150,7 @@ def _texts(values: Any, wanted: frozenset[str], field: str) -> dict[str, str | N
     if not isinstance(values, dict):
         raise _wrong(field, "object of texts")
     return {
-        name: value if type(value) is str and value.isascii() else _text(value)  # most are: half of the time less
+        name: value if type(value) is str and value.isascii() else as_text(value)  # most are: half of the time less
         for name, value in values.items()
         if name in wanted
     }
@@ -163,14 +167,15 @@ def _measurements(values: Any) -> dict[str, float | None] | None:
     if not isinstance(values, dict):
         raise _wrong(f"{_BASE}.measurements", "object of numbers")
     return {
-        name: value if type(value) is float else _number(value, name)
+        name: value if type(value) is float else as_number(value, name)
         for name, value in values.items()
         if name in _MEASUREMENTS
     }
 
 
-def _number(value: Any, name: str) -> float | None:
-    if value is None or value == "":
+def as_number(value: Any, name: str) -> float | None:
+    """A number, or text that is one; null and empty text count as missing. Raises InvalidEvent."""
+    if value is None or (isinstance(value, str) and value in _NO_NUMBER):
         return None
     if isinstance(value, bool):
         is_number = name in _FLAGS
@@ -191,7 +196,7 @@ def _is_number(text: str) -> bool:
 def _rate(value: Any) -> float | None:
     """A number, or text that is one; any other value says nothing about sampling."""
     try:
-        return None if isinstance(value, bool) or value is None else _number(value, "")
+        return None if isinstance(value, bool) or value is None else as_number(value, "")
     except InvalidEvent:
         return None
 
@@ -204,7 +209,7 @@ def _exceptions(values: Any) -> list[WireException] | None:
         raise _wrong(field, "list of objects")
     return [
         WireException(
-            _text(each.get("typeName")), _text(each.get("message")), _text(each.get("stack")),
+            as_text(each.get("typeName")), as_text(each.get("message")), as_text(each.get("stack")),
             _frames(each.get("parsedStack"), f"{field}.parsedStack"),
         )
         for each in values
@@ -218,10 +223,10 @@ def _frames(values: Any, field: str) -> list[Frame] | None:
         raise _wrong(field, "list of objects")
     return [
         Frame(
-            _text(each.get("method")),
-            _text(each.get("fileName")),
+            as_text(each.get("method")),
+            as_text(each.get("fileName")),
             _line(each.get("line")),
-            _text(each.get("assembly")),
+            as_text(each.get("assembly")),
         )
         for each in values
     ]
@@ -233,7 +238,7 @@ def _is_objects(values: Any) -> bool:
 
 def _line(value: Any) -> int | None:
     try:
-        number = _number(value, "")
+        number = as_number(value, "")
     except InvalidEvent:
         return None
     return None if number is None else int(number)

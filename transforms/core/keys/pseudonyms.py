@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from transforms.core.keys.in_process import InProcess
 
-PERSON_DOMAINS = frozenset({"installation", "session", "user", "organization"})
+PERSON_DOMAINS = frozenset({"installation", "session", "user", "organization", "property"})
 """Domains whose key changes with the epoch."""
 
 CORRELATION_DOMAINS = frozenset({"event", "suggestion", "opportunity", "request"})

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import NamedTuple
 
-from schemas.registry import EVENT_DATASETS, SUGGESTIONS
+from schemas.registry import EVENT_DATASETS, EXTENSION_EVENTS, SUGGESTIONS
 from transforms.core import storage
 
-LANDING_DATASETS = (*EVENT_DATASETS, "quarantine")
+LANDING_DATASETS = (*EVENT_DATASETS, EXTENSION_EVENTS, "quarantine")
 """Datasets in which what came in lands."""
 
 DATA_DATASETS = (*LANDING_DATASETS, SUGGESTIONS)
@@ -21,6 +21,7 @@ RUNS = "runs"
 OUTPUT_FILE = "_output.json"
 CLAIM_FILE = "_claim.json"
 INPUTS_FOLDER = "_inputs"
+MANIFESTS_FOLDER = "_manifests"
 _SUFFIX = ".parquet"
 _DATE = "received_date="
 

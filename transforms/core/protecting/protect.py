@@ -12,14 +12,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.fields import Field
+from schemas.fields import LISTED, Field
 from schemas.known_values import PACKAGED, Vocabulary
-from schemas.registry import LEVELS, Schema, event_schemas
+from schemas.registry import EXTENSION_EVENTS, LEVELS, Schema, load
 from transforms.core.carried import BUCKET, CLIENT_IP, LEVEL, SNIPPET_CONSENT, bucket_of, month_column
-from transforms.core.keys.pseudonym_columns import ColumnPseudonymizer
+from transforms.core.keys.pseudonym_columns import ColumnPseudonymizer, hex_column
 from transforms.core.keys.pseudonyms import PERSON_DOMAINS
 from transforms.core.keys.step_keys import PseudonymKeys
 from transforms.core.protecting.places.geo import GeoDatabase
+from transforms.core.protecting.properties import land_properties
 from transforms.core.protecting.scrub import CODE, ERRORS, scrub_column
 from transforms.core.protecting.words import Words
 
@@ -53,7 +54,7 @@ class Protector:
 
     def protect(self, dataset: str, raw: pa.RecordBatch) -> Protected:
         """Raises KeyUnavailable where the ring has no key for a month in which an event was received."""
-        schema = event_schemas()[dataset]
+        schema = load(dataset)
         columns = dict(zip(raw.schema.names, raw.columns, strict=True))
         buckets = self._bucket_column(columns)
         withheld, scrubbed, unknown = Counter[str](), Counter[str](), Counter[str]()
@@ -61,6 +62,8 @@ class Protector:
         self._geolocate(schema, columns)
         land_words(schema, columns, unknown, self._words)
         redactions = scrub_fields(schema, columns, scrubbed)
+        if dataset == EXTENSION_EVENTS:
+            redactions += land_properties(columns, scrubbed, unknown, self._pseudonyms_of)
         self._pseudonymize(schema, columns)
         columns |= self._facts(schema, redactions, raw.num_rows)
         columns |= _lengths(schema, columns)
@@ -105,6 +108,9 @@ class Protector:
             part = self._pseudonymizer(domain, epoch).column(pc.if_else(within, values, None))
             made = pc.coalesce(made, part)
         return made
+
+    def _pseudonyms_of(self, domain: str, values: pa.Array, times: pa.Array) -> pa.Array:
+        return hex_column(self._by_epoch(domain, values, month_column(times)))
 
     def _pseudonymizer(self, domain: str, epoch: str) -> ColumnPseudonymizer:
         key = (domain, epoch)
@@ -152,10 +158,12 @@ def withhold_fields(schema: Schema, columns: dict[str, pa.Array], withheld: Coun
 def land_words(schema: Schema, columns: dict[str, pa.Array], unknown: Counter[str], words: Words) -> None:
     """Replaces each text from the wire by a known value of its field, or by `other`, which is counted.
 
-    Fields that were withheld are null by then, and are not counted.
+    Fields that were withheld are null by then, and are not counted. Of a list the known values land alone.
     """
     for field in schema.fields:
-        if field.treatment == "keep" and field.sources and pa.types.is_string(field.type):
+        if field.parse == LISTED:
+            columns[field.name] = words.pick(field, columns[field.name])
+        elif field.treatment == "keep" and field.sources and pa.types.is_string(field.type):
             columns[field.name] = words.land(field, columns[field.name], unknown)
 
 
@@ -163,7 +171,7 @@ def scrub_fields(schema: Schema, columns: dict[str, pa.Array], scrubbed: Counter
     """Scrubs free text and code, value by value; returns how many spans each row lost."""
     redactions = np.zeros(len(columns["received_at"]), dtype=np.int32)
     for field in schema.fields:
-        if not field.is_scrubbed:
+        if not field.is_scrubbed or pa.types.is_map(field.type):
             continue
         is_code = field.role is not None
         scrubber = CODE if is_code else ERRORS

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from schemas.fields import Field
-from schemas.known_values import Vocabulary
+from schemas.known_values import KnownValues, Vocabulary
 from schemas.shapes import OTHER, Landing, landing
 
 _REMEMBERED_WORDS = 20_000
@@ -25,6 +25,20 @@ class Words:
         self._vocabulary = vocabulary
         self._columns: dict[tuple[object, ...], _Column] = {}
 
+    def pick(self, field: Field, lists: pa.Array) -> pa.Array:
+        """Of each list the values that its field knows, in order and with `;` between them; null where it holds none.
+
+        An item of a list is known as a whole or by what stands before its `:`. What is not known is not counted,
+        because nearly nothing is.
+        """
+        known = self._vocabulary.known(field.shape.partition(":")[2])
+        if not known.values or lists.null_count == len(lists):
+            return pa.nulls(len(lists), pa.string())
+        coded = lists.dictionary_encode()
+        return pa.array([_picked(known, text) for text in coded.dictionary.to_pylist()], pa.string()).take(
+            coded.indices
+        )
+
     def land(self, field: Field, words: pa.Array, unknown: Counter[str]) -> pa.Array:
         """The column as it lands; counts, by the field's name, the values that are none of its known ones."""
         if words.null_count == len(words):
@@ -36,6 +50,12 @@ class Words:
         if count:
             unknown[field.name] += count
         return landed
+
+
+def _picked(known: KnownValues, text: str) -> str | None:
+    items = map(str.strip, text.split(";"))
+    found = {known.landed(item) or known.landed(item.partition(":")[0]) for item in items}
+    return ";".join(sorted(filter(None, found))) or None
 
 
 class _Column:

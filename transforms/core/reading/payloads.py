@@ -59,8 +59,10 @@ def read_range(open_file: Callable[[], BinaryIO], part: Range) -> Iterator[Block
             yield cutter.drain()
 
 
-def read_blocks(open_file: Callable[[], BinaryIO], path: str) -> Iterator[Block]:
-    """All payloads of one file, in order, in blocks of about BLOCK_BYTES.
+def read_blocks(
+    open_file: Callable[[], BinaryIO], path: str, new_cutter: Callable[[], LineCutter] = LineCutter
+) -> Iterator[Block]:
+    """All payloads of one file, in order, in blocks of about BLOCK_BYTES; `new_cutter` makes what cuts plain lines.
 
     Raises StorageUnavailable where the storage fails.
     """
@@ -72,13 +74,12 @@ def read_blocks(open_file: Callable[[], BinaryIO], path: str) -> Iterator[Block]
         if kind is Kind.AVRO:
             yield from avro_blocks(stream, path, size_bytes)
         elif kind in (Kind.LINES, Kind.UTF16, Kind.UTF32):
-            yield from _line_blocks(stream, kind, path)
+            yield from _line_blocks(stream, kind, path, new_cutter())
         else:
             yield Block(unreadable=[Unreadable(Reason.UNREADABLE_CONTAINER, size_bytes, part_of_file(path))])
 
 
-def _line_blocks(stream: PlainStream, kind: Kind, path: str) -> Iterator[Block]:
-    cutter = LineCutter()
+def _line_blocks(stream: PlainStream, kind: Kind, path: str, cutter: LineCutter) -> Iterator[Block]:
     is_cut = False
     try:
         for piece in stream.pieces() if kind is Kind.LINES else _as_utf8(stream, kind):

@@ -20,8 +20,6 @@ from transforms.core.recent.open_facts import OpenFacts
 from transforms.core.shuffle.windows import Window
 from transforms.core.times import DAY_US, UNKNOWN_DATE, date_of, micros_of
 
-_NO_KEYS = pa.array([], pa.string())
-
 
 class Recent:
     """What one bucket remembers; `BucketMemory` lends it to whoever works on a portion of that bucket.
@@ -77,7 +75,7 @@ class Recent:
         key = key_column(dataset)
         rows = self.published.read(dataset, days, [key, "received_at"])
         if not rows.num_rows:
-            return _NO_KEYS, np.array([], dtype=np.int64)
+            return pa.array([], pa.string()), np.array([], dtype=np.int64)
         times_us = rows["received_at"].cast(pa.int64()).combine_chunks().fill_null(0).to_numpy()
         return pa.concat_arrays(rows[key].chunks), times_us
 

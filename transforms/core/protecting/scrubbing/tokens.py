@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _WRAPPED_BYTES = 400
 _FIRST_PIECE_BYTES = 4
+_GLUED_BYTES = 64
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Token:
         start, end = match.span(1) if match.re.groups and match.span(1)[0] >= 0 else match.span()
         if not self.inside and match.start() != word_at and not begins_word(text, match.start()):
             return None
-        if self.exact and not ends_word(text, end):
+        if self.exact and not (ends_word(text, end) or _finder.begins(text, end)):
             return None
         if self.check == "mixes" and not mixes(text[start:end].partition(b"_")[2] or text[start:end]):
             return None
@@ -96,6 +97,7 @@ class _Finder:
         self._headed = [token for token in tokens() if token.head]
         quoted = [re2.escape(word) for word in longest_first]
         self.heads = "|".join([*(token.head for token in self._headed), *quoted])
+        self._compiled_heads = compiled(self.heads)
 
     def look(self, text: bytes, heads: Heads) -> Iterable[Span]:
         for start, end in heads:
@@ -105,9 +107,27 @@ class _Finder:
             span = next((s for rule in rules if (s := rule.at(text, start, end, heads.passed))), None)
             if span is None or (rules[0].length > span.end - span.start and text[span.end : span.end + 1] in b"\\\r\n"):
                 span = _wrapped(text, start, end, rules) or span
-            if span:
+            while span:
                 yield span
                 heads.pass_over(span.end)
+                span = self._glued(text, span)
+
+    def begins(self, text: bytes, at: int) -> bool:
+        """Whether a token may begin here, whatever stands before."""
+        return self._compiled_heads.match(text, at) is not None
+
+    def _glued(self, text: bytes, to: Span) -> Span | None:
+        """The token that begins at the end of another and goes on behind it: `ghp_…` took the `ghp` of the next one."""
+        at = max(to.start + 1, to.end - _GLUED_BYTES)
+        found = None
+        for match in self._compiled_heads.finditer(text, at, min(len(text), to.end + _GLUED_BYTES)):
+            start, end = match.span()
+            if start >= to.end:
+                break
+            rules = [rule for rule in self._rules.get(text[start:end], ()) if not rule.before]
+            spans = (span for rule in rules if (span := rule.at(text, start, end, start)) and span.end > to.end)
+            found = next(spans, found)
+        return found
 
 
 def _wrapped(text: bytes, start: int, end: int, rules: list[Token]) -> Span | None:

@@ -1,0 +1,1 @@
+"""The parts of `pipelines.check`: what would become of each event of an input, without writing anything."""

@@ -1,0 +1,49 @@
+"""The flag of extensions' own contracts, `--telemetry_manifest`."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from schemas.errors import InvalidOptions
+from schemas.manifests import Manifests, manifests_of
+from transforms.core import storage
+from transforms.core.output.layout import MANIFESTS_FOLDER, Output
+
+_MOST_BYTES = 32 * 1024 * 1024
+"""What `code --telemetry` prints of the editor itself is 2 MB."""
+
+
+def add_manifest_flag(add: Any) -> None:
+    """Adds it by an argparse parser's `add_argument`."""
+    add("--telemetry_manifest", action="append", default=[], metavar="FILE",
+        help="Contract of an extension: its telemetry.json, or what `code --telemetry` prints; a file, or a gs:// or "
+        "s3:// URL; repeatable. Its events land in extension_events; see docs/own-events.md.")  # fmt: skip
+
+
+def read_manifests(paths: Sequence[str]) -> Manifests:
+    """What the files declare together.
+
+    Raises StorageUnavailable where one cannot be read, InvalidOptions where it is not there, is no JSON, or holds what
+    `schemas.manifests.manifests_of` refuses.
+    """
+    return manifests_of({f"--telemetry_manifest {path}": _document(path) for path in paths})
+
+
+def _document(path: str) -> Any:
+    if not storage.exists(path):
+        raise InvalidOptions(f"--telemetry_manifest {path}: no such file")
+    with storage.open_read(path) as file:
+        data = file.read(_MOST_BYTES + 1)
+    if len(data) > _MOST_BYTES:
+        raise InvalidOptions(f"--telemetry_manifest {path}: larger than {_MOST_BYTES} bytes")
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        raise InvalidOptions(f"--telemetry_manifest {path}: not JSON") from None
+
+
+def keep_manifests(output: Output, manifests: Manifests) -> None:
+    """Writes what was declared beside the datasets, so that rows can be understood; raises StorageUnavailable."""
+    path = output.beside(MANIFESTS_FOLDER, f"{manifests.digest}.json")
+    if manifests and not storage.exists(path):
+        storage.write_atomic(path, manifests.document)
