@@ -67,6 +67,7 @@ bench: setup ## Events per CPU second, memory, cost of each step, beside two riv
 	@$(PY) -m tests.bench
 	@$(PY) -m tests.bench.cores
 	@$(PY) -m tests.bench.scrub
+	@$(PY) -m tests.bench.readers
 	@$(PY) -m tests.bench.stream
 	@$(PY) -m tests.bench.collect
 

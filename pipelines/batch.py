@@ -31,6 +31,7 @@ from pipelines.running.summary import describe, unjoined_warning
 from pipelines.running.verdict import unusable
 from pipelines.workers.choice import started_workers
 from pipelines.workers.processes import Workers
+from pipelines.workers.room import fitting_buckets
 from pipelines.workers.runner import runner_of
 from pipelines.workers.spilling import spilling
 from schemas.errors import InternalError, Reason, StorageUnavailable, UnbalancedBooks, UnusableInput
@@ -39,9 +40,10 @@ from transforms.core import storage
 from transforms.core.curating.publish import days_left_by
 from transforms.core.keys import keyring
 from transforms.core.output.books import Books
-from transforms.core.output.input_list import InputList, list_input, payloads_by_file, unread
+from transforms.core.output.input_list import InputList, buckets_before, list_input, payloads_by_file, unread
 from transforms.core.output.layout import Output
 from transforms.core.output.ledger import Mark, differences, imbalances, read_marks, total
+from transforms.core.output.output_facts import slots_of
 from transforms.core.output.refused import Refusals, refusals
 from transforms.core.ranges import Range, Share, shares_of
 from transforms.core.reading.file_kinds import START_BYTES
@@ -109,18 +111,19 @@ def run_to_end(options: Any, record: Recorder) -> Books:
     files = storage.each_once(input_files(options))
     digest = storage.input_digest(files)
     ranges = ranges_of(files)
-    listed = list_input(digest, ranges)
+    buckets = buckets_of(options, digest, ranges)
+    listed = list_input(digest, ranges, buckets)
     record.listed(listed, with_date(options.input, options.received_date).values())
-    with started_workers(options, ranges) as workers, held_output(options):
+    with started_workers(options, ranges, buckets) as workers, held_output(options, buckets) as slots:
         record.held()
-        earlier_days = days_left_by(options.output, digest)
+        earlier_days = days_left_by(options.output, digest, buckets)
         listed.save(options.output)
         with (
             spilling(options) as spill_folder,
-            shown(listed.size_bytes, options.buckets, workers=workers) as progress,
+            shown(listed.size_bytes, buckets, workers=workers) as progress,
             record.reading_and_writing(progress.figures, listed.size_bytes),
         ):
-            settings = _settings(options, digest, spill_folder, earlier_days)
+            settings = _settings(options, digest, slots, buckets, spill_folder, earlier_days)
             _run_pipeline(options, settings, shares_of(ranges, workers.count), workers, progress)
         try:
             storage.check_unchanged(files)
@@ -134,9 +137,21 @@ def run_to_end(options: Any, record: Recorder) -> Books:
     return books
 
 
-def _settings(options: Any, digest: str, spill_folder: str, earlier_days: EarlierDays) -> IngestSettings:
+def buckets_of(options: Any, digest: str, ranges: Sequence[Range]) -> int:
+    """As the flag says; else as in an earlier run of the input; else by its size, as far as the output has slots."""
+    if told := options.buckets or buckets_before(options.output, digest):
+        return int(told)
+    fitting, slots = fitting_buckets(ranges), slots_of(options.output)
+    return fitting if slots is None else min(fitting, slots)
+
+
+def _settings(
+    options: Any, digest: str, slots: int, buckets: int, spill_folder: str, earlier_days: EarlierDays
+) -> IngestSettings:
     return IngestSettings(
         **ingest_flags_of(options),
+        slots=slots,
+        buckets=buckets,
         close_open_suggestions=options.close_open_suggestions,
         input_digest=digest,
         spill_folder=spill_folder,

@@ -52,11 +52,12 @@ class IngestSettings:
     """What the steps need to know; holds paths, never keys. `input_digest` is of a batch input, `stream` of a log.
 
     `spill_folder` is where sealed pieces of a batch input wait, on a disk that all workers see; without one they cross
-    the runner's shuffle.
+    the runner's shuffle. `slots` are the output's, `buckets` the run's.
     """
 
     key_ring: str
     output: Output
+    slots: int
     buckets: int
     geo_database: str
     city_min_population: int
@@ -91,13 +92,13 @@ class Ingest(beam.PTransform):
         unprocessable = Unprocessable(s.max_unprocessable)
         return (
             blocks
-            | DecodeEvents(s.key_ring, s.buckets, s.vocabulary, unprocessable, s.manifests)
-            | ProtectEvents(s.key_ring, s.buckets, geo, s.vocabulary, unprocessable)
+            | DecodeEvents(s.key_ring, s.slots, s.vocabulary, unprocessable, s.manifests)
+            | ProtectEvents(s.key_ring, s.slots, geo, s.vocabulary, unprocessable)
             | SealBatches(s.key_ring, s.buckets, s.stream.interval_s if s.stream else None)
             | self._group()
             | CurateEvents(s.key_ring, s.output, s.lookback, lateness)
             | JoinSuggestions(s.output, s.suggestion_horizon, s.lookback, s.close_open_suggestions)
-            | WriteDatasets(s.key_ring, s.output, s.buckets, s.earlier_days, s.lookback)
+            | WriteDatasets(s.key_ring, s.output, s.earlier_days, s.lookback)
         )
 
     def _group(self) -> beam.PTransform:

@@ -4,14 +4,12 @@ python -m pipelines.metrics --datasets datasets/
 """
 
 import argparse
-import io
 import json
 from collections.abc import Sequence
 from datetime import date, timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipelines.options.flags import add_date, add_min_installations, job_parser
 from pipelines.rates.acceptance import rates
@@ -28,6 +26,8 @@ from schemas.registry import ACCEPTANCE, load
 from transforms.core import storage
 from transforms.core.output.claim import claimed
 from transforms.core.output.layout import Output
+from transforms.core.output.parquet import parquet_bytes
+from transforms.core.output.schema_file import write_schema_file
 
 FILE = "acceptance.parquet"
 
@@ -57,13 +57,12 @@ def compute_acceptance(
 def write_acceptance(output: Output, days: Sequence[date], rows: pa.Table) -> None:
     """Replaces these days' files of `acceptance`; a day without rows loses its file."""
     schema = load(ACCEPTANCE).arrow
+    write_schema_file(output)
     for day in days:
         path = storage.join(output.partition(ACCEPTANCE, day), FILE)
         of_day = rows.filter(pc.equal(rows["received_date"], pa.scalar(day))).select(schema.names).cast(schema)
         if of_day.num_rows:
-            out = io.BytesIO()
-            pq.write_table(of_day, out, compression="zstd")
-            storage.write_atomic(path, out.getvalue())
+            output.write(path, parquet_bytes(ACCEPTANCE, of_day, None))
         else:
             storage.remove(path)
 

@@ -12,7 +12,7 @@ from apache_beam.options.pipeline_options import StandardOptions
 
 from pipelines.ingest import Ingest, IngestSettings, StreamSettings
 from pipelines.options.beam_options import parse_pipeline_options
-from pipelines.options.ingest_flags import held_output, ingest_flags_of
+from pipelines.options.ingest_flags import STREAM_BUCKETS, held_output, ingest_flags_of
 from pipelines.recording.log_lines import LogLines, begin_log
 from pipelines.recording.record import Record, new_record
 from pipelines.recording.record_file import RecordFile
@@ -28,25 +28,31 @@ from pipelines.streams.watch import Watch
 from schemas.locations import shown_path
 from transforms.core import storage
 from transforms.core.guard import FAILURES
+from transforms.core.output.output_facts import slots_of
 from transforms.core.output.stream_state import StreamState
 from transforms.core.reading.log import LogPosition, LogSource
 from transforms.core.storage.secret_files import readable_by_others
 from transforms.steps.read_log import LogSettings, ReadLog
 
 
-def build(options: Any, state: StreamState, reader: Reader | None = None) -> beam.Pipeline:
+def build(options: Any, state: StreamState, slots: int, reader: Reader | None = None) -> beam.Pipeline:
     """The job's graph, from where the output is whole."""
     interval_s = int(options.publish_interval.total_seconds())
     config = options.kafka_config and storage.absolute(options.kafka_config)
     source = LogSource(storage.absolute(options.input), config)
     stream = StreamSettings(state.stream, interval_s, state.whole_to_s, options.allowed_lateness)
-    settings = IngestSettings(**ingest_flags_of(options), stream=stream)
-    log = LogSettings(source, settings.output, state.stream, interval_s, options.buckets, options.readers)
+    settings = IngestSettings(**ingest_flags_of(options), slots=slots, buckets=buckets_of(options), stream=stream)
+    log = LogSettings(source, settings.output, state.stream, interval_s, settings.buckets, options.readers)
     start = LogPosition(state.positions, state.whole_to_s * 1000)
     pipeline = beam.Pipeline(TwoProcessRunner(reader) if reader else None, options=options.for_runner())
     blocks, quiet = pipeline | ReadLog(log, start)
     _ = blocks | Ingest(settings, quiet)
     return pipeline
+
+
+def buckets_of(options: Any) -> int:
+    """What the flag says, else few, as far as the output has slots."""
+    return int(options.buckets or min(STREAM_BUCKETS, slots_of(options.output) or STREAM_BUCKETS))
 
 
 def run(argv: Sequence[str]) -> None:
@@ -75,12 +81,12 @@ def run_until_stopped(options: Any, record: Recorder) -> None:
     check(options)
     if options.kafka_config and (warning := readable_by_others(options.kafka_config)):
         print(warning, file=sys.stderr)
-    with held_output(options), chosen_runner(options) as reader:
+    with held_output(options, buckets_of(options)) as slots, chosen_runner(options) as reader:
         record.held()
         FAILURES.clear()
         state = begin(options)
         with Watch(options, state, reader) as watch:
-            watch.until_stopped(build(options, state, reader).run())
+            watch.until_stopped(build(options, state, slots, reader).run())
 
 
 def main(argv: Sequence[str]) -> None:

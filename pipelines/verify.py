@@ -14,6 +14,7 @@ from transforms.core.output.continuity import breaks, lost_messages
 from transforms.core.output.input_list import unread_of_all
 from transforms.core.output.layout import Output
 from transforms.core.output.ledger import differences, imbalances, read_marks, strangers, total
+from transforms.core.output.schema_file import schema_problems
 
 
 def main(argv: Sequence[str]) -> None:
@@ -21,7 +22,7 @@ def main(argv: Sequence[str]) -> None:
     parser = job_parser(
         "verify",
         "Recompute the ledger of an output from the files themselves. Prints every place where events or rows "
-        "are missing or too many, or files have no ledger row, and then exits with 5.",
+        "are missing or too many, files have no ledger row, or the columns are not explained, and then exits with 5.",
     )
     parser.add_argument("--datasets", type=Output, required=True, metavar="PATH", help="The output of the batch job.")
     parser.add_argument("--max_unjoined", type=share, default=share("1%"), metavar="SHARE",
@@ -30,7 +31,7 @@ def main(argv: Sequence[str]) -> None:
     args = parser.parse_args(list(argv))
     marks = read_marks(args.datasets)
     problems = [*imbalances(marks), *differences(args.datasets, marks), *strangers(args.datasets), *breaks(marks)]
-    problems += unread_of_all(args.datasets, marks)
+    problems += [*unread_of_all(args.datasets, marks), *schema_problems(args.datasets, marks)]
     if not marks and not problems:
         raise InvalidOptions(f"--datasets {args.datasets}: no ledger there")
     for problem in problems:

@@ -1,14 +1,14 @@
 """What a released schema file may still become: readers of old files must not notice.
 
-Allowed: a new nullable field at the end, a better doc, more sources or events,
-a stricter privacy rule. Anything else is a new version in a new file.
+Allowed: a new nullable field at the end, or at the end of those that are included; a better doc, more sources or
+events, a stricter privacy rule. Anything else is a new version in a new file.
 """
 
 from collections.abc import Iterator
 from typing import Any
 
 from schemas.errors import IncompatibleSchema
-from schemas.registry import LEVELS
+from schemas.registry import LEVELS, raw_schemas
 
 _SHAPED = "keep as a word of a declared shape"
 _STRICTNESS = ("keep", "scrub", _SHAPED, "geolocate", "pseudonymize", "seal", "encrypt", "drop")
@@ -33,8 +33,7 @@ def _problems(released: dict[str, Any], edited: dict[str, Any]) -> Iterator[str]
         yield "kept longer than released"
     if _level(edited) < _level(released):
         yield "level lowered"
-    if edited.get("include_only") != released.get("include_only"):
-        yield "include_only changed"
+    yield from _inclusion_problems(released, edited)
     old, new = released["fields"], edited["fields"]
     names = [f["name"] for f in new]
     if names[: len(old)] != [f["name"] for f in old]:
@@ -45,6 +44,19 @@ def _problems(released: dict[str, Any], edited: dict[str, Any]) -> Iterator[str]
     for added in new[len(old) :]:
         if not isinstance(added["type"], list) or added["type"][0] != "null":
             yield f"{added['name']}: new fields must be nullable"
+
+
+def _inclusion_problems(released: dict[str, Any], edited: dict[str, Any]) -> Iterator[str]:
+    before, after = released.get("include_only"), edited.get("include_only")
+    if before == after:
+        return
+    if not before or not after or after[: len(before)] != before:
+        yield "include_only changed"
+        return
+    included = {f["name"]: f for f in raw_schemas()[edited["include"]]["fields"]}
+    for name in after[len(before) :]:
+        if name not in included or not isinstance(included[name]["type"], list):
+            yield f"{name}: newly included fields must be nullable"
 
 
 def _field_problems(before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:

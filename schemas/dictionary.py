@@ -1,4 +1,4 @@
-"""Writes what people read from the contract: docs/datasets.md and docs/telemetry.json.
+"""What people read of the contract: docs/datasets.md, docs/telemetry.json, and what stands beside an output.
 
 python -m schemas.dictionary docs
 """
@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from schemas.fields import Field
-from schemas.registry import ACCEPTANCE, EVENT_DATASETS, EXTENSION_EVENTS, SUGGESTIONS, Schema, load
+from schemas.registry import (
+    ACCEPTANCE,
+    EVENT_DATASETS,
+    EXTENSION_EVENTS,
+    SUGGESTIONS,
+    Schema,
+    contract_digest,
+    load,
+)
 
 DATASETS = (SUGGESTIONS, ACCEPTANCE, *EVENT_DATASETS, EXTENSION_EVENTS, "quarantine", "ledger")
 
@@ -19,7 +27,13 @@ def datasets_page() -> str:
     """The data dictionary as Markdown, one table a dataset."""
     parts = [
         "# Datasets\n\nMade from `schemas/avro/` by `make docs`; do not edit.\n\n"
-        "Every dataset lies in `<output>/<dataset>/received_date=YYYY-MM-DD/*.parquet`. "
+        "Every dataset lies in `<output>/<dataset>/received_date=YYYY-MM-DD/*.parquet`. `received_date` is the name of "
+        "a folder and no column of a file. DuckDB and Spark make a date of it. Polars does so where it is given the "
+        "dataset's folder, as in `pl.scan_parquet('<output>/suggestions')`; with a pattern it has no such column. In "
+        "pandas and PyArrow it is a text. Files that were written before a column was added lack it: DuckDB then needs "
+        "`union_by_name = true`, Polars `missing_columns='insert', extra_columns='ignore'`.\n\n"
+        "What stands here is in `<output>/_schemas/<contract>.json`, too, for programs. The footer of each file names "
+        "its contract. Rows are sorted by installation, session and time.\n\n"
         "Level is the telemetry level that permits the value. Shape is what a text may be; all else lands as `other`: "
         "see [known values](known-values.md).\n"
     ]
@@ -39,6 +53,27 @@ def _section(schema: Schema) -> str:
         kind = f"{f.type}{'' if f.required else ' or null'}"
         lines.append(f"| {f.name} | {kind} | {f.unit or ''} | {f.treatment} | {f.allowed} | {f.level} | {f.doc} |")
     return "\n".join(lines) + "\n"
+
+
+def columns_document() -> dict[str, Any]:
+    """What every column of every dataset means, for programs: the data dictionary of this contract.
+
+    Each dataset has `version`, `doc`, `delete_after_days` and `columns`, in the order of its files. A column has `unit`
+    and `shape` where there is one.
+    """
+    datasets = {name: _documented(load(name)) for name in DATASETS}
+    return {"contract": contract_digest(), "datasets": datasets}
+
+
+def _documented(schema: Schema) -> dict[str, Any]:
+    columns = []
+    for f in schema.fields:
+        told = {"unit": f.unit, "shape": f.allowed, "classification": f.classification, "purpose": f.purpose}
+        told |= {"treatment": f.treatment, "level": f.level}
+        known = {name: value for name, value in told.items() if value}
+        columns.append({"name": f.name, "type": str(f.type), "nullable": not f.required, "doc": f.doc, **known})
+    kept = {"version": schema.version, "doc": schema.doc, "delete_after_days": schema.delete_after_days}
+    return {**kept, "columns": columns}
 
 
 def telemetry_json() -> dict[str, Any]:

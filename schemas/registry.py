@@ -75,10 +75,10 @@ class Schema:
 
     @cached_property
     def arrow(self) -> pa.Schema:
-        """The columns of the dataset's files; doc, unit, shape and classification as metadata."""
+        """The columns of the dataset's files. What they mean stands once beside an output, by the contract's digest."""
         return pa.schema(
-            [pa.field(f.name, f.type, nullable=not f.required, metadata=_metadata(f)) for f in self.fields],
-            metadata={"dataset": self.name, "schema_version": str(self.version), "doc": self.doc},
+            [pa.field(f.name, f.type, nullable=not f.required) for f in self.fields],
+            metadata={"dataset": self.name, "schema_version": str(self.version), "contract": contract_digest()},
         )
 
     @cached_property
@@ -86,11 +86,6 @@ class Schema:
         """The same columns as they travel: pseudonyms as 16 bytes, `is_primary` at the end."""
         columns = [pa.field(f.name, pa.binary(16) if f.pseudonym_domain else f.type) for f in self.fields]
         return pa.schema([*columns, pa.field("is_primary", pa.bool_())])
-
-
-def _metadata(f: Field) -> dict[str, str]:
-    facts = {"doc": f.doc, "classification": f.classification, "treatment": f.treatment}
-    return {**facts, **({"unit": f.unit} if f.unit else {}), **({"shape": f.allowed} if f.allowed else {})}
 
 
 def parse_field(raw: dict[str, Any], where: str) -> Field:

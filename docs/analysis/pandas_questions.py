@@ -49,7 +49,8 @@ def latency_by_country(suggestions: pd.DataFrame) -> pd.DataFrame:
 def cycling(suggestions: pd.DataFrame) -> pd.DataFrame:
     """4. What people find by cycling."""
     rows = shown_ghost_text(suggestions)
-    groups = rows.groupby((rows["is_cycling"] == True).rename("cycling"))  # noqa: E712 - missing counts as false
+    by_hand = rows["is_cycling"] == True  # noqa: E712 - missing counts as false
+    groups = rows.groupby((by_hand | (rows["display_source"] == "cycling")).rename("cycling"))
     return groups["is_accepted"].agg(shown="size", acceptance_rate="mean").reset_index()
 
 

@@ -41,7 +41,8 @@ def latency_by_country(suggestions: pl.LazyFrame) -> pl.DataFrame:
 
 def cycling(suggestions: pl.LazyFrame) -> pl.DataFrame:
     """4. What people find by cycling."""
-    groups = suggestions.filter(SHOWN_GHOST_TEXT).group_by(pl.col("is_cycling").fill_null(value=False).alias("cycling"))
+    cycled = pl.col("is_cycling").fill_null(value=False) | pl.col("display_source").eq_missing(pl.lit("cycling"))
+    groups = suggestions.filter(SHOWN_GHOST_TEXT).group_by(cycled.alias("cycling"))
     return groups.agg(pl.len().alias("shown"), ACCEPTED.mean().alias("acceptance_rate")).collect()
 
 

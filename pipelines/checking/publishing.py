@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.checking.fates import Fate, Suggestion, Verdict
-from pipelines.checking.tracing import Tracer
+from pipelines.checking.tracing import BUCKETS, Tracer
 from transforms.core.batches import CLOCK, CLOCK_SCHEMA, COUNT_BUCKET, COUNT_SCHEMA, COUNTS, QUARANTINE
 from transforms.core.curating.curate import CuratedBucket, as_in_files, curate, duplicate_rows
 from transforms.core.curating.join import join_suggestions
@@ -94,10 +94,10 @@ def _by_bucket(traced: Tracer, fates: list[Fate]) -> Iterator[tuple[int, _Rows]]
         together = pa.Table.from_batches([passed.batch for passed in found])
         of_rows = [numbers.get(id(fate), _NOBODY) for passed in found for fate in passed.fates]
         together = together.append_column(_FATE, pa.array(of_rows, pa.int32()))
-        for bucket, rows in split_by_bucket(together.combine_chunks().to_batches()[0]):
+        for bucket, rows in split_by_bucket(together.combine_chunks().to_batches()[0], BUCKETS):
             table = pa.Table.from_batches([rows.drop_columns([_FATE])])
             by_bucket[bucket][kind] = table, rows[_FATE].to_pylist()
-    counts = pa.Table.from_batches(traced.counts, COUNT_SCHEMA).drop_columns(["bucket"])
+    counts = pa.Table.from_batches(traced.counts, COUNT_SCHEMA)
     by_bucket[COUNT_BUCKET][COUNTS] = counts, []
     yield from sorted(by_bucket.items())
 

@@ -12,8 +12,9 @@ from pipelines.runners.flags import add_runner_flags
 from transforms.core import storage
 from transforms.core.keys import keyring
 from transforms.core.output.claim import claimed, held_by_this_run
-from transforms.core.output.layout import Output
-from transforms.core.output.output_facts import begin_output, check_output
+from transforms.core.output.layout import WRITING_FOLDER, Output
+from transforms.core.output.output_facts import LEAST_SLOTS, begin_output, check_output
+from transforms.core.output.schema_file import write_schema_file
 from transforms.core.protecting.places.geo import REGION_MIN_POPULATION, GeoDatabase
 from transforms.core.protecting.places.geo_file import PACKAGED, default_geo_database
 from transforms.core.storage.secret_files import readable_by_others
@@ -35,8 +36,10 @@ def add_ingest_flags(add: Any) -> None:
         help="TOML file of values that may land beside the packaged ones, as in models = [\"our-model-1\"]; "
         "see docs/known-values.md.")  # fmt: skip
     add_manifest_flag(add)
-    add("--buckets", type=whole_number(1, 9999), default=16,
-        help="Parts of an output by person; fixed at an output's first run. Default: 16.")  # fmt: skip
+    add("--buckets", type=whole_number(1, 9999), metavar="N",
+        help="Parts by person, worked on one after another: fewer make larger files, more need less memory. At most as "
+        f"many as the output has slots: {LEAST_SLOTS}, or what its first run asked for. Default: batch, by the size of "
+        f"the input, the same when it is run again; streaming, {STREAM_BUCKETS}.")  # fmt: skip
     add("--lookback", type=duration, default=duration("24h"), metavar="TIME",
         help="How far apart two copies of an event may be received and still be duplicates, also "
         "against what earlier runs published, as in 90s, 30min, 24h, 7d; and the longest that a suggestion "
@@ -50,11 +53,16 @@ def add_ingest_flags(add: Any) -> None:
     add_runner_flags(add)
 
 
+STREAM_BUCKETS = 4
+"""Buckets of a stream, whose windows are small: each writes a file for each dataset and bucket, every five minutes."""
+
+
 @contextmanager
-def held_output(options: Any) -> Iterator[None]:
+def held_output(options: Any, buckets: int) -> Iterator[int]:
     """Checks what both jobs need, then holds the output while the block runs; what killed runs left half is gone.
 
-    Nothing is written before all is checked. Raises KeyUnavailable, InvalidOptions, OutputInUse.
+    The value of the block is the output's number of slots. Nothing is written before all is checked. Raises
+    KeyUnavailable, InvalidOptions, OutputInUse.
     """
     storage.forget_fetched()  # a run sees what lies there when it begins
     ring = keyring.load(options.key_ring)
@@ -65,16 +73,18 @@ def held_output(options: Any) -> Iterator[None]:
     manifests = read_manifests(options.telemetry_manifest)
     check_output(options.output, options.buckets, ring)
     with claimed(options.output):
-        begin_output(options.output, options.buckets, ring)
-        storage.sweep(options.output.path)
+        slots = begin_output(options.output, buckets, ring)
+        write_schema_file(options.output)
+        storage.sweep(options.output.beside(WRITING_FOLDER))
+        storage.sweep(options.output.path, deep=False)
         keep_manifests(options.output, manifests)
-        yield
+        yield slots
 
 
 def ingest_flags_of(options: Any) -> dict[str, Any]:
     """The shared flags as `IngestSettings` takes them; paths as workers in any folder find them."""
     names = (
-        "buckets", "city_min_population", "region_min_population", "lookback", "suggestion_horizon",
+        "city_min_population", "region_min_population", "lookback", "suggestion_horizon",
         "max_unprocessable",
     )  # fmt: skip
     return {

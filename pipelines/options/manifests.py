@@ -46,4 +46,4 @@ def keep_manifests(output: Output, manifests: Manifests) -> None:
     """Writes what was declared beside the datasets, so that rows can be understood; raises StorageUnavailable."""
     path = output.beside(MANIFESTS_FOLDER, f"{manifests.digest}.json")
     if manifests and not storage.exists(path):
-        storage.write_atomic(path, manifests.document)
+        output.write(path, manifests.document)

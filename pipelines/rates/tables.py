@@ -66,8 +66,16 @@ def _create_view(
 ) -> None:
     wanted = [day for day in listing.days(dataset) if days is None or day in days]
     files = [file.path for file in listing.files(dataset, days=wanted)]
-    if files:
-        connection.read_parquet(files, hive_partitioning=True, union_by_name=True).create_view(dataset)
-        return
     schema = pa.schema([pa.field(f.name, f.type) for f in load(dataset).arrow])
-    connection.register(dataset, schema.append(pa.field("received_date", pa.date32())).empty_table())
+    empty = schema.append(pa.field("received_date", pa.date32())).empty_table()
+    if not files:
+        connection.register(dataset, empty)
+        return
+    rows = connection.read_parquet(files, hive_partitioning=True, union_by_name=True)
+    if set(rows.columns) >= set(schema.names):
+        rows.create_view(dataset)
+        return
+    # All files are older than a column, which is null then. The columns come first from no rows, with their types.
+    rows.create_view(f"older {dataset}")
+    connection.register(f"no {dataset}", empty)
+    connection.execute(f'create temp view "{dataset}" as from "no {dataset}" union all by name from "older {dataset}"')

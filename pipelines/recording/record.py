@@ -90,7 +90,7 @@ class Record(msgspec.Struct, kw_only=True):
     def save(self, output: Output) -> None:
         """Writes the record, over an earlier one of the same run."""
         data = msgspec.json.format(msgspec.json.encode(self), indent=1)
-        storage.write_atomic(_path(output, self.run), data + b"\n")
+        output.write(_path(output, self.run), data + b"\n")
 
 
 def new_record(job: str, patterns: list[str], received_date: date | None, runner: str) -> Record:

@@ -31,7 +31,7 @@ def begin(options: Any) -> StreamState:
         if admin is not None:
             check_topic_is_the_same(state, admin, options.start)
         try:
-            stream_state.advance(state, options.buckets)
+            stream_state.advance(state)
         except UnbalancedBooks as found:
             print(f"reading again what was not whole: {found}", file=sys.stderr)
         if admin is not None:

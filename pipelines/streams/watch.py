@@ -82,7 +82,7 @@ class Watch:
         try:
             while self._stop_at_s is None or self._state.whole_to_s < self._stop_at_s:
                 self._raise_failure()
-                rows = stream_state.advance(self._state, self._options.buckets, self._is_same_topic)
+                rows = stream_state.advance(self._state, self._is_same_topic)
                 if rows:
                     self._tell(rows)
                     self._stalls_at = time.monotonic() + self._stalled_s

@@ -28,7 +28,7 @@ def is_of_one_machine(options: PipelineOptions) -> bool:
     return bool(options.view_as(StandardOptions).runner in (None, OF_ONE_MACHINE))
 
 
-def started_workers(options: Any, ranges: Sequence[Range]) -> Workers:
+def started_workers(options: Any, ranges: Sequence[Range], buckets: int) -> Workers:
     """Processes that wait for the job's work; none where its own process does it.
 
     Begun before the job has threads: see `processes`. `--direct_num_workers` and `--direct_running_mode` count where
@@ -38,9 +38,9 @@ def started_workers(options: Any, ranges: Sequence[Range]) -> Workers:
     if not is_of_one_machine(options):
         return Workers(0)
     memory_bytes = usable_memory_bytes()
-    if told := advice(ranges, options.buckets, memory_bytes):
+    if told := advice(ranges, buckets, memory_bytes):
         print(told, file=sys.stderr, flush=True)
-    room = memory_bytes // worker_bytes(ranges, options.buckets)
+    room = memory_bytes // worker_bytes(ranges, buckets)
     return Workers(_count(options, options.given_flags, ranges, max(room, 1)))
 
 

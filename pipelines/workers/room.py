@@ -1,4 +1,4 @@
-"""How much memory a worker takes, and how many buckets keep it within what there is.
+"""How much memory a worker takes, and how many buckets an input gets.
 
 A worker reads in bounded memory: a block at a time, and at most 64 MB of rows that wait to be sealed. After the
 shuffle it holds one bucket's rows at a time: that grows with the input, and falls with the number of buckets.
@@ -17,11 +17,26 @@ _OF_A_BUCKET = 0.8
 _PACKED = (".gz", ".zst", ".avro")
 _UNPACKED_TIMES = 8
 _MOST_BUCKETS = 9999
+_MOST_POWER_OF_TWO = 8192
 
 
 def worker_bytes(ranges: Sequence[Range], buckets: int) -> int:
     """About how many bytes of memory one worker takes at most for this input."""
     return READING_BYTES + int(_payload_bytes(ranges) / buckets * _OF_A_BUCKET)
+
+
+_OF_A_FILE_BYTES = 256 * 1024 * 1024
+"""Payloads of a bucket up to which it is not halved. They take 0.2 GB of memory beside what reading takes anyway, and a
+second of work that no other core can share; and files that are half as large help no reader."""
+
+
+def fitting_buckets(ranges: Sequence[Range]) -> int:
+    """How many buckets an input gets: a power of two, so that those of two inputs have whole buckets in common.
+
+    It follows from names and sizes alone, so that an input that is run again gets as many.
+    """
+    wanted = -(-_payload_bytes(ranges) // _OF_A_FILE_BYTES)
+    return int(min(1 << max(wanted - 1, 0).bit_length(), _MOST_POWER_OF_TWO))
 
 
 def advice(ranges: Sequence[Range], buckets: int, memory_bytes: int) -> str | None:

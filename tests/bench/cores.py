@@ -67,16 +67,10 @@ def _peak_mb(pid: int) -> int:
     return next((int(line.split()[1]) >> 10 for line in lines if line.startswith("VmHWM")), 0)
 
 
-def take(place: Path, jobs: int, *flags: str) -> Taken:
-    """Runs so many jobs at once over the whole input, each into an output of its own."""
-    command = [sys.executable, "-W", "ignore", "-m", "pipelines.batch", f"--input={place}/day-*/raw/*",
-               f"--key_ring={place}/keys", *flags]  # fmt: skip
-    outputs = [place / f"out-{number}" for number in range(jobs)]
+def measured(commands: Sequence[Sequence[str]]) -> Taken:
+    """Runs commands at once, and looks at what they take; exits where one fails."""
     before, begun = os.times(), time.perf_counter()
-    running = [
-        subprocess.Popen([*command, f"--output={out}"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        for out in outputs
-    ]
+    running = [subprocess.Popen(c, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) for c in commands]
     memory = _Memory([job.pid for job in running])
     memory.start()
     for job in running:
@@ -85,10 +79,23 @@ def take(place: Path, jobs: int, *flags: str) -> Taken:
             sys.exit(f"a job ended with {job.returncode}: {told.decode()[-2000:]}")
     wall_s, after = time.perf_counter() - begun, os.times()
     memory.end()
-    for out in outputs:
-        shutil.rmtree(out)
     cpu_s = after.children_user + after.children_system - before.children_user - before.children_system
     return Taken(wall_s, cpu_s, memory.process_mb, memory.all_mb)
+
+
+def batch_command(place: Path, raw: str, output: Path, *flags: str) -> list[str]:
+    """The batch job over files of a folder, with the keys that `prepare` made there."""
+    return [sys.executable, "-W", "ignore", "-m", "pipelines.batch", f"--input={place}/{raw}", f"--output={output}",
+            f"--key_ring={place}/keys", *flags]  # fmt: skip
+
+
+def take(place: Path, jobs: int, *flags: str) -> Taken:
+    """Runs so many jobs at once over the whole input, each into an output of its own."""
+    outputs = [place / f"out-{number}" for number in range(jobs)]
+    taken = measured([batch_command(place, "day-*/raw/*", output, *flags) for output in outputs])
+    for output in outputs:
+        shutil.rmtree(output)
+    return taken
 
 
 def prepare(place: Path, events: int) -> int:

@@ -71,10 +71,10 @@ def main(raw: str, key_ring: str, output: str) -> None:
         for bucket, piece in builder.finish():
             pieces[bucket].append(piece)
     listing, memory = Output(output).listing(), BucketMemory()
-    publisher = Publisher(listing, BUCKETS, keys.roles)
+    publisher = Publisher(listing, keys.roles)
     for bucket, sealed in sorted(pieces.items()):
         with clock("CurateEvents"):
-            portion = Portion("bench", bucket)
+            portion = Portion("bench", bucket, None, BUCKETS)
             recent = memory.lend(portion, listing)
             curated = curate(portion, open_pieces(sealer, bucket, sealed), recent, timedelta(days=1), timedelta(0))
         with clock("JoinSuggestions"):

@@ -1,4 +1,4 @@
-"""Carried columns: months as the calendar has them, buckets that are even and bounded."""
+"""Carried columns: months as the calendar has them, slots that are even and bounded."""
 
 from collections import Counter
 from datetime import UTC, datetime
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.core.carried import bucket_of, month_column
+from transforms.core.carried import month_column, slot_of
 from transforms.core.times import TIMESTAMP
 
 MOMENTS = st.datetimes(datetime(1999, 12, 30), datetime(2100, 1, 2), timezones=st.just(UTC))
@@ -27,15 +27,15 @@ def test_the_last_microsecond_of_a_month_is_in_it() -> None:
     assert month_column(pa.array(times, TIMESTAMP)).to_pylist() == ["2026-02", "2026-03"]
 
 
-@pytest.mark.parametrize("buckets", [1, 2, 7, 16, 1000])
-def test_buckets_are_even(buckets: int) -> None:
-    people = 300 * buckets
-    found = Counter(bucket_of(blake2b(str(n).encode()).digest(), buckets) for n in range(people))
-    assert set(found) == set(range(buckets))
-    assert max(found.values()) < 1.4 * people / buckets
+@pytest.mark.parametrize("slots", [1, 2, 7, 16, 1000])
+def test_slots_are_even(slots: int) -> None:
+    people = 300 * slots
+    found = Counter(slot_of(blake2b(str(n).encode()).digest(), slots) for n in range(people))
+    assert set(found) == set(range(slots))
+    assert max(found.values()) < 1.4 * people / slots
 
 
 @given(st.binary(min_size=8, max_size=32), st.integers(1, 10**6))
-def test_a_bucket_depends_on_the_first_eight_bytes_alone(digest: bytes, buckets: int) -> None:
-    assert 0 <= bucket_of(digest, buckets) < buckets
-    assert bucket_of(digest, buckets) == bucket_of(digest[:8] + b"anything", buckets)
+def test_a_slot_depends_on_the_first_eight_bytes_alone(digest: bytes, slots: int) -> None:
+    assert 0 <= slot_of(digest, slots) < slots
+    assert slot_of(digest, slots) == slot_of(digest[:8] + b"anything", slots)

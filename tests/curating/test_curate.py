@@ -106,7 +106,7 @@ def test_every_primary_row_is_in_the_books_once_and_rows_are_those_of_the_tables
 
 @given(EVENTS)
 def test_rows_stand_on_their_day_sorted_and_no_event_twice_within_the_lookback(displays: list) -> None:
-    tables = curated_of({"displays": pa.Table.from_batches([sealed_batch("displays", [display(*d) for d in displays]).batch.drop_columns(["bucket"])])}).tables if displays else {}  # fmt: skip
+    tables = curated_of({"displays": pa.Table.from_batches([sealed_batch("displays", [display(*d) for d in displays]).batch])}).tables if displays else {}  # fmt: skip
     landed: list[tuple[str, datetime]] = []
     for (dataset, day), table in tables.items():
         rows = table.to_pylist()
@@ -215,6 +215,6 @@ def test_counts_of_the_stage_before_go_to_their_day_and_column() -> None:
     tally.add(20_542, "withheld", "off", 3)
     batch = tally.batch()
     assert batch is not None
-    curated = curated_of({COUNTS: pa.Table.from_batches([batch.batch.drop_columns(["bucket"])])})
+    curated = curated_of({COUNTS: pa.Table.from_batches([batch.batch])})
     assert curated.counts[date(1970, 1, 1)] == Books(events=2)
     assert curated.counts[date(2026, 3, 30)] == Books(withheld=Counter(off=3))

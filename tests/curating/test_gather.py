@@ -34,7 +34,7 @@ def publish(folder: Path, name: str, facts: list[Fact]) -> None:
     tables = tables_of(facts)
     counts = {day: Books() for _, day in tables}
     output = Output(str(folder))
-    Publisher(output.listing(), 1, step_keys_of(keyring.load(KEY_RING)).roles).publish(
+    Publisher(output.listing(), step_keys_of(keyring.load(KEY_RING)).roles).publish(
         CuratedBucket(Portion(name, 0), tables, counts), []
     )
 

@@ -72,7 +72,7 @@ class Bucket:
     def __init__(self, folder: Path, lateness: timedelta = timedelta(0)) -> None:
         self.output = Output(str(folder))
         self.memory, self.lateness = BucketMemory(), lateness
-        self._publisher = Publisher(self.output.listing(), 1, step_keys_of(keyring.load(KEY_RING)).roles)
+        self._publisher = Publisher(self.output.listing(), step_keys_of(keyring.load(KEY_RING)).roles)
 
     def publish(self, window: Window, facts: list[Fact]) -> CuratedBucket:
         portion = of_window(window, 0)

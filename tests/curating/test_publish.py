@@ -26,8 +26,8 @@ DAY = NOON.date()
 BEFORE, AFTER = DAY - timedelta(days=1), DAY + timedelta(days=1)
 FACTS = [fact(name, n, 86_400 * days) for n, (name, days) in enumerate(
     [("displays", 0), ("outcomes", 0), ("displays", 1), ("errors", -1)])]  # fmt: skip
-BATCH = Portion("ba" * 8, 2)
-WINDOW = of_window(Window(STREAM, NOON_S, NOON_S + 300), 2)
+BATCH = Portion("ba" * 8, 2, None, 4)
+WINDOW = of_window(Window(STREAM, NOON_S, NOON_S + 300), 2, 4)
 
 
 def curated_of(portion: Portion, **more: Any) -> CuratedBucket:
@@ -42,7 +42,7 @@ def curated_of(portion: Portion, **more: Any) -> CuratedBucket:
 
 def publisher(folder: Path) -> Publisher:
     """As a worker that has just started makes it: it lists what lies there."""
-    return Publisher(Output(str(folder)).listing(), 4, step_keys_of(keyring.load(KEY_RING)).roles)
+    return Publisher(Output(str(folder)).listing(), step_keys_of(keyring.load(KEY_RING)).roles)
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -121,14 +121,14 @@ def test_a_failure_at_any_write_is_made_whole_by_the_same_run(
 
 def test_what_a_run_leaves_out_now_is_removed_and_nothing_else(tmp_path: Path) -> None:
     """The same input again, of which nothing lands any more; another bucket and another input keep their files."""
-    kept = [Portion(BATCH.input, 1), Portion("bb" * 8, 2)]
+    kept = [Portion(BATCH.input, 1, None, 4), Portion("bb" * 8, 2, None, 4)]
     for portion in (BATCH, *kept):
         publisher(tmp_path).publish(curated_of(portion), [])
-    left = days_left_by(Output(str(tmp_path)), BATCH.input)
+    left = days_left_by(Output(str(tmp_path)), BATCH.input, 4)
     assert left == {(BATCH.input, 1): [BEFORE, DAY, AFTER], (BATCH.input, 2): [BEFORE, DAY, AFTER]}
     publisher(tmp_path).publish(CuratedBucket(BATCH), left[BATCH.input, 2])
-    assert {(p.stem) for p in tmp_path.glob("*/*/*.parquet")} == {f"{p.input}-{p.bucket:04d}" for p in kept}
-    assert days_left_by(Output(str(tmp_path)), BATCH.input) == {(BATCH.input, 1): [BEFORE, DAY, AFTER]}
+    assert {(p.stem) for p in tmp_path.glob("*/*/*.parquet")} == {f"{p.input}-{p.bucket:04d}of0004" for p in kept}
+    assert days_left_by(Output(str(tmp_path)), BATCH.input, 4) == {(BATCH.input, 1): [BEFORE, DAY, AFTER]}
     assert is_whole(tmp_path)
 
 
@@ -138,9 +138,9 @@ def test_days_left_are_those_of_unfinished_files_too(tmp_path: Path, monkeypatch
         with pytest.raises(StorageUnavailable):
             publisher(tmp_path).publish(curated_of(BATCH), [])
     assert not list(tmp_path.glob("ledger/*/*"))
-    assert {*days_left_by(Output(str(tmp_path)), BATCH.input)} == {(BATCH.input, 2)}
-    assert days_left_by(Output(str(tmp_path)), "bb" * 8) == {}
-    assert days_left_by(Output(str(tmp_path / "new")), BATCH.input) == {}
+    assert {*days_left_by(Output(str(tmp_path)), BATCH.input, 4)} == {(BATCH.input, 2)}
+    assert days_left_by(Output(str(tmp_path)), "bb" * 8, 4) == {}
+    assert days_left_by(Output(str(tmp_path / "new")), BATCH.input, 4) == {}
 
 
 def test_the_mark_of_a_grown_quiet_span_replaces_the_shorter_one(
@@ -149,7 +149,7 @@ def test_the_mark_of_a_grown_quiet_span_replaces_the_shorter_one(
     first = CuratedBucket(WINDOW)
     publisher(tmp_path).publish(first, [])
     window = Window(STREAM, NOON_S + 300, NOON_S + 600)
-    second = CuratedBucket(of_window(window, 2), quiet_since_s=NOON_S)
+    second = CuratedBucket(of_window(window, 2, 4), quiet_since_s=NOON_S)
     writes = Writes(monkeypatch)
     publisher(tmp_path).publish(second, [])
     assert [name for name, _ in writes.told] == ["write_atomic", "remove"], "there is a mark at any time"
@@ -168,7 +168,7 @@ def test_the_mark_sums_the_days_of_its_window(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("bucket", "window"), [(0, None), (1, None), (0, WINDOW.window)])
 def test_ranges_stand_once_for_an_input(bucket: int, window: Window | None) -> None:
-    portion = Portion("x", bucket, window)
+    portion = Portion("x", bucket, window, 4)
     curated = curated_of(portion, ranges={"b": (7, 1), "a": (5, 0)})
     told = [range_facts(curated, day) for day in sorted(curated.counts)]
     once = {"range_bytes": [("a", 5), ("b", 7)], "range_payloads": [("a", 0), ("b", 1)]}

@@ -146,7 +146,7 @@ def test_batch_equals_windows_for_events_of_any_kind_in_any_times(
 
 
 def marks_of(output: Path, bucket: int) -> list[tuple[datetime, datetime]]:
-    rows = [pq.read_table(p).to_pylist()[0] for p in sorted(output.glob(f"ledger/*/*-{bucket:04d}.parquet"))]
+    rows = [pq.read_table(p).to_pylist()[0] for p in sorted(output.glob(f"ledger/*/*-{bucket:04d}of*.parquet"))]
     return sorted((r["window_begin"], r["window_end"]) for r in rows if r["window_events"] is not None)
 
 
@@ -172,22 +172,22 @@ def test_the_state_follows_from_the_ledger(tmp_path: Path) -> None:
     state = stream_state.recover(Output(str(tmp_path)), STREAM)
     assert state is not None
     assert state.whole_to_s == windows[0].begin_s
-    rows = stream_state.advance(state, 2)
+    rows = stream_state.advance(state)
     assert (state.whole_to_s, state.positions) == (windows[-1].end_s, {"0": 20})
     assert sum(row["window_events"] for row in rows) == 20
     assert stream_state.load(Output(str(tmp_path)), STREAM) == state
-    assert stream_state.advance(state, 2) == []
+    assert stream_state.advance(state) == []
 
 
 def test_a_window_that_one_bucket_has_not_marked_is_not_whole_and_is_removed(tmp_path: Path) -> None:
     windows = whole(tmp_path)
-    marks = sorted(tmp_path.glob("ledger/*/*-0001.parquet"))
+    marks = sorted(tmp_path.glob("ledger/*/*-0001of*.parquet"))
     for mark in marks:
         if (window_end_s(mark.name.rpartition("-")[0], STREAM) or 0) > windows[1].end_s:
             mark.unlink()
     state = stream_state.recover(Output(str(tmp_path)), STREAM)
     assert state is not None
-    stream_state.advance(state, 2)
+    stream_state.advance(state)
     assert state.whole_to_s == windows[1].end_s
     assert stream_state.remove_unfinished(state) > 0
     left = {window_end_s(p.name.rpartition("-")[0], STREAM) for p in tmp_path.glob("*/*/*.parquet")}
@@ -224,7 +224,7 @@ def test_a_quiet_span_of_one_bucket_may_reach_beyond_what_is_whole(
     windows.publish(Window(STREAM, whole_to_s, whole_to_s + ahead_s), Block(), buckets=[0])
     if starts_again:
         state = stream_state.StreamState(Output(str(tmp_path / "out")), STREAM, begin_s)
-        stream_state.advance(state, 2)
+        stream_state.advance(state)
         assert state.whole_to_s == whole_to_s
         stream_state.remove_unfinished(state)
     publish_to("out", whole_to_s, begin_s + 3000)
@@ -239,9 +239,9 @@ def test_what_does_not_balance_or_follow_on_stops(tmp_path: Path) -> None:
     windows = whole(tmp_path)
     state = stream_state.StreamState(Output(str(tmp_path)), STREAM, windows[0].begin_s, {"0": 3})
     with pytest.raises(UnbalancedBooks, match="0 was read from 0 on, the window before ended at 3"):
-        stream_state.advance(state, 2)
+        stream_state.advance(state)
     path = next(
-        p for p in sorted(tmp_path.glob("ledger/*/*-0000.parquet")) if pq.read_table(p)["window_events"][0].as_py()
+        p for p in sorted(tmp_path.glob("ledger/*/*-0000of*.parquet")) if pq.read_table(p)["window_events"][0].as_py()
     )
     table = pq.read_table(path, partitioning=None)
     table = table.set_column(
@@ -250,7 +250,7 @@ def test_what_does_not_balance_or_follow_on_stops(tmp_path: Path) -> None:
     pq.write_table(table, path)
     state = stream_state.StreamState(Output(str(tmp_path)), STREAM, windows[0].begin_s)
     with pytest.raises(UnbalancedBooks, match=r"the source read .* events, 20 are accounted for"):
-        stream_state.advance(state, 2)
+        stream_state.advance(state)
     assert not storage.exists(f"{tmp_path}/_stream-{STREAM}.json"), "the state stays before that window"
 
 

@@ -96,4 +96,4 @@ def test_what_is_unreadable_is_a_payload_and_an_event_of_no_day() -> None:
 
 def test_settings_of_a_run_cannot_be_changed() -> None:
     with pytest.raises(AttributeError):
-        DecodeSettings(KEYS, 4, str, Unprocessable()).buckets = 5  # type: ignore[misc]
+        DecodeSettings(KEYS, 4, str, Unprocessable()).slots = 5  # type: ignore[misc]

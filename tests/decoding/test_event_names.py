@@ -21,7 +21,7 @@ PUBLISHED = {*known_values("event_names").values, "other"}
         ("acme.suggest/ghostText.shown", "ghostText.shown"),
         ("auth.reset_token_403", "auth.reset_token_403"),
         ("applyPatch/trackEditSurvival", "applyPatch/trackEditSurvival"),
-        ("copilot/editTelemetry.trackEditSurvival", "other"),
+        ("copilot/applyPatch.trackEditSurvival", "applyPatch.trackEditSurvival"),
         ("GitHub.copilot-chat/replaceString/trackEditSurvival", "replaceString/trackEditSurvival"),
         ("monacoworkbench/inlineCompletion.endOfLife", "inlineCompletion.endOfLife"),
         (
@@ -68,7 +68,7 @@ def test_what_only_looks_like_a_name_of_the_contract_is_outside_it_and_counted_a
         ("GitHub.copilot-chat/panel.request", "panel.request"),
         ("chatEditing/sessionHunks", "chatEditing/sessionHunks"),
         ("GitHub.copilot-chat/chatEditing/sessionHunks", "chatEditing/sessionHunks"),
-        ("copilot/editTelemetry.trackEditSurvival", "other"),
+        ("copilot/chatEditing/sessionHunks", "chatEditing/sessionHunks"),
         ("Zofia", "other"),
         ("panel.request zofia", "other"),
         ("zofia/trackEditSurvival", "other"),

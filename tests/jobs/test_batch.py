@@ -131,8 +131,8 @@ def test_a_run_that_was_killed_is_made_whole(generated: Path, landed: Path, tmp_
     output = tmp_path / "datasets"
     shutil.copytree(landed, output)
     (output / "_claim.json").write_text(json.dumps({"host": "", "pid": 1}))
-    for path in sorted(output.rglob("*.parquet"))[::3]:
-        path.rename(path.with_name(f".writing-{path.name}.half"))
+    for number, path in enumerate(sorted(output.rglob("*.parquet"))[::3]):
+        path.rename(output / "_writing" / f".writing-{number}-{path.name}.half")
     (output / "_claim.json").unlink()
     assert_is_truth(run_batch(generated / "raw", output, CLOSE), generated)
     assert all_rows(output) == all_rows(landed)
@@ -206,12 +206,12 @@ def test_refused_in_one_line_before_anything_is_written(
     assert not output.exists()
 
 
-def test_output_keeps_its_buckets_and_its_key_ring(tmp_path: Path) -> None:
+def test_output_keeps_its_slots_and_its_key_ring(tmp_path: Path) -> None:
 
     source = write_lines(tmp_path / "raw.ndjson", [sample()])
     run_batch(source, tmp_path / "out")
-    with pytest.raises(InvalidOptions, match="begun with 4; use --buckets 4"):
-        run_batch(source, tmp_path / "out", "--buckets=5")
+    with pytest.raises(InvalidOptions, match="begun with 16 slots for people, and a bucket needs one"):
+        run_batch(source, tmp_path / "out", "--buckets=17")
     keys.create(str(tmp_path / "keys"), "2026-01", 6)
     with pytest.raises(InvalidOptions, match="another key ring"):
         run_batch(source, tmp_path / "out", f"--key_ring={tmp_path}/keys")

@@ -336,6 +336,7 @@ def test_the_graph_of_the_pipeline_holds_no_key_and_no_payload(tmp_path: Path, r
     settings = IngestSettings(
         key_ring=KEY_RING,
         output=Output("out"),
+        slots=16,
         buckets=4,
         geo_database=default_geo_database(),
         city_min_population=0,

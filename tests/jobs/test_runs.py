@@ -83,7 +83,7 @@ def test_every_end_has_a_record(place: Path, capsys: pytest.CaptureFixture[str])
     (place / "raw" / "2026-03-30").mkdir()
     write_lines(place / "raw" / "2026-03-30" / "a.ndjson", [b"no telemetry"])
     ends: list[tuple[type[PipelineError], list[str]]] = [
-        (NothingToRead, flags("2026-03-31")), (InvalidOptions, flags(DAY, "out", "--buckets=5")),
+        (NothingToRead, flags("2026-03-31")), (InvalidOptions, flags(DAY, "out", "--buckets=17")),
         (UnusableInput, flags("2026-03-30")),
     ]  # fmt: skip
     for kind, given in ends:

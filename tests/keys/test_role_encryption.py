@@ -2,8 +2,12 @@
 
 import io
 import json
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+import duckdb
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -22,6 +26,7 @@ from transforms.core.keys.role_encryption import (
 )
 from transforms.core.keys.roles import OPERATORS, ROLES, STANDING
 from transforms.core.keys.step_keys import step_keys_of
+from transforms.core.output.parquet import parquet_bytes
 
 MONTH = "2026-03"
 BY_ROLE = columns_by_role(load("snippets"))
@@ -132,3 +137,23 @@ def test_a_flipped_bit_of_the_code_is_an_error_and_no_other_text(made: tuple[Key
     flipped = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
     with pytest.raises(OSError, match=r"(?i)decrypt|tag|crypto|ciphertext"):
         read(flipped, private["prompts"], [column])
+
+
+def test_files_with_an_index_of_pages_open_with_and_without_keys(
+    tmp_path: Path, made: tuple[KeyRing, dict[str, PrivateKeys]]
+) -> None:
+    ring, private = made
+    rows, schema = 20_000, load("snippets").arrow
+    empty = {"string": "", "int32": 0, "int64": 0, "timestamp[us, tz=UTC]": datetime(2026, 3, 31, tzinfo=UTC)}
+    row = {f.name: CODE.get(f.name) if f.nullable else empty[str(f.type)] for f in schema}
+    table = pa.Table.from_pylist([{**row, "event_id": f"{n:032x}"} for n in range(rows)], schema)
+    properties = encryption_properties(load("snippets"), step_keys_of(ring).roles, MONTH)
+    (tmp_path / "a.parquet").write_bytes(data := parquet_bytes("snippets", table, properties))
+    assert pq.read_metadata(io.BytesIO(data)).row_group(0).column(0).has_column_index
+    for role, columns in BY_ROLE.items():
+        found = read(data, private[role], ["event_id", *columns])
+        assert (len(found), found[-1]) == (rows, {"event_id": f"{rows - 1:032x}", **{c: CODE[c] for c in columns}})
+    last = f"event_id > '{rows - 8:032x}'"
+    assert duckdb.sql(f"select count(*) from '{tmp_path}/a.parquet' where {last}").fetchall() == [(7,)]
+    plain = pl.scan_parquet(tmp_path / "a.parquet").filter(pl.col("event_id") > f"{rows - 8:032x}")
+    assert plain.select("event_id").collect().height == 7

@@ -84,13 +84,13 @@ def test_a_step_asks_when_it_begins_and_before_it_writes(tmp_path: Path) -> None
 
     child = hold(tmp_path)
     output = of_run(tmp_path)
-    publisher = Publisher(output.listing(), 4, open_roles(KEY_RING))
+    publisher = Publisher(output.listing(), open_roles(KEY_RING))
     end(child)
     (tmp_path / "_claim.json").unlink()
     with pytest.raises(StorageRefused, match="is seen from a worker"):
         publisher.publish(CuratedBucket.__new__(CuratedBucket), [date.min])
     with pytest.raises(StorageRefused, match="is seen from a worker"):
-        Publisher(output.listing(), 4, open_roles(KEY_RING))
+        Publisher(output.listing(), open_roles(KEY_RING))
 
 
 def test_a_look_counts_for_a_second_and_is_of_all_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ def test_days_are_those_that_were_noted_for_the_input(tmp_path: Path) -> None:
 
 def test_a_day_is_written_once_by_each_who_notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written = []
-    monkeypatch.setattr(storage, "write_atomic", lambda path, data: written.append(path))
+    monkeypatch.setattr(storage, "write_atomic", lambda path, *_: written.append(path))
     days = InputDays(Output(str(tmp_path)))
     days.note("0a" * 8, DAYS)
     days.note("0a" * 8, DAYS)

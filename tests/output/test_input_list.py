@@ -151,8 +151,8 @@ def test_everything_is_lost_by_a_runner_that_drops_what_ends_a_bundle(
 def test_one_bucket_is_lost(raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bucket: int) -> None:
     of_input = group_by_bucket._of_input
 
-    def losing(grouped: Any, digest: str, spill_folder: str) -> Any:
-        portion, pieces = of_input(grouped, digest, spill_folder)
+    def losing(grouped: Any, *more: Any) -> Any:
+        portion, pieces = of_input(grouped, *more)
         return portion, [] if portion.bucket == bucket else pieces
 
     monkeypatch.setattr(group_by_bucket, "_of_input", losing)
@@ -253,7 +253,7 @@ def test_an_output_of_an_older_version_verifies(raw: Path, tmp_path: Path) -> No
 def test_what_a_killed_run_left_unread_is_no_loss_once_another_input_read_it(raw: Path, tmp_path: Path) -> None:
     output, half = tmp_path / "out", sorted(raw.iterdir())[:2]
     files = storage.expand_inputs([str(path) for path in half])
-    killed = list_input(storage.input_digest(files), batch.ranges_of(files))
+    killed = list_input(storage.input_digest(files), batch.ranges_of(files), 4)
     killed.save(Output(str(output)))  # and then it was killed
     (output / "_output.json").unlink(missing_ok=True)
     with pytest.raises(UnbalancedBooks):
@@ -262,7 +262,7 @@ def test_what_a_killed_run_left_unread_is_no_loss_once_another_input_read_it(raw
     verify.main([f"--datasets={output}"])
     write_lines(tmp_path / "more.ndjson", [sample()])
     files = storage.expand_inputs([str(tmp_path / "more.ndjson")])
-    list_input(storage.input_digest(files), batch.ranges_of(files)).save(Output(str(output)))
+    list_input(storage.input_digest(files), batch.ranges_of(files), 4).save(Output(str(output)))
     with pytest.raises(UnbalancedBooks):
         verify.main([f"--datasets={output}"])
 
@@ -294,7 +294,7 @@ def test_a_file_that_changed_while_it_was_read_leaves_no_list(tmp_path: Path, mo
     ],
 )
 def test_the_list_holds_no_credentials(path: str, shown: str) -> None:
-    assert list_input("0", [Range(path, 0, None, 1, "v")]).files[0].path == shown
+    assert list_input("0", [Range(path, 0, None, 1, "v")], 1).files[0].path == shown
 
 
 @given(

@@ -16,15 +16,41 @@ INPUTS = st.text("0123456789abcdef", min_size=1, max_size=16) | st.integers(1, 4
 DAYS = [date(1970, 1, 1), date(2026, 3, 30), date(2026, 3, 31), date(9999, 12, 31)]
 
 
-@given(INPUTS, st.integers(0, 99_999))
-def test_a_name_is_read_back(source: str, bucket: int) -> None:
-    name = FileName(source, bucket)
+@given(INPUTS, st.integers(0, 99_999), st.none() | st.integers(1, 99_999))
+def test_a_name_is_read_back(source: str, bucket: int, buckets: int | None) -> None:
+    name = FileName(source, bucket, buckets)
     assert parse_name(str(name)) == name
+
+
+@given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 40))
+def test_a_file_that_may_hold_somebody_of_a_bucket_is_found(buckets: int, others: int, slot: int) -> None:
+    """A person's slot says in which bucket of any number they are."""
+    name = FileName("a", slot % others, others)
+    assert name.may_hold(slot % buckets, buckets)
+    assert FileName("a", slot).may_hold(slot % buckets, buckets)
+    slots = range(others * buckets)
+    found = {b for b in range(buckets) if name.may_hold(b, buckets)}
+    assert found == {s % buckets for s in slots if s % others == slot % others}
+    assert name.may_hold_others(buckets) == (len(found) > 1)
+    assert not FileName("a", slot).may_hold_others(buckets)
 
 
 @pytest.mark.parametrize(
     "name",
-    ["", ".parquet", "x.parquet", "x-.parquet", "x-1.parquet.half", "x-1", "acceptance.parquet", "x-one.parquet", "-"],
+    [
+        "",
+        ".parquet",
+        "x.parquet",
+        "x-1of.parquet",
+        "x-of2.parquet",
+        "-1of2.parquet",
+        "x-.parquet",
+        "x-1.parquet.half",
+        "x-1",
+        "acceptance.parquet",
+        "x-one.parquet",
+        "-",
+    ],
 )
 def test_other_names_are_none_of_ours(name: str) -> None:
     assert parse_name(name) is None
@@ -46,7 +72,9 @@ def files_at(root: Path, files: list[tuple[str, date, FileName]]) -> Output:
 
 
 ENTRIES = st.tuples(
-    st.sampled_from([*DATA_DATASETS, LEDGER]), st.sampled_from(DAYS), st.builds(FileName, INPUTS, st.integers(0, 3))
+    st.sampled_from([*DATA_DATASETS, LEDGER]),
+    st.sampled_from(DAYS),
+    st.builds(FileName, INPUTS, st.integers(0, 3), st.sampled_from([None, 4, 16])),
 )
 
 
@@ -109,9 +137,9 @@ def test_a_listing_stays_as_it_was_asked(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", ["out", "out/", "/data/out", "gs://bucket/prefix/", "s3://bucket"])
 def test_paths_have_one_slash_between_their_parts(path: str) -> None:
-    output, name = Output(path), FileName("a", 7)
+    output, name = Output(path), FileName("a", 7, 16)
     root = path.rstrip("/")
     assert str(output) == path
     assert output.beside("_output.json") == f"{root}/_output.json"
-    assert output.file("errors", DAYS[1], name) == f"{root}/errors/received_date=2026-03-30/a-0007.parquet"
+    assert output.file("errors", DAYS[1], name) == f"{root}/errors/received_date=2026-03-30/a-0007of0016.parquet"
     assert DataFile("errors", DAYS[1], name, "x").name.bucket == 7

@@ -1,4 +1,4 @@
-"""What an output keeps of its first run on: other buckets and other keys are refused, and how to go on is said."""
+"""What an output keeps of its first run on: too many buckets and other keys are refused, and how to go on is said."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from transforms.core.keys import keyring
 from transforms.core.keys.documents import key_text
 from transforms.core.keys.keyring import KeyRing
 from transforms.core.output.layout import Output
-from transforms.core.output.output_facts import begin_output, check_output
+from transforms.core.output.output_facts import begin_output, check_output, slots_of
 
 
 def ring_of(*months: str) -> KeyRing:
@@ -40,11 +40,31 @@ def test_the_same_again_and_months_more(tmp_path: Path) -> None:
         check_output(output, 4, ring)
 
 
-def test_other_buckets(tmp_path: Path) -> None:
-    ring = ring_of("2026-03")
-    begin_output(Output(str(tmp_path)), 4, ring)
-    with pytest.raises(InvalidOptions, match=r"--buckets 8: .* was begun with 4; use --buckets 4"):
-        check_output(Output(str(tmp_path)), 8, ring)
+@pytest.mark.parametrize(("first", "slots"), [(1, 16), (16, 16), (40, 40)])
+def test_a_run_has_at_most_as_many_buckets_as_the_output_has_slots(tmp_path: Path, first: int, slots: int) -> None:
+    ring, output = ring_of("2026-03"), Output(str(tmp_path))
+    assert slots_of(output) is None
+    assert begin_output(output, first, ring) == slots_of(output) == slots
+    for buckets in (None, 1, slots):
+        check_output(output, buckets, ring)
+    assert begin_output(output, 2, ring) == slots
+    with pytest.raises(
+        InvalidOptions, match=rf"--buckets {slots + 1}: .* with {slots} slots .* use --buckets {slots} or"
+    ):
+        check_output(output, slots + 1, ring)
+
+
+def test_an_output_of_an_older_version_has_as_many_slots_as_it_had_buckets(tmp_path: Path) -> None:
+    ring, output = ring_of("2026-03"), Output(str(tmp_path))
+    facts = {"version": 2, "buckets": 10, "key_ring": ring.check_value, "entries": ring.entry_checks}
+    (tmp_path / "_output.json").write_text(json.dumps(facts))
+    half = tmp_path / "displays" / "received_date=2026-03-31" / ".writing-0-a-0000.parquet.half"
+    half.parent.mkdir(parents=True)
+    half.touch()
+    check_output(output, 10, ring)
+    assert begin_output(output, 1, ring) == slots_of(output) == 10
+    assert not half.exists()  # newer versions leave none there, and look there no more
+    assert json.loads((tmp_path / "_output.json").read_text())["version"] == 3
 
 
 def test_another_ring(tmp_path: Path) -> None:
@@ -90,19 +110,29 @@ def test_the_file_tells_nothing_of_the_keys(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"{}", b"[1]", b'{"version": 2}', b'{"version": 2, "buckets": "4", "key_ring": "x"}', b"\x00"],
+    [
+        b"",
+        b"{}",
+        b"[1]",
+        b'{"version": 2}',
+        b'{"version": 2, "buckets": "4", "key_ring": "x"}',
+        b'{"version": 3, "key_ring": "x"}',
+        b"\x00",
+    ],
     ids=str,
 )
 def test_a_damaged_file_is_one_line(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "_output.json").write_bytes(content)
-    with pytest.raises(StorageUnavailable, match=r"_output.json is damaged; bring it back, or remove it") as told:
+    with pytest.raises(
+        StorageUnavailable, match=r"_output.json is damaged.*; bring it back from a backup, or write to a new --output"
+    ) as told:
         check_output(Output(str(tmp_path)), 4, ring_of())
     assert "\n" not in str(told.value)
 
 
-@pytest.mark.parametrize("version", [0, 3, 99])
+@pytest.mark.parametrize("version", [0, 4, 99])
 def test_a_version_of_another_program(tmp_path: Path, version: int) -> None:
     facts = {"version": version, "buckets": 4, "key_ring": "x"}
     (tmp_path / "_output.json").write_text(json.dumps(facts))
-    with pytest.raises(StorageUnavailable, match=f"is of version {version}; this program reads up to 2"):
+    with pytest.raises(StorageUnavailable, match=f"is of version {version}; this program reads up to 3"):
         check_output(Output(str(tmp_path)), 4, ring_of())

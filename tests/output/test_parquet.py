@@ -54,3 +54,25 @@ def test_what_goes_in_comes_out(dataset: str, data: st.DataObject) -> None:
     assert file.read().replace_schema_metadata(None).equals(table.replace_schema_metadata(None))
     assert file.schema_arrow.metadata[b"dataset"] == dataset.encode()
     assert file.schema_arrow.names == load(dataset).arrow.names
+
+
+def test_a_row_costs_little_beside_its_footer_and_pages_are_indexed_where_there_are_many() -> None:
+    sizes = []
+    for rows in (1, 40_000):
+        row = {f.name: None if f.nullable else _NOTHING[str(f.type)] for f in load("displays").arrow}
+        table = pa.Table.from_pylist([row | {"event_id": f"{n:032x}"} for n in range(rows)], load("displays").arrow)
+        written = parquet_bytes("displays", table, None)
+        sizes.append(len(written))
+        column = pq.read_metadata(io.BytesIO(written)).row_group(0).column(0)
+        assert column.has_column_index == column.has_offset_index == (rows > 1)
+        assert (column.statistics.min, column.statistics.max) == (f"{0:032x}", f"{rows - 1:032x}")
+    assert sizes[0] < 8 * 1024 < sizes[1]
+
+
+_NOTHING = {
+    "string": "",
+    "int32": 0,
+    "int64": 0,
+    "bool": False,
+    "timestamp[us, tz=UTC]": datetime(2026, 3, 31, tzinfo=UTC),
+}

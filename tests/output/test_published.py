@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,8 +24,9 @@ DAY = date(2026, 3, 31)
 WINDOWS = [Window(STREAM, 900 * n, 900 * (n + 1)) for n in range(4)]
 
 
-def write_keys(output: Output, day: date, name: FileName, keys: list[str]) -> None:
-    rows = [fact("displays", 0, 0, event_id=key)[1] for key in keys]
+def write_keys(output: Output, day: date, name: FileName, keys: list[str], slots: list[int] | None = None) -> None:
+    of_rows = slots or [None] * len(keys)
+    rows = [fact("displays", 0, 0, event_id=key, slot=s)[1] for key, s in zip(keys, of_rows, strict=True)]
     table = pa.Table.from_batches([batch_of("displays", rows)]).cast(load("displays").arrow)
     storage.write_atomic(output.file("displays", day, name), parquet_bytes("displays", table, None))
 
@@ -37,18 +39,46 @@ def keys_before(output: Output, portion: Portion) -> list[str]:
 def test_a_batch_reads_other_inputs_of_its_bucket(tmp_path: Path) -> None:
     output = Output(str(tmp_path))
     for source, bucket in (("a", 0), ("b", 0), ("b", 1), ("c", 0)):
-        write_keys(output, DAY, FileName(source, bucket), [f"{source}{bucket}"])
-    assert keys_before(output, Portion("a", 0)) == ["b0", "c0"]
-    assert keys_before(output, Portion("b", 1)) == []
-    assert keys_before(output, Portion("z", 1)) == ["b1"]
+        write_keys(output, DAY, FileName(source, bucket, 2), [f"{source}{bucket}"])
+    assert keys_before(output, Portion("a", 0, None, 2)) == ["b0", "c0"]
+    assert keys_before(output, Portion("b", 1, None, 2)) == []
+    assert keys_before(output, Portion("z", 1, None, 2)) == ["b1"]
+
+
+@given(st.lists(st.tuples(st.integers(0, 11), st.sampled_from([1, 2, 3, 4, 12])), max_size=12), st.integers(1, 12))
+def test_other_numbers_of_buckets_change_nothing_of_who_is_read(
+    tmp_path_factory: pytest.TempPathFactory, people: list[tuple[int, int]], buckets: int
+) -> None:
+    """Each of twelve slots was written under some number of buckets. All of its rows are read, and nobody else's."""
+    output = Output(str(tmp_path_factory.mktemp("slots")))
+    files: dict[FileName, list[int]] = {}
+    for slot, of in people:
+        files.setdefault(FileName(f"in{of}", slot % of, of), []).append(slot)
+    for name, slots in files.items():
+        write_keys(output, DAY, name, [f"{slot:02d}" for slot in slots], slots)
+    for bucket in range(buckets):
+        expected = sorted(f"{slot:02d}" for slot, _ in people if slot % buckets == bucket)
+        assert keys_before(output, Portion("z", bucket, None, buckets)) == expected
+
+
+def test_rows_of_an_older_version_are_of_the_slot_in_their_file_s_name(tmp_path: Path) -> None:
+    output = Output(str(tmp_path))
+    for bucket in range(4):
+        rows = [fact("displays", 0, 0, event_id=f"{bucket}")[1]]
+        table = pa.Table.from_batches([batch_of("displays", rows)]).drop_columns(["slot"])
+        path = output.file("displays", DAY, FileName("old", bucket))
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(table, path)
+    rows = PublishedRows(output.listing(), Portion("z", 1, None, 2)).read("displays", [DAY], ["slot", "event_id"])
+    assert rows.to_pylist() == [{"slot": 1, "event_id": "1"}, {"slot": 3, "event_id": "3"}]
 
 
 def test_a_window_reads_windows_before_it_and_other_inputs(tmp_path: Path) -> None:
     """Windows after it may be there: a killed run has left them."""
     output = Output(str(tmp_path))
     for number, window in enumerate(WINDOWS):
-        write_keys(output, DAY, FileName(window.name, 0), [str(number)])
-    write_keys(output, DAY, FileName("batch", 0), ["batch"])
+        write_keys(output, DAY, FileName(window.name, 0, 1), [str(number)])
+    write_keys(output, DAY, FileName("batch", 0, 1), ["batch"])
     assert [keys_before(output, of_window(w, 0)) for w in WINDOWS] == [
         ["batch"], ["0", "batch"], ["0", "1", "batch"], ["0", "1", "2", "batch"],
     ]  # fmt: skip
@@ -57,7 +87,7 @@ def test_a_window_reads_windows_before_it_and_other_inputs(tmp_path: Path) -> No
 def test_only_the_days_that_are_asked_for_and_only_folders_that_are_there(tmp_path: Path) -> None:
     output = Output(str(tmp_path))
     for n in range(5):
-        write_keys(output, DAY + timedelta(days=n), FileName("a", 0), [str(n)])
+        write_keys(output, DAY + timedelta(days=n), FileName("a", 0, 1), [str(n)])
     rows = PublishedRows(output.listing(), Portion("z", 0))
     assert rows.days("displays", DAY + timedelta(days=1), DAY + timedelta(days=9)) == [
         DAY + timedelta(days=n) for n in range(1, 5)
@@ -69,11 +99,11 @@ def test_only_the_days_that_are_asked_for_and_only_folders_that_are_there(tmp_pa
 
 def test_a_file_that_is_gone_since_it_was_listed_stops_the_run(tmp_path: Path) -> None:
     output = Output(str(tmp_path))
-    write_keys(output, DAY, FileName("a", 0), ["x"])
+    write_keys(output, DAY, FileName("a", 0, 1), ["x"])
     rows = PublishedRows(output.listing(), Portion("z", 0))
     assert rows.days("displays", DAY, DAY) == [DAY]
     assert rows.read("displays", [DAY], ["event_id"]).num_rows == 1
-    Path(output.file("displays", DAY, FileName("a", 0))).unlink()
+    Path(output.file("displays", DAY, FileName("a", 0, 1))).unlink()
     with pytest.raises(StorageUnavailable):
         rows.read("displays", [DAY], ["event_id"])
 
@@ -110,10 +140,10 @@ def test_keys_of_datasets() -> None:
 
 def test_the_mark_of_the_window_before(tmp_path: Path) -> None:
     output = Output(str(tmp_path))
-    write_mark(output, WINDOWS[0], 0, {"0": (0, 3)})
-    write_mark(output, WINDOWS[1], 1, {"0": (3, 4)})
-    write_mark(output, Window(STREAM, 900, 2700), 0)  # quiet from the end of the first on
-    rows = PublishedRows(output.listing(), of_window(WINDOWS[3], 0))
+    write_mark(output, WINDOWS[0], 0, {"0": (0, 3)}, 2)
+    write_mark(output, WINDOWS[1], 1, {"0": (3, 4)}, 2)
+    write_mark(output, Window(STREAM, 900, 2700), 0, None, 2)  # quiet from the end of the first on
+    rows = PublishedRows(output.listing(), of_window(WINDOWS[3], 0, 2))
 
     def begin_of(boundary_s: int) -> float | None:
         mark = rows.mark_at(STREAM, boundary_s)
@@ -124,4 +154,17 @@ def test_the_mark_of_the_window_before(tmp_path: Path) -> None:
     assert begin_of(2700) == 900
     assert begin_of(3600) is None
     assert rows.mark_at("fedcba9876543210", 900) is None
-    assert PublishedRows(output.listing(), of_window(WINDOWS[3], 1)).mark_at(STREAM, 900) is None
+    assert PublishedRows(output.listing(), of_window(WINDOWS[3], 1, 2)).mark_at(STREAM, 900) is None
+
+
+def test_the_mark_of_a_window_that_had_another_number_of_buckets(tmp_path: Path) -> None:
+    """It tells the clock, which all buckets share; of the quiet span nothing can be swallowed, so it ends there."""
+    output, time = Output(str(tmp_path)), datetime.fromtimestamp(800, UTC)
+    write_mark(output, WINDOWS[0], 1, {"0": (0, 3)}, 2, latest_received_at=time)
+    write_mark(output, Window(STREAM, 900, 2700), 1, None, 2, latest_received_at=time)
+    rows = PublishedRows(output.listing(), of_window(WINDOWS[3], 4, 5))
+    for boundary_s in (900, 1800, 2700):
+        mark = rows.mark_at(STREAM, boundary_s)
+        assert mark is not None
+        assert (mark["latest_received_at"], mark["window_begin"].timestamp()) == (time, boundary_s)
+    assert rows.mark_at(STREAM, 3600) is None

@@ -89,10 +89,11 @@ def test_whole_is_what_every_bucket_has_marked(
         number, bucket = per_bucket[rng.choice([b for b in per_bucket if per_bucket[b]])].pop(0)
         span = {"0": (offsets[number], offsets[number + 1])} if bucket == 0 and taken[number] else None
         count = taken[number] if span else 0
-        write_mark(output, window(number), bucket, span, window_events=count, window_accounted=count, window_rows=count)
+        counts = {"window_events": count, "window_accounted": count, "window_rows": count}
+        write_mark(output, window(number), bucket, span, buckets, **counts)
         if rng.random() < 0.5:
-            advance(state, buckets)
-    advance(state, buckets)
+            advance(state)
+    advance(state)
     whole = min((ends.get(b, 0) for b in range(buckets)), default=0)
     assert state.whole_to_s == BEGIN_S + whole * INTERVAL_S
     read = offsets[whole]
@@ -100,7 +101,7 @@ def test_whole_is_what_every_bucket_has_marked(
     assert load(output, STREAM) in (state, None)
     again = recover(output, STREAM)
     if again is not None and whole:
-        advance(again, buckets)
+        advance(again)
         assert (again.whole_to_s, again.positions) == (state.whole_to_s, state.positions)
 
 
@@ -116,7 +117,7 @@ def test_a_source_that_did_not_read_on_where_it_ended(tmp_path: Path, spans: lis
     for number, span in enumerate(spans):
         write_mark(output, window(number), 0, {"0": span})
     with pytest.raises(UnbalancedBooks, match=told):
-        advance(state, 1)
+        advance(state)
     assert (state.whole_to_s, state.positions) == (BEGIN_S, {})
 
 
@@ -125,26 +126,29 @@ def test_events_that_are_not_accounted_for(tmp_path: Path) -> None:
     state = begun(output)
     write_mark(output, window(0), 0, {"0": (0, 3)}, window_events=3, window_accounted=2)
     with pytest.raises(UnbalancedBooks, match="read 3 events, 2 are accounted for"):
-        advance(state, 1)
-    write_mark(output, window(0), 1, None, window_events=0, window_accounted=1)  # another bucket took it
-    assert len(advance(state, 2)) == 2
-    assert state.whole_to_s == window(0).end_s
+        advance(state)
+    for bucket, accounted in ((0, 2), (1, 1)):  # another bucket took it
+        span = {"0": (0, 3)} if bucket == 0 else None
+        write_mark(output, window(1), bucket, span, 2, window_events=3 * (1 - bucket), window_accounted=accounted)
+    state.whole_to_s = window(0).end_s
+    assert len(advance(state)) == 2
+    assert state.whole_to_s == window(1).end_s
 
 
 def test_more_told_lost_than_the_span_holds(tmp_path: Path) -> None:
     output = Output(str(tmp_path))
     write_mark(output, window(0), 0, {"0": (0, 3)}, lost_messages=[("0", 4)])
     with pytest.raises(UnbalancedBooks, match="more messages of 0 are told lost"):
-        advance(begun(output), 1)
+        advance(begun(output))
 
 
 def test_windows_wait_until_they_may_be_taken_in(tmp_path: Path) -> None:
     output = Output(str(tmp_path))
     state = begun(output)
     write_mark(output, window(0), 0, {"0": (0, 1)})
-    assert advance(state, 1, before=lambda: False) == []
+    assert advance(state, before=lambda: False) == []
     assert state.whole_to_s == BEGIN_S
-    assert [row["bucket"] for row in advance(state, 1, before=lambda: True)] == [0]
+    assert [row["bucket"] for row in advance(state, before=lambda: True)] == [0]
 
 
 def test_a_gap_goes_once_it_is_passed(tmp_path: Path) -> None:
@@ -154,22 +158,22 @@ def test_a_gap_goes_once_it_is_passed(tmp_path: Path) -> None:
     assert state.lost({"0": (2, 4), "1": (0, 12)}) == {"0": 2, "1": 9}
     assert state.lost({"0": (6, 8)}) == {}
     write_mark(output, window(0), 0, {"0": (2, 6)}, lost_messages=[("0", 3)])
-    advance(state, 1)
+    advance(state)
     assert (state.positions, state.gaps) == ({"0": 6, "1": 0}, {"1": 9})
 
 
 def test_unfinished_windows_go_and_whole_ones_stay(tmp_path: Path) -> None:
     output = Output(str(tmp_path))
     done = [(0, 0), (0, 1), (1, 0), (2, 0)]
-    paths = [write_mark(output, window(n), b, {"0": (n, n + 1)} if b == 0 else None) for n, b in done]
-    data = output.file("displays", window(2).mark_day, FileName(window(2).name, 0))
+    paths = [write_mark(output, window(n), b, {"0": (n, n + 1)} if b == 0 else None, 2) for n, b in done]
+    data = output.file("displays", window(2).mark_day, FileName(window(2).name, 0, 2))
     foreign = [output.file(d, window(2).mark_day, FileName(i, 0)) for d, i in
                [("displays", "fedcba9876543210"), ("displays", "another0another0.20260331T020000Z")]]  # fmt: skip
     for path in (data, *foreign):
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         Path(path).touch()
     state = begun(output)
-    advance(state, 2)
+    advance(state)
     assert state.whole_to_s == window(0).end_s
     assert remove_unfinished(state) == 3
     assert [Path(p).exists() for p in paths] == [True, True, False, False]
@@ -188,12 +192,29 @@ def test_a_quiet_span_is_cut_at_the_last_whole_window(tmp_path: Path) -> None:
     assert remove_unfinished(state) == 1
     assert not Path(path).exists()
     short = Window(STREAM, BEGIN_S, window(1).end_s)
-    row = read_row(output.file(LEDGER, short.mark_day, FileName(short.name, 0)))
+    row = read_row(output.file(LEDGER, short.mark_day, FileName(short.name, 0, 1)))
     assert row is not None
     assert (row["window_begin"], row["window_end"]) == (
         datetime.fromtimestamp(BEGIN_S, UTC),
         datetime.fromtimestamp(window(1).end_s, UTC),
     )
+
+
+def test_a_job_that_goes_on_with_another_number_of_buckets(tmp_path: Path) -> None:
+    """Also where all that is known is the ledger, and its first windows were written by an older version."""
+    output = Output(str(tmp_path))
+    for bucket in range(4):
+        write_mark(output, window(0), bucket, {"0": (0, 1)} if bucket == 0 else None, None)
+    for number, buckets in ((1, 2), (2, 1), (3, 3)):
+        for bucket in range(buckets):
+            write_mark(output, window(number), bucket, {"0": (number, number + 1)} if bucket == 0 else None, buckets)
+    write_mark(output, window(4), 0, {"0": (4, 5)}, 3)
+    for state in (begun(output), recover(output, STREAM)):
+        assert state is not None
+        assert [row["bucket"] for row in advance(state)] == [0, 1, 2, 3, 0, 1, 0, 0, 1, 2]
+        assert (state.whole_to_s, state.positions) == (window(3).end_s, {"0": 4})
+    assert remove_unfinished(state) == 1
+    assert advance(state) == []
 
 
 def test_nothing_to_recover(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from schemas.errors import KeyUnavailable
 from schemas.registry import EVENT_DATASETS, LEVELS, load
 from tests.conftest import sample
 from transforms.core.blocks import Block
-from transforms.core.carried import CLIENT_IP, LEVEL, SNIPPET_CONSENT, bucket_of
+from transforms.core.carried import CLIENT_IP, LEVEL, SNIPPET_CONSENT, slot_of
 from transforms.core.decoding.decode import BlockDecoder
 from transforms.core.keys.keyring import KeyRing
 from transforms.core.keys.pseudonym_columns import ColumnPseudonymizer
@@ -90,7 +90,7 @@ def test_person_changes_with_the_epoch_and_the_suggestion_does_not(ring: KeyRing
     april["collector"]["received_at"] = "2026-04-01T00:00:00Z"
     rows = protected(ring, march, april)["displays"].batch.to_pylist()
     assert [r["key_id"] for r in rows] == ["2026-03", "2026-04"]
-    assert rows[0]["bucket"] == rows[1]["bucket"]
+    assert rows[0]["slot"] == rows[1]["slot"]
     for column, is_same in (
         ("installation_id", False),
         ("user_id", False),
@@ -134,8 +134,8 @@ def test_nothing_clear_is_left(ring: KeyRing, name: str) -> None:
 
 def test_split_lives_meet_in_one_bucket_whatever_the_level(ring: KeyRing) -> None:
     rows = [with_level("errors/pass/ghostText.failed", level) for level in ("all", "error")]
-    buckets = {r["bucket"] for r in protected(ring, *rows)["errors"].batch.to_pylist()}
-    assert len(buckets) == 1
+    slots = {r["slot"] for r in protected(ring, *rows)["errors"].batch.to_pylist()}
+    assert len(slots) == 1
 
 
 @pytest.mark.parametrize(
@@ -212,15 +212,15 @@ def test_rows_of_several_levels_are_each_withheld_by_its_own(rows: list[tuple[in
             assert value == ("x" if there and permitted else None)
 
 
-@pytest.mark.parametrize("buckets", [1, 4, 16, 64])
-def test_buckets_are_evenly_filled(ring: KeyRing, buckets: int) -> None:
+@pytest.mark.parametrize("slots", [1, 4, 16, 64])
+def test_slots_are_evenly_filled(ring: KeyRing, slots: int) -> None:
     """By chi squared: 8,000 installations, and a bound that chance exceeds once in a million runs."""
     people, of = 8000, step_keys_of(ring).pseudonyms.bucketer().of
-    counts = Counter(bucket_of(of(f"installation-{n}"), buckets) for n in range(people))
-    assert set(counts) == set(range(buckets))
-    expected = people / buckets
+    counts = Counter(slot_of(of(f"installation-{n}"), slots) for n in range(people))
+    assert set(counts) == set(range(slots))
+    expected = people / slots
     chi_squared = sum((count - expected) ** 2 / expected for count in counts.values())
-    assert chi_squared <= (buckets - 1) + 5 * (2 * buckets) ** 0.5 + 12
+    assert chi_squared <= (slots - 1) + 5 * (2 * slots) ** 0.5 + 12
 
 
 def test_pseudonyms_differ_by_domain_and_by_month(ring: KeyRing) -> None:

@@ -5,12 +5,14 @@ from datetime import date
 from pathlib import Path
 
 import duckdb
+import pyarrow.parquet as pq
 import pytest
 
+from pipelines import metrics
 from pipelines.rates.tables import TABLES, existing_days, has_landed, opened
 from schemas.errors import InvalidOptions, StorageUnavailable
 from schemas.registry import load
-from tests.conftest import run_batch, sample, write_lines
+from tests.conftest import read_rows, run_batch, sample, write_lines
 from transforms.core.output.layout import Output
 
 
@@ -46,6 +48,21 @@ def test_only_the_days_asked_for(output: Path, days: list[date] | None, rows: in
         found = connection.sql("select received_date, event_id from displays").fetchall()
     assert len(found) == rows
     assert {row[0] for row in found} <= {*(days or [date(2026, 3, 28), date(2026, 3, 30)])}
+
+
+def test_columns_that_are_younger_than_every_file_are_null(output: Path, tmp_path: Path) -> None:
+    """An output of before there were kinds: rates of it are still asked for."""
+    older = shutil.copytree(output, tmp_path / "older")
+    for file in older.glob("suggestions/*/*.parquet"):
+        rows = pq.ParquetFile(file).read()
+        pq.write_table(rows.drop_columns(["kind", "provider", "slot", "survival_0s"]), file)
+    with opened(Output(str(older))) as connection:
+        assert connection.sql("select distinct kind, slot, survival_0s from suggestions").fetchall() == [
+            (None, None, None)
+        ]
+        assert connection.sql("select received_date from suggestions order by 1").fetchall()[0] == (date(2026, 3, 28),)
+    metrics.main([f"--datasets={older}", "--min_installations=1"])
+    assert {row["kind"] for row in read_rows(older, "acceptance")} == {"ghost_text", "(any)"}
 
 
 def test_every_table_has_its_columns_also_where_nothing_landed(tmp_path: Path) -> None:

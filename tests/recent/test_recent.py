@@ -55,7 +55,7 @@ class Files:
         tables = tables_of([fact("displays", number, 60 * minute) for number, minute in events])
         counts = {day: Books(events=t.num_rows, landed=t.num_rows) for (_, day), t in tables.items()}
         curated = CuratedBucket(of_window(self._next(), 0), tables, counts, Clock(latest_us=latest_us))
-        Publisher(self.output.listing(), 1, step_keys_of(keyring.load(KEY_RING)).roles).publish(curated, [])
+        Publisher(self.output.listing(), step_keys_of(keyring.load(KEY_RING)).roles).publish(curated, [])
         self.windows += 1
         self.rows += events
         return tables

@@ -211,7 +211,7 @@ def test_no_runner_sees_a_jobs_own_flags(kind: Any) -> None:
 def test_the_graph_of_an_endless_job_goes_to_its_runner_without_our_flags(tmp_path: Path) -> None:
     argv = ["--input=kafka://h:1/t", f"--output={tmp_path}", f"--key_ring={KEY_RING}", "--kafka_config=our-login"]
     options: Any = parse_pipeline_options("streaming", StreamingJobOptions, (), argv)
-    pipeline = streaming_job.build(options, StreamState(options.output, "0" * 16, 0))
+    pipeline = streaming_job.build(options, StreamState(options.output, "0" * 16, 0), 16)
     seen = pipeline._options.get_all_options(retain_unknown_options=True)
     assert not {"input", "output", "key_ring", "kafka_config", "lookback", "publish_interval"} & {*seen}
     json.dumps(seen, default=lambda value: value.get())  # Beam's own value providers; a timedelta has no get

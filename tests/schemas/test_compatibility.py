@@ -48,6 +48,25 @@ def test_edit_that_hurts_readers_or_users_is_refused(edit: dict) -> None:
         check_compatible(RELEASED["displays.1"], edit)
 
 
+def including(*names: str) -> dict:
+    schema = copy.deepcopy(RELEASED["snippets.1"])
+    return {**schema, "include_only": [*schema["include_only"], *names]}
+
+
+def test_more_may_be_included_at_the_end_if_files_before_may_lack_it() -> None:
+    check_compatible(RELEASED["snippets.1"], including("country", "slot"))
+    for wrong in (
+        including("nothing"),
+        {**including(), "include_only": ["event_id"]},
+        {**including(), "include_only": None},
+    ):
+        with pytest.raises(IncompatibleSchema, match=r"include_only changed|newly included fields must be nullable"):
+            check_compatible(RELEASED["snippets.1"], wrong)
+    before = {**including(), "include_only": ["event_id"]}
+    with pytest.raises(IncompatibleSchema, match="received_at: newly included fields must be nullable"):
+        check_compatible(before, {**before, "include_only": ["event_id", "received_at"]})
+
+
 def test_weaker_treatment_is_refused() -> None:
     weaker = copy.deepcopy(RELEASED["snippets.1"])
     field = next(f for f in weaker["fields"] if f["name"] == "completion_text_json")

@@ -6,7 +6,16 @@ import pytest
 
 from schemas.dictionary import DATASETS
 from schemas.errors import IncompatibleSchema
-from schemas.registry import EVENT_DATASETS, LEVELS, event_schemas, load, parse_field, parse_schema, raw_schemas
+from schemas.registry import (
+    EVENT_DATASETS,
+    LEVELS,
+    contract_digest,
+    event_schemas,
+    load,
+    parse_field,
+    parse_schema,
+    raw_schemas,
+)
 
 
 @pytest.mark.parametrize("dataset", EVENT_DATASETS)
@@ -43,11 +52,12 @@ def test_numbers_name_their_unit() -> None:
                 assert field.unit, f"{name}.{field.name}"
 
 
-def test_arrow_schema_carries_doc_unit_and_classification() -> None:
-    field = load("displays").arrow.field("time_since_issued_ms")
-    assert field.metadata[b"unit"] == b"ms"
-    assert field.metadata[b"classification"] == b"SystemMetaData"
-    assert field.metadata[b"doc"]
+def test_arrow_schema_names_its_contract_and_repeats_nothing_of_it() -> None:
+    schema = load("displays").arrow
+    assert schema.metadata == {
+        b"dataset": b"displays", b"schema_version": b"1", b"contract": contract_digest().encode(),
+    }  # fmt: skip
+    assert not any(field.metadata for field in schema)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from schemas.errors import KeyUnavailable
 from transforms.core.batches import CLOCK, COUNT_SCHEMA, COUNTS, RANGES, RANGES_SCHEMA, TAKEN, TAKEN_SCHEMA, EventBatch
-from transforms.core.carried import BUCKET
+from transforms.core.carried import SLOT
 from transforms.core.keys.seal import PieceSealer
 from transforms.core.shuffle import pieces as pieces_module
 from transforms.core.shuffle.pieces import (
@@ -29,16 +29,16 @@ from transforms.core.times import TIMESTAMP
 BUCKETS = 3
 SEALER = PieceSealer(b"k" * 32)
 SCHEMAS = {TAKEN: TAKEN_SCHEMA, RANGES: RANGES_SCHEMA, COUNTS: COUNT_SCHEMA}
-EVENT_SCHEMA = sealed_schema("displays").append(pa.field(BUCKET, pa.int32()))
+EVENT_SCHEMA = sealed_schema("displays")
 
 TEXTS = st.text(max_size=5)
 NUMBERS = st.integers(0, 2**40)
-BUCKET_NUMBERS = st.integers(0, BUCKETS - 1)
+SLOT_NUMBERS = st.integers(0, 2 * BUCKETS)
 ROWS = {
-    TAKEN: st.fixed_dictionaries({BUCKET: BUCKET_NUMBERS, "part": TEXTS, "begin": NUMBERS, "end": NUMBERS}),
-    COUNTS: st.fixed_dictionaries({BUCKET: BUCKET_NUMBERS, "days": st.integers(0, 9), "kind": TEXTS, "key": TEXTS, "count": NUMBERS}),
+    TAKEN: st.fixed_dictionaries({SLOT: SLOT_NUMBERS, "part": TEXTS, "begin": NUMBERS, "end": NUMBERS}),
+    COUNTS: st.fixed_dictionaries({SLOT: SLOT_NUMBERS, "days": st.integers(0, 9), "kind": TEXTS, "key": TEXTS, "count": NUMBERS}),
     "displays": st.fixed_dictionaries(
-        {BUCKET: BUCKET_NUMBERS, "event_name": TEXTS, "received_at": st.one_of(st.none(), NUMBERS), "language": st.one_of(st.none(), TEXTS),
+        {SLOT: SLOT_NUMBERS, "event_name": TEXTS, "received_at": st.one_of(st.none(), NUMBERS), "language": st.one_of(st.none(), TEXTS),
          "event_id": st.binary(min_size=16, max_size=16)}
     ),
 }  # fmt: skip
@@ -72,7 +72,7 @@ def test_any_batches_come_back_by_bucket_and_in_order(piece_bytes: int, batches:
     expected: dict[int, dict[str, list]] = defaultdict(lambda: defaultdict(list))
     for batch in told:
         for row in batch.batch.to_pylist():
-            expected[row.pop(BUCKET)][batch.kind].append(row)
+            expected[row[SLOT] % BUCKETS][batch.kind].append(row)
     received = [row["received_at"] for kind, rows in batches if kind == "displays" for row in rows]
     clock = max((time for time in received if time is not None), default=None)
     with pytest.MonkeyPatch.context() as patched:
@@ -93,7 +93,7 @@ def test_a_piece_is_sealed_once_its_bucket_has_enough(monkeypatch: pytest.Monkey
     builder = PieceBuilder(SEALER, BUCKETS)
     sizes: list[tuple[int, int]] = []
     for number in range(40):
-        rows = [{BUCKET: number % 4 and 1, "part": "x" * 100, "begin": n, "end": n} for n in range(3)]
+        rows = [{SLOT: number % 4 and 1, "part": "x" * 100, "begin": n, "end": n} for n in range(3)]
         for bucket, piece in builder.add(batch_of(TAKEN, rows)):
             sizes.append((bucket, open_pieces(SEALER, bucket, [piece])[TAKEN].nbytes))
     assert {bucket for bucket, _ in sizes} == {0, 1}
@@ -108,7 +108,7 @@ def test_all_buckets_together_wait_for_no_more_than_the_bound(monkeypatch: pytes
     builder, waiting, sealed_early = PieceBuilder(SEALER, 50), [0] * 50, []
     for number in range(60):
         bucket = number % 3 and number // 2 % 50
-        rows = [{BUCKET: bucket, "part": "x" * 100, "begin": n, "end": n} for n in range(2)]
+        rows = [{SLOT: bucket, "part": "x" * 100, "begin": n, "end": n} for n in range(2)]
         waiting[bucket] += 2
         for left, piece in builder.add(batch_of(TAKEN, rows)):
             assert waiting[left] == max(waiting) == open_pieces(SEALER, left, [piece])[TAKEN].num_rows
@@ -118,17 +118,17 @@ def test_all_buckets_together_wait_for_no_more_than_the_bound(monkeypatch: pytes
     assert sealed_early
 
 
-@given(st.lists(BUCKET_NUMBERS, max_size=9), st.integers(0, 2))
-def test_a_split_keeps_rows_and_their_order(buckets: list[int], padding: int) -> None:
-    rows = [{BUCKET: b, "part": str(n), "begin": 0, "end": 0} for n, b in enumerate([0] * padding + buckets)]
-    parts = dict(split_by_bucket(batch_of(TAKEN, rows).batch.slice(padding)))
+@given(st.lists(SLOT_NUMBERS, max_size=9), st.integers(0, 2), st.integers(1, 9))
+def test_a_split_keeps_rows_and_their_order(slots: list[int], padding: int, buckets: int) -> None:
+    rows = [{SLOT: s, "part": str(n), "begin": 0, "end": 0} for n, s in enumerate([0] * padding + slots)]
+    parts = dict(split_by_bucket(batch_of(TAKEN, rows).batch.slice(padding), buckets))
     assert {b: part["part"].to_pylist() for b, part in parts.items()} == {
-        b: [str(n + padding) for n, other in enumerate(buckets) if other == b] for b in {*buckets}
+        b: [str(n + padding) for n, s in enumerate(slots) if s % buckets == b] for b in {s % buckets for s in slots}
     }
 
 
 def one_piece() -> bytes:
-    made = sealed([batch_of(TAKEN, [{BUCKET: 1, "part": "p", "begin": 0, "end": 9}])])
+    made = sealed([batch_of(TAKEN, [{SLOT: 1, "part": "p", "begin": 0, "end": 9}])])
     ((bucket, piece),) = made
     assert bucket == 1
     return piece

@@ -41,7 +41,7 @@ def test_a_place_takes_few_bytes_and_holds_nothing_of_the_piece(tmp_path: Path) 
 
 def test_pieces_on_the_disk_open_with_the_ring_alone(tmp_path: Path, ring: keyring.KeyRing) -> None:
     sealer = step_keys_of(ring).sealer()
-    batches = [sealed_batch("displays", [fact("displays", n, n)[1]], bucket=n % 2) for n in range(3)]
+    batches = [sealed_batch("displays", [fact("displays", n, n)[1]], slot=n % 2) for n in range(3)]
     builder = PieceBuilder(sealer, 2)
     spill, places = Spill(str(tmp_path)), {0: [], 1: []}
     for bucket, piece in [*(piece for batch in batches for piece in builder.add(batch)), *builder.finish()]:

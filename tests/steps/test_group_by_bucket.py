@@ -19,5 +19,8 @@ def test_every_bucket_comes_once_with_all_its_pieces(told: list[Sealed]) -> None
         found = (
             pieces | GroupByBucket("0f" * 8, BUCKETS) | beam.MapTuple(lambda p, held: (p, sorted(x for x in held if x)))
         )
-        expected = [(Portion("0f" * 8, b), sorted(x for bucket, x in told if bucket == b)) for b in range(BUCKETS)]
+        expected = [
+            (Portion("0f" * 8, b, None, BUCKETS), sorted(x for bucket, x in told if bucket == b))
+            for b in range(BUCKETS)
+        ]
         assert_that(found, equal_to(expected))

@@ -76,7 +76,7 @@ def named(ring: KeyRing) -> dict[str, bytes]:
 def do_fns(output: str) -> dict[str, list[beam.DoFn]]:
     """The functions of the batch job's graph by step."""
     settings = IngestSettings(
-        KEY_RING, Output(output), 4, default_geo_database(), 15_000, timedelta(days=1), timedelta(minutes=30)
+        KEY_RING, Output(output), 16, 4, default_geo_database(), 15_000, timedelta(days=1), timedelta(minutes=30)
     )
     pipeline = beam.Pipeline("FnApiRunner")
     _ = pipeline | beam.Create([(Range("x", 0, None, 1, ""),)]) | ReadPayloads() | Ingest(settings)

@@ -69,11 +69,11 @@ def test_a_bundle_that_failed_halfway_and_is_tried_again_leaves_the_same_files(
     run(tmp_path / "undisturbed", grouped)
     real, calls = publish.storage.write_atomic, list[str]()
 
-    def fails_once(path: str, data: bytes) -> None:
+    def fails_once(path: str, *more: Any) -> None:
         calls.append(path)
         if len(calls) == 3:
             raise StorageUnavailable("the disk is full")
-        real(path, data)
+        real(path, *more)
 
     monkeypatch.setattr(publish.storage, "write_atomic", fails_once)
     with pytest.raises(Exception, match="the disk is full"):
@@ -89,7 +89,7 @@ def test_files_that_an_earlier_run_left_on_other_days_are_removed(tmp_path: Path
     run(tmp_path, [(other, sealed([fact("requests", 8, 0)])[0])])
     days = sorted({p.parent.name for p in tmp_path.glob(f"*/*/{portion.input}-*.parquet")})
     assert len(days) == 2
-    days_left = {(portion.input, 0): publish.days_left_by(Output(str(tmp_path)), portion.input)[portion.input, 0]}
+    days_left = {(portion.input, 0): publish.days_left_by(Output(str(tmp_path)), portion.input, 1)[portion.input, 0]}
     run(tmp_path, [(portion, sealed(FACTS[3:])[0])], earlier_days=days_left)
     assert {p.parent.name for p in tmp_path.glob(f"*/*/{portion.input}-*.parquet")} == {days[1]}
     assert len(list(tmp_path.glob(f"*/*/{other.input}-*.parquet"))) == 2

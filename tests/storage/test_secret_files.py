@@ -184,7 +184,7 @@ def test_the_output_remembers_the_whole_ring(ring: Path, tmp_path: Path) -> None
     flags = (raw, out, f"--key_ring={ring}")
     run_batch(*flags)
     facts = json.loads((out / "_output.json").read_text())
-    (out / "_output.json").write_text(json.dumps({"version": 1, "buckets": 4, "key_ring": facts["key_ring"]}))
+    (out / "_output.json").write_text(json.dumps({"version": 1, "buckets": 16, "key_ring": facts["key_ring"]}))
     run_batch(*flags)
     assert json.loads((out / "_output.json").read_text()) == facts
     keys.rotate(str(ring), f"{ring}/private", "2026-06")
@@ -222,8 +222,8 @@ def test_damaged_output_facts_are_one_line(tmp_path: Path, content: str) -> None
     (out / "_output.json").write_text(content)
     with pytest.raises(StorageUnavailable, match=r"_output\.json is damaged; bring it back"):
         run_batch(raw, out)
-    (out / "_output.json").write_text('{"version": 3, "buckets": 4, "key_ring": "x"}')
-    with pytest.raises(StorageUnavailable, match="is of version 3; this program reads up to 2"):
+    (out / "_output.json").write_text('{"version": 4, "slots": 4, "key_ring": "x"}')
+    with pytest.raises(StorageUnavailable, match="is of version 4; this program reads up to 3"):
         run_batch(raw, out)
 
 

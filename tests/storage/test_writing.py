@@ -1,5 +1,6 @@
 """Files are written whole or not at all, by one of many, and leave nothing beside them; keys are their owner's alone."""
 
+import errno
 import os
 import stat
 import threading
@@ -63,6 +64,48 @@ def test_a_killed_writer_s_half_is_swept_and_no_data_goes(tmp_path: Path) -> Non
     assert sorted(p.name for p in tmp_path.rglob("*")) == [".other", "a", "x.parquet"]
     assert storage.sweep("gs://bucket/anything") == 0
     assert storage.sweep(str(tmp_path / "none")) == 0
+
+
+def test_a_half_lies_in_the_folder_for_halves_until_it_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader of the folder meanwhile sees no other file than whole ones."""
+    real, seen = os.replace, list[list[str]]()
+
+    def looking(source: str, target: str) -> None:
+        seen.append(sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file()))
+        assert Path(source).parent == tmp_path / "halves"
+        real(source, target)
+
+    monkeypatch.setattr(writing.os, "replace", looking)
+    storage.write_atomic(f"{tmp_path}/data/x", b"new", f"{tmp_path}/halves")
+    assert [len([p for p in files if p.startswith("data/")]) for files in seen] == [0]
+    assert [p.name for p in (tmp_path / "data").iterdir()] == ["x"]
+    assert not list((tmp_path / "halves").iterdir())
+
+
+def test_where_the_folder_for_halves_is_on_another_disk_the_half_lies_beside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.replace
+
+    def across(source: str, target: str) -> None:
+        if Path(source).parent != Path(target).parent:
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        real(source, target)
+
+    monkeypatch.setattr(writing.os, "replace", across)
+    storage.write_atomic(f"{tmp_path}/data/x", b"new", f"{tmp_path}/halves")
+    assert (tmp_path / "data" / "x").read_bytes() == b"new"
+    assert [p.name for p in tmp_path.rglob("*") if p.is_file()] == ["x"]
+
+
+def test_a_shallow_sweep_looks_into_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    for folder in (tmp_path, tmp_path / "a"):
+        (folder / ".writing-1-x.half").touch()
+    assert storage.sweep(str(tmp_path), deep=False) == 1
+    assert [p.name for p in (tmp_path / "a").iterdir()] == [".writing-1-x.half"]
 
 
 def test_one_of_many_creates(tmp_path: Path) -> None:

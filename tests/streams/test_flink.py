@@ -45,7 +45,7 @@ def test_failures_and_kills_change_nothing(tmp_path: Path, broker: Broker, flink
         blocked = []
         for number in range(1, 12):  # a folder where bucket 0's file of the next windows has to be
             end_s = state.whole_to_s + 4 * number
-            name = FileName(Window(state.stream, 0, end_s).name, 0)
+            name = FileName(Window(state.stream, 0, end_s).name, 0, 4)
             path = Path(Output(str(output)).file("ledger", mark_day(end_s), name))
             with suppress(FileExistsError):  # a window that is written already, though not yet taken in
                 path.mkdir()

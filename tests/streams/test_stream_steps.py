@@ -60,7 +60,7 @@ def run_on_fn_api(output: Path, interval_s: int) -> None:
     until_s = int(max(seconds())) // interval_s * interval_s + interval_s
     stream = StreamSettings(STREAM, interval_s, start_s, timedelta(0), until_s)
     settings = IngestSettings(
-        key_ring=KEY_RING, output=Output(str(output)), buckets=2, geo_database=default_geo_database(),
+        key_ring=KEY_RING, output=Output(str(output)), slots=16, buckets=2, geo_database=default_geo_database(),
         city_min_population=15_000, lookback=timedelta(days=1), suggestion_horizon=timedelta(minutes=30), stream=stream,
     )  # fmt: skip
     with beam.Pipeline("FnApiRunner", PipelineOptions([])) as pipeline:

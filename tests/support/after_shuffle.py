@@ -66,6 +66,6 @@ def run(
             | "Curated" >> beam.ParDo(_Watch()).with_output_types(CuratedBucket)
             | JoinSuggestions(output, HORIZON, LOOKBACK, close_open)
             | "Joined" >> beam.ParDo(_Watch()).with_output_types(CuratedBucket)
-            | WriteDatasets(KEY_RING, output, 1, earlier_days or {}, LOOKBACK)
+            | WriteDatasets(KEY_RING, output, earlier_days or {}, LOOKBACK)
         )
     return list(_WATCHED)

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from schemas.registry import load
 from transforms.core.batches import EventBatch
-from transforms.core.carried import BUCKET
+from transforms.core.carried import SLOT
 from transforms.core.output.layout import LANDING_DATASETS
 from transforms.core.shuffle.pieces import sealed_schema
 
@@ -47,10 +47,11 @@ def tables_of(facts: Sequence[Fact]) -> dict[tuple[str, date], pa.Table]:
     return tables
 
 
-def sealed_batch(dataset: str, rows: Sequence[dict[str, Any]], bucket: int = 0) -> EventBatch:
-    """Rows as they come into the shuffle: pseudonyms as 16 bytes, with their bucket."""
-    schema = sealed_schema(dataset).append(pa.field(BUCKET, pa.int32()))
+def sealed_batch(dataset: str, rows: Sequence[dict[str, Any]], slot: int = 0) -> EventBatch:
+    """Rows as they come into the shuffle: pseudonyms as 16 bytes, with their slot."""
     names = {f.name for f in load(dataset).fields if f.pseudonym_domain}
     made = [{k: bytes.fromhex(v) if k in names and v else v for k, v in row.items()} for row in rows]
-    batch = pa.RecordBatch.from_pylist([{"is_primary": True, BUCKET: bucket, **row} for row in made], schema=schema)
+    batch = pa.RecordBatch.from_pylist(
+        [{"is_primary": True, SLOT: slot, **row} for row in made], sealed_schema(dataset)
+    )
     return EventBatch(dataset, batch)

@@ -23,6 +23,7 @@ from transforms.core.recent.memory import BucketMemory
 from transforms.core.shuffle.pieces import PieceBuilder, open_pieces
 from transforms.core.shuffle.windows import Window, boundary_after, of_window
 
+SLOTS = 16
 Timed = tuple[float, bytes]
 """A line and the second at which it came into the log."""
 
@@ -35,10 +36,10 @@ class Windows:
         keys = step_keys_of(keyring.load(KEY_RING))
         self._output, self._buckets = Output(str(output)), buckets
         self._lookback, self._horizon, self._lateness = lookback, horizon, lateness
-        self._decoder = BlockDecoder(keys.quarantine, buckets)
-        self._protector = Protector(keys.pseudonyms, GeoDatabase(default_geo_database(), 15_000), buckets)
+        self._decoder = BlockDecoder(keys.quarantine, SLOTS)
+        self._protector = Protector(keys.pseudonyms, GeoDatabase(default_geo_database(), 15_000), SLOTS)
         self._sealer = keys.sealer()
-        self._publisher = Publisher(self._output.listing(), buckets, keys.roles)
+        self._publisher = Publisher(self._output.listing(), keys.roles)
         self.memory = BucketMemory()
 
     def _pieces(self, block: Block) -> dict[int, list[bytes]]:
@@ -62,7 +63,7 @@ class Windows:
         """One window of every bucket, or of some."""
         pieces = self._pieces(block)
         for bucket in range(self._buckets) if buckets is None else buckets:
-            portion = of_window(window, bucket)
+            portion = of_window(window, bucket, self._buckets)
             recent = self.memory.lend(portion, self._output.listing())
             tables = open_pieces(self._sealer, bucket, pieces[bucket])
             curated = curate(portion, tables, recent, self._lookback, self._lateness)

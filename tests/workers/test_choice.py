@@ -49,11 +49,11 @@ def parts(input_bytes: int, count: int) -> list[Range]:
 )
 def test_number_of_workers(flags: list[str], input_bytes: int, ranges: int, count: int) -> None:
     options = parse_pipeline_options("batch", BatchOptions, (), flags)
-    assert started_workers(options, parts(input_bytes, ranges)) == count
+    assert started_workers(options, parts(input_bytes, ranges), 16) == count
 
 
 def test_no_more_than_memory_has_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
     options = parse_pipeline_options("batch", BatchOptions, (), [])
     for memory_bytes, count in ((3 * READING_BYTES - 1, 2), (1, 0)):
         monkeypatch.setattr(choice, "usable_memory_bytes", lambda found=memory_bytes: found)
-        assert started_workers(options, parts(WORTH_IT_BYTES, 40)) == count
+        assert started_workers(options, parts(WORTH_IT_BYTES, 40), 16) == count

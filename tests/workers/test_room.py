@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.workers.room import READING_BYTES, advice, worker_bytes
+from pipelines.workers.room import READING_BYTES, advice, fitting_buckets, worker_bytes
 from transforms.core.ranges import Range
 
 GB = 10**9
@@ -35,6 +35,25 @@ def test_advice_is_one_line() -> None:
         "--buckets 16: a bucket of this input takes about 15.5 GB of memory, and there are 8.0 GB; give the input in "
         "parts, or begin another --output with --buckets 70"
     )
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "buckets"),
+    [(0, 1), (27 * 10**6, 1), (268_435_456, 1), (268_435_457, 2), (810 * 10**6, 4), (24 * 10**8, 16), (10**15, 8192)],
+)
+def test_buckets_grow_with_the_input(size_bytes: int, buckets: int) -> None:
+    assert fitting_buckets(ranges(size_bytes)) == buckets
+
+
+@given(st.integers(1, 10**12))
+def test_a_bucket_that_grew_takes_a_quarter_of_a_gigabyte_at_most(size_bytes: int) -> None:
+    buckets = fitting_buckets(ranges(size_bytes))
+    assert buckets.bit_count() == 1
+    assert worker_bytes(ranges(size_bytes), buckets) <= READING_BYTES + GB // 4
+
+
+def test_packed_input_is_counted_as_what_it_holds() -> None:
+    assert fitting_buckets(ranges(GB, "raw.ndjson.gz")) > fitting_buckets(ranges(GB))
 
 
 @pytest.mark.parametrize("size_bytes", [0, 1])

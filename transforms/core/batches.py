@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from transforms.core.blocks import RawRequest
+from transforms.core.carried import SLOT
 from transforms.core.consent import Collector
 
 QUARANTINE, COUNTS = "quarantine", "counts"
@@ -15,7 +16,7 @@ QUARANTINE, COUNTS = "quarantine", "counts"
 
 COUNT_SCHEMA = pa.schema(
     [
-        ("bucket", pa.int32()),
+        (SLOT, pa.int32()),
         ("days", pa.int32()),
         ("kind", pa.string()),
         ("key", pa.string()),
@@ -29,12 +30,12 @@ CLOCK_SCHEMA = pa.schema([("received_at", pa.timestamp("us", "UTC"))])
 """The latest receive time that a bundle has seen; it goes to every bucket."""
 
 TAKEN = "taken"
-TAKEN_SCHEMA = pa.schema([("bucket", pa.int32()), ("part", pa.string()), ("begin", pa.int64()), ("end", pa.int64())])
+TAKEN_SCHEMA = pa.schema([(SLOT, pa.int32()), ("part", pa.string()), ("begin", pa.int64()), ("end", pa.int64())])
 """What a stream's source read of a partition or file: from position `begin` up to `end`, exclusive."""
 
 RANGES = "ranges"
 RANGES_SCHEMA = pa.schema(
-    [("bucket", pa.int32()), ("range", pa.string()), ("read_bytes", pa.int64()), ("payloads", pa.int64())]
+    [(SLOT, pa.int32()), ("range", pa.string()), ("read_bytes", pa.int64()), ("payloads", pa.int64())]
 )
 """What was read of a range of a batch input: the range's digest, bytes as stored, and payloads."""
 
@@ -42,7 +43,7 @@ PASSING = (COUNTS, QUARANTINE, TAKEN, RANGES)
 """Kinds that hold nothing that needs protection."""
 
 COUNT_BUCKET = 0
-"""Counts of what happened before the shuffle belong to no person; they all go to one bucket."""
+"""Counts of what happened before the shuffle belong to no person; they all go to one bucket: this is its slot, too."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ class Tally:
         if not self._counts:
             return None
         rows = [
-            {"bucket": COUNT_BUCKET, "days": day, "kind": kind, "key": key, "count": count}
+            {SLOT: COUNT_BUCKET, "days": day, "kind": kind, "key": key, "count": count}
             for (day, kind, key), count in sorted(self._counts.items())
         ]
         return EventBatch(COUNTS, pa.RecordBatch.from_pylist(rows, schema=COUNT_SCHEMA))

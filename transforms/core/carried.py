@@ -12,8 +12,8 @@ LEVEL, SNIPPET_CONSENT, CLIENT_IP = "_level", "_snippet_consent", "_client_ip"
 DECLARED = {KEEP: "_kept", SCRUB: "_scrubbed", PERSON: "_of_person", ORGANIZATION: "_of_organization"}
 """Treatment of declared properties -> the column of maps in which they travel, as those before."""
 
-BUCKET = "bucket"
-"""The part of the output, by person, that a row belongs to: the key of the shuffle."""
+SLOT = "slot"
+"""Where a person belongs among the slots of an output, by a keyed digest. A run's buckets hold whole slots."""
 
 
 def month_column(times: pa.Array) -> pa.DictionaryArray:
@@ -23,6 +23,6 @@ def month_column(times: pa.Array) -> pa.DictionaryArray:
     return months.take(pa.array(codes)).dictionary_encode()
 
 
-def bucket_of(digest: bytes, buckets: int) -> int:
-    """A keyed digest -> one of `buckets` buckets, evenly."""
-    return int.from_bytes(digest[:8], "big") % buckets
+def slot_of(digest: bytes, slots: int) -> int:
+    """A keyed digest -> one of an output's slots, evenly."""
+    return int.from_bytes(digest[:8], "big") % slots

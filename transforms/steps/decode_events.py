@@ -17,17 +17,17 @@ from transforms.counters import DECODED_EVENTS
 
 class _Decode(beam.DoFn):
     def __init__(
-        self, key_ring: str, buckets: int, vocabulary: Vocabulary, unprocessable: Unprocessable, manifests: Manifests
+        self, key_ring: str, slots: int, vocabulary: Vocabulary, unprocessable: Unprocessable, manifests: Manifests
     ) -> None:
         self._key_ring = key_ring
-        self._buckets = buckets
+        self._slots = slots
         self._vocabulary = vocabulary
         self._unprocessable = unprocessable
         self._manifests = manifests
 
     def setup(self) -> None:
         keys = open_quarantine(self._key_ring)
-        self._decoder = BlockDecoder(keys, self._buckets, self._vocabulary, self._unprocessable, self._manifests)
+        self._decoder = BlockDecoder(keys, self._slots, self._vocabulary, self._unprocessable, self._manifests)
 
     def process(self, block: Block) -> Iterator[EventBatch]:
         with payload_free_errors():
@@ -49,13 +49,13 @@ class DecodeEvents(beam.PTransform):
     def __init__(
         self,
         key_ring: str,
-        buckets: int,
+        slots: int,
         vocabulary: Vocabulary = PACKAGED,
         unprocessable: Unprocessable | None = None,
         manifests: Manifests = NO_MANIFESTS,
     ) -> None:
         super().__init__()
-        self._do_fn = _Decode(key_ring, buckets, vocabulary, unprocessable or Unprocessable(), manifests)
+        self._do_fn = _Decode(key_ring, slots, vocabulary, unprocessable or Unprocessable(), manifests)
 
     def expand(self, blocks: beam.PCollection[Block]) -> beam.PCollection[EventBatch]:
         return blocks | "Decode" >> beam.ParDo(self._do_fn).with_output_types(EventBatch)

@@ -52,10 +52,10 @@ class GroupByBucket(beam.PTransform):
             (pieces, seeds)
             | "WithEmptyBuckets" >> beam.Flatten()
             | "Group" >> beam.GroupByKey()
-            | "OfInput" >> beam.Map(_of_input, self._input_digest, self._spill_folder)
+            | "OfInput" >> beam.Map(_of_input, self._input_digest, self._buckets, self._spill_folder)
         )
 
 
-def _of_input(grouped: tuple[int, Iterable[bytes]], input_digest: str, spill_folder: str) -> Grouped:
+def _of_input(grouped: tuple[int, Iterable[bytes]], input_digest: str, buckets: int, spill_folder: str) -> Grouped:
     bucket, pieces = grouped
-    return Portion(input_digest, bucket), Spilled(spill_folder, pieces) if spill_folder else pieces
+    return Portion(input_digest, bucket, None, buckets), Spilled(spill_folder, pieces) if spill_folder else pieces

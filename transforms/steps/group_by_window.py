@@ -22,9 +22,10 @@ class _Group(beam.DoFn):
     BEGIN = ReadModifyWriteStateSpec("begin", VarIntCoder())
     PUBLISH = TimerSpec("publish", TimeDomain.WATERMARK)
 
-    def __init__(self, stream: str, interval_s: int, until_s: int | None) -> None:
+    def __init__(self, stream: str, interval_s: int, buckets: int, until_s: int | None) -> None:
         self._stream = stream
         self._interval_s = interval_s
+        self._buckets = buckets
         self._until_s = until_s
 
     def process(
@@ -69,7 +70,10 @@ class _Group(beam.DoFn):
         begin.write(end_s)
         if self._until_s is None or end_s < self._until_s:
             publish.set(Timestamp(boundary_after(end_s, self._interval_s)))
-        yield of_window(window, bucket), [piece for time_us, piece in held if time_us < end_s * 1_000_000]
+        yield (
+            of_window(window, bucket, self._buckets),
+            [piece for time_us, piece in held if time_us < end_s * 1_000_000],
+        )
 
 
 class GroupByWindow(beam.PTransform):
@@ -93,7 +97,7 @@ class GroupByWindow(beam.PTransform):
         quiet: beam.PCollection[Sealed] | None = None,
     ) -> None:
         super().__init__()
-        self._do_fn = _Group(stream, interval_s, until_s)
+        self._do_fn = _Group(stream, interval_s, buckets, until_s)
         self._buckets = buckets
         self._start_s = start_s
         self._quiet = () if quiet is None else (quiet,)

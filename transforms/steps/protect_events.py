@@ -17,18 +17,18 @@ from transforms.core.quarantine.unprocessable import Unprocessable
 
 class _Protect(beam.DoFn):
     def __init__(
-        self, key_ring: str, buckets: int, geo: GeoSettings, vocabulary: Vocabulary, unprocessable: Unprocessable
+        self, key_ring: str, slots: int, geo: GeoSettings, vocabulary: Vocabulary, unprocessable: Unprocessable
     ) -> None:
         self._key_ring = key_ring
-        self._buckets = buckets
+        self._slots = slots
         self._geo = geo
         self._vocabulary = vocabulary
         self._unprocessable = unprocessable
 
     def setup(self) -> None:
-        quarantine = Quarantine(open_quarantine(self._key_ring), self._buckets)
+        quarantine = Quarantine(open_quarantine(self._key_ring), self._slots)
         keys = open_pseudonyms(self._key_ring)
-        protector = Protector(keys, GeoDatabase(*self._geo), self._buckets, self._vocabulary)
+        protector = Protector(keys, GeoDatabase(*self._geo), self._slots, self._vocabulary)
         self._protector = RowProtector(protector, quarantine, self._unprocessable)
 
     def process(self, events: EventBatch) -> Iterator[EventBatch]:
@@ -40,7 +40,7 @@ class _Protect(beam.DoFn):
 
 
 class ProtectEvents(beam.PTransform):
-    """Unprotected batches -> batches in `Schema.sealed_arrow` with a leading `bucket` column.
+    """Unprotected batches -> batches in `Schema.sealed_arrow`.
 
     What holds nothing to be protected passes through. A row on which our own code fails goes to quarantine
     as `unprocessable`; its event counts there if it was the event's own row, and not if it was attached. Raises
@@ -50,13 +50,13 @@ class ProtectEvents(beam.PTransform):
     def __init__(
         self,
         key_ring: str,
-        buckets: int,
+        slots: int,
         geo: GeoSettings,
         vocabulary: Vocabulary = PACKAGED,
         unprocessable: Unprocessable | None = None,
     ) -> None:
         super().__init__()
-        self._do_fn = _Protect(key_ring, buckets, geo, vocabulary, unprocessable or Unprocessable())
+        self._do_fn = _Protect(key_ring, slots, geo, vocabulary, unprocessable or Unprocessable())
 
     def expand(self, events: beam.PCollection[EventBatch]) -> beam.PCollection[EventBatch]:
         return events | "Protect" >> beam.ParDo(self._do_fn).with_output_types(EventBatch)

@@ -41,7 +41,7 @@ class _Seal(beam.DoFn):
 
 
 class SealBatches(beam.PTransform):
-    """Batches with a `bucket` column -> (bucket, sealed bytes), about 1 MB of rows each.
+    """Batches with a `slot` column -> (bucket, sealed bytes), about 1 MB of rows each.
 
     Rows are gathered within a bundle, in the global window; at its end every
     bucket is told the latest receive time of the bundle. A piece bears the

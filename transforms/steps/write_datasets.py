@@ -16,23 +16,20 @@ from transforms.core.shuffle.windows import Portion, Window
 from transforms.counters import WRITTEN_BUCKETS
 
 EarlierDays = dict[tuple[str, int], list[date]]
-"""(Input, bucket) -> the days for which an earlier run of the same input left files."""
+"""(Input, bucket) -> the days for which an earlier run of the same input left files of people who are in the bucket."""
 
 
 class _Write(beam.DoFn):
-    def __init__(
-        self, key_ring: str, output: Output, buckets: int, earlier_days: EarlierDays, lookback: timedelta
-    ) -> None:
+    def __init__(self, key_ring: str, output: Output, earlier_days: EarlierDays, lookback: timedelta) -> None:
         self._key_ring = key_ring
         self._output = output
-        self._buckets = buckets
         self._earlier_days = earlier_days
         self._lookback = lookback
 
     def setup(self) -> None:
         keys = open_roles(self._key_ring)
         self._memory = BucketMemory.of(self._output)
-        self._publisher = Publisher(self._output.listing(), self._buckets, keys)
+        self._publisher = Publisher(self._output.listing(), keys)
 
     def start_bundle(self) -> None:
         self._published: list[Portion] = []
@@ -73,11 +70,9 @@ class WriteDatasets(beam.PTransform):
     StorageUnavailable where a file cannot be written.
     """
 
-    def __init__(
-        self, key_ring: str, output: Output, buckets: int, earlier_days: EarlierDays, lookback: timedelta
-    ) -> None:
+    def __init__(self, key_ring: str, output: Output, earlier_days: EarlierDays, lookback: timedelta) -> None:
         super().__init__()
-        self._do_fn = _Write(key_ring, output, buckets, earlier_days, lookback)
+        self._do_fn = _Write(key_ring, output, earlier_days, lookback)
 
     def expand(self, curated: beam.PCollection[CuratedBucket]) -> beam.PCollection[int]:
         return curated | "Write" >> beam.ParDo(self._do_fn).with_output_types(int)

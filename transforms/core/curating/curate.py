@@ -16,14 +16,12 @@ from transforms.core.curating.deduplicate import content_ranks, duplicates
 from transforms.core.keys.pseudonym_columns import hex_column
 from transforms.core.output.books import Books
 from transforms.core.output.layout import LANDING_DATASETS
+from transforms.core.output.order import sort_keys
 from transforms.core.output.published import key_column
 from transforms.core.recent.memory import Published
 from transforms.core.recent.recent import Recent
 from transforms.core.shuffle.windows import Portion, mark_day
 from transforms.core.times import TIMESTAMP, UNKNOWN_DATE, date_of, days_of, micros_of
-
-_SORT_KEYS = ("installation_id", "session_id", "occurred_at", "event_id", "payload_id", "received_at")
-"""The order of a file's rows, by those of these columns that it has."""
 
 
 class Clock(NamedTuple):
@@ -176,7 +174,7 @@ def _curate_dataset(
         else:
             of_day.landed += primary
         of_day.add("rows", dataset, kept.num_rows)
-        landed[dataset, day] = _sorted(kept.drop_columns(["is_primary"])).cast(load(dataset).arrow)
+        landed[dataset, day] = _sorted(dataset, kept.drop_columns(["is_primary"])).cast(load(dataset).arrow)
     return landed
 
 
@@ -209,10 +207,9 @@ _FRESH = {QUARANTINE: ["body"]}
 """Columns that differ between two copies of one payload, because each was sealed afresh."""
 
 
-def _sorted(table: pa.Table) -> pa.Table:
+def _sorted(dataset: str, table: pa.Table) -> pa.Table:
     """In the order of the files; no two rows tie, because no two that land share key and receive time."""
-    keys = [(name, "ascending") for name in _SORT_KEYS if name in table.column_names]
-    return table.sort_by(keys)
+    return table.sort_by([(name, "ascending") for name in sort_keys(dataset)])
 
 
 def remembered(curated: CuratedBucket, lookback: timedelta) -> Published:

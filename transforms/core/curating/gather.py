@@ -67,6 +67,9 @@ class FromFiles:
         self._recent = recent
         self._lookback = lookback
         self._begin = _begin(curated, recent.published, horizon + lookback)
+        assert curated.clock.closes_to is not None
+        # A life that owns a fact of the portion begins at most one horizon after it, and lasts one lookback at most.
+        self._last = date.max if recent.is_kept else (curated.clock.closes_to + horizon + lookback).date()
         self.facts = {name: _facts(self._gather(name, tuple(plain_schema(name).names))) for name in FACTS}
 
     @cached_property
@@ -74,7 +77,7 @@ class FromFiles:
         """Ids and spans of published lives, from the first day on of which a life may still be remembered."""
         begin = self._begin - whole_days(self._lookback) * timedelta(days=1)
         rows = self._recent.published
-        table = rows.read(SUGGESTIONS, rows.days(SUGGESTIONS, begin, date.max), _LIFE_COLUMNS)
+        table = rows.read(SUGGESTIONS, rows.days(SUGGESTIONS, begin, self._last), _LIFE_COLUMNS)
         if not table.num_rows:
             return pa.array([], pa.string()), [np.array([], dtype=np.int64)] * 2
         return life_spans(table)

@@ -14,6 +14,7 @@ from schemas.registry import SUGGESTIONS
 from transforms.core.curating.curate import CuratedBucket
 from transforms.core.curating.gather import Gathered, Material, gather, life_spans
 from transforms.core.output.books import Books
+from transforms.core.output.order import sort_keys
 from transforms.core.recent.open_facts import OpenFacts
 from transforms.core.recent.recent import Recent
 from transforms.core.suggestions import unjoined
@@ -131,8 +132,7 @@ def _count_unjoined(counts: dict[date, Books], *found: unjoined.Counts) -> None:
 
 def _by_day(rows: pa.Table) -> dict[date, pa.Table]:
     """Rows of suggestions, sorted, by the day on which they closed."""
-    keys = ("installation_id", "session_id", "displayed_at", "suggestion_id", "first_received_at")
-    rows = rows.sort_by([(name, "ascending") for name in keys])
+    rows = rows.sort_by([(name, "ascending") for name in sort_keys(SUGGESTIONS)])
     days = days_of(rows["closed_at"])
     return {date_of(number): rows.filter(pa.array(days == number)) for number in np.unique(days)}
 

@@ -33,10 +33,9 @@ On a local disk eight took 45 MB more memory and no less time than one.
 class Publisher:
     """Publishes portions into one output. A step makes it in `setup`, because it holds keys."""
 
-    def __init__(self, listing: Listing, buckets: int, keys: RoleKeys) -> None:
+    def __init__(self, listing: Listing, keys: RoleKeys) -> None:
         self._output = listing.output
         check_held(self._output)
-        self._buckets = buckets
         self._keys = keys
         self._listing = listing
         self._days = InputDays(listing.output)
@@ -49,30 +48,33 @@ class Publisher:
         """Writes, replaces or removes every file of this portion; a window's mark comes last.
 
         `earlier_days` are days for which the same input left files before. Where
-        nothing is to be written for a day, its files are removed. Raises
+        nothing is to be written for a day, its files are removed, and so are files of
+        these people that bear another number of buckets. Raises
         StorageUnavailable where a file cannot be written, OutputInUse where another
         run took the output over. What was written stays, and the same run again
         makes the portion whole.
         """
         check_held(self._output)
         window = curated.portion.window
-        days = {*curated.counts, *earlier_days, *({window.mark_day} if window else ())}
+        again = {*earlier_days}
+        days = {*curated.counts, *again, *({window.mark_day} if window else ())}
         if window is None:
             self._days.note(curated.portion.input, days)
         tables = [(name, day, curated.tables.get((name, day))) for day in days for name in DATA_DATASETS]
-        self._at_once([partial(self._put, name, day, curated.portion, table) for name, day, table in tables])
+        put = partial(self._put, curated.portion, again)
+        self._at_once([partial(put, name, day, table) for name, day, table in tables])
         # The row of the mark's day stands for the whole window, so it follows those of all other days.
         for day in sorted(days, key=lambda d: (window is not None and d == window.mark_day, d)):
             counts = curated.counts.get(day)
             if counts is not None or (window and day == window.mark_day):
-                self._put(LEDGER, day, curated.portion, self._ledger_table(curated, counts or Books(), day))
+                put(LEDGER, day, self._ledger_table(curated, counts or Books(), day))
             else:
-                self._put(LEDGER, day, curated.portion, None)
+                put(LEDGER, day, None)
         # The mark of a quiet span replaces the one that stood for its first part. It is removed last: a job that dies
         # in between leaves two marks that say the same, not a gap.
         if window is not None and curated.mark_begin_s < window.begin_s:
             swallowed = Window(window.stream, curated.mark_begin_s, window.begin_s)
-            name = FileName(swallowed.name, curated.portion.bucket)
+            name = FileName(swallowed.name, curated.portion.bucket, curated.portion.buckets)
             storage.remove(self._output.file(LEDGER, swallowed.mark_day, name))
 
     def _at_once(self, tasks: Iterable[Callable[[], None]]) -> None:
@@ -85,18 +87,25 @@ class Publisher:
         for future in futures:
             future.result()
 
-    def _put(self, dataset: str, day: date, portion: Portion, table: pa.Table | None) -> None:
-        """Writes a file, or removes the one that an earlier run left; None is no file."""
-        name = FileName(portion.input, portion.bucket)
+    def _put(self, portion: Portion, again: set[date], dataset: str, day: date, table: pa.Table | None) -> None:
+        """Writes a file; None is no file. Then removes what an earlier run left of these people under other names."""
+        name = FileName(portion.input, portion.bucket, portion.buckets)
         if table is not None:
             encryption = encryption_properties(load(dataset), self._keys, f"{day:%Y-%m}")
-            storage.write_atomic(self._output.file(dataset, day, name), parquet_bytes(dataset, table, encryption))
-        elif name in self._listing.names(dataset, day):
-            storage.remove(self._output.file(dataset, day, name))
+            self._output.write(self._output.file(dataset, day, name), parquet_bytes(dataset, table, encryption))
+        # A window's files were removed at the start where they were not whole; only a retry can have left one.
+        for other in self._left_before(dataset, day, portion) if day in again or table is None else ():
+            if table is None or other != name:
+                storage.remove(self._output.file(dataset, day, other))
+
+    def _left_before(self, dataset: str, day: date, portion: Portion) -> list[FileName]:
+        """Names of files of the same input that lay there when the run began, whose removal is this portion's task."""
+        names = (n for n in self._listing.names(dataset, day) if n.input == portion.input)
+        return [n for n in names if n.bucket % portion.buckets == portion.bucket]
 
     def _ledger_table(self, curated: CuratedBucket, counts: Books, day: date) -> pa.Table:
         portion = curated.portion
-        facts = {"input": portion.input, "bucket": portion.bucket, "buckets": self._buckets}
+        facts = {"input": portion.input, "bucket": portion.bucket, "buckets": portion.buckets}
         row = {**facts, "contract": contract_digest(), **counts.as_row()}
         row |= window_facts(curated, day) | range_facts(curated, day) | self._lost(curated, day)
         return pa.Table.from_pylist([row], schema=load(LEDGER).arrow)
@@ -148,14 +157,15 @@ def range_facts(curated: CuratedBucket, day: date) -> dict[str, Any]:
     }
 
 
-def days_left_by(output: Output, digest: str) -> dict[tuple[str, int], list[date]]:
+def days_left_by(output: Output, digest: str, buckets: int) -> dict[tuple[str, int], list[date]]:
     """(Input, bucket) -> the days for which an earlier run of a batch input left files, whole or not, sorted.
 
-    To be asked before the run's own list of its input is saved.
+    Where they bear another number of buckets than this run's, those are meant whose removal is the bucket's task. To be
+    asked before the run's own list of its input is saved.
     """
     found: dict[tuple[str, int], set[date]] = defaultdict(set)
     if was_read_before(output, digest):
         days = days_of_input(output, digest)
         for file in output.listing().files(*DATA_DATASETS, LEDGER, days=days, of_input=digest):
-            found[digest, file.name.bucket].add(file.day)
+            found[digest, file.name.bucket % buckets].add(file.day)
     return {key: sorted(left) for key, left in found.items()}

@@ -41,14 +41,14 @@ class BlockDecoder:
     def __init__(
         self,
         ring: QuarantineKeys,
-        buckets: int,
+        slots: int,
         vocabulary: Vocabulary = PACKAGED,
         unprocessable: Unprocessable | None = None,
         manifests: Manifests = NO_MANIFESTS,
     ) -> None:
         bugs = unprocessable or Unprocessable()
         unread = _unread(vocabulary)
-        self._settings = DecodeSettings(ring, buckets, counted_names(vocabulary), bugs, unread, manifests)
+        self._settings = DecodeSettings(ring, slots, counted_names(vocabulary), bugs, unread, manifests)
 
     def decode(self, block: Block) -> DecodedBlock:
         """The block's batches: datasets first, then quarantine, counts, and what was read of a stream or range.

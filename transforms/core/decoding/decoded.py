@@ -46,7 +46,7 @@ class DecodeSettings:
     """
 
     ring: QuarantineKeys
-    buckets: int
+    slots: int
     counted_name: Callable[[str], str]
     unprocessable: Unprocessable
     unread: frozenset[str] = frozenset()
@@ -65,7 +65,7 @@ class DecodedPart:
 
     def __init__(self, settings: DecodeSettings) -> None:
         self._settings = settings
-        self._quarantine = Quarantine(settings.ring, settings.buckets)
+        self._quarantine = Quarantine(settings.ring, settings.slots)
         self._tally = Tally()
         self._lines: list[bytes] = []
         self._requests: list[RawRequest | None] = []

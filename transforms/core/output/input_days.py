@@ -22,7 +22,7 @@ class InputDays:
         """To be called before a file of one of these days is written; raises StorageUnavailable."""
         for day in days:
             if (digest, day) not in self._noted:
-                storage.write_atomic(self._output.beside(INPUTS_FOLDER, digest, day.isoformat()), b"")
+                self._output.write(self._output.beside(INPUTS_FOLDER, digest, day.isoformat()), b"")
                 self._noted.add((digest, day))
 
 

@@ -31,10 +31,11 @@ class ListedFile:
 
 @dataclass(frozen=True)
 class InputList:
-    """The files of one input."""
+    """The files of one input, and into how many buckets its run puts people; None where an older version wrote it."""
 
     digest: str
     files: tuple[ListedFile, ...]
+    buckets: int | None = None
 
     @property
     def ranges(self) -> set[str]:
@@ -49,22 +50,22 @@ class InputList:
     def save(self, output: Output) -> None:
         """Writes the list."""
         files = [{"path": f.path, "size_bytes": f.size_bytes, "ranges": f.ranges} for f in self.files]
-        data = json.dumps({"version": 1, "files": files}, separators=(",", ":"))
-        storage.write_atomic(_path(output, self.digest), f"{data}\n".encode())
+        data = json.dumps({"version": 1, "buckets": self.buckets, "files": files}, separators=(",", ":"))
+        output.write(_path(output, self.digest), f"{data}\n".encode())
 
     def forget(self, output: Output) -> None:
         """Removes it: what it names is no more what it was."""
         storage.remove(_path(output, self.digest))
 
 
-def list_input(digest: str, ranges: Sequence[Range]) -> InputList:
+def list_input(digest: str, ranges: Sequence[Range], buckets: int) -> InputList:
     """The list of an input that was cut into these ranges."""
     by_file: dict[tuple[str, int], list[Range]] = defaultdict(list)
     for part in ranges:
         by_file[part.path, part.size_bytes].append(part)
     files = [ListedFile(shown_path(path), size_bytes, tuple((p.digest, p.start, p.end) for p in parts))
              for (path, size_bytes), parts in by_file.items()]  # fmt: skip
-    return InputList(digest, tuple(files))
+    return InputList(digest, tuple(files), buckets)
 
 
 def was_read_before(output: Output, digest: str) -> bool:
@@ -78,10 +79,18 @@ def was_read_before(output: Output, digest: str) -> bool:
 def saved_lists(output: Output) -> Iterator[InputList]:
     """Every list beside an output's datasets; an output of an older version has none."""
     for name in storage.list_files(output.beside(INPUTS_FOLDER)):
-        digest = name.removesuffix(_SUFFIX)
-        facts = json.loads(storage.read_bytes(_path(output, digest)))
-        files = [ListedFile(f["path"], f["size_bytes"], tuple(tuple(r) for r in f["ranges"])) for f in facts["files"]]
-        yield InputList(digest, tuple(files))
+        yield _saved(output, name.removesuffix(_SUFFIX))
+
+
+def buckets_before(output: Output, digest: str) -> int | None:
+    """Into how many buckets an earlier run of an input put people; None where it did not say, or there was none."""
+    return _saved(output, digest).buckets if storage.exists(_path(output, digest)) else None
+
+
+def _saved(output: Output, digest: str) -> InputList:
+    facts = json.loads(storage.read_bytes(_path(output, digest)))
+    files = [ListedFile(f["path"], f["size_bytes"], tuple(tuple(r) for r in f["ranges"])) for f in facts["files"]]
+    return InputList(digest, tuple(files), facts.get("buckets"))
 
 
 def unread(output: Output, listed: InputList, marks: Sequence[Mark]) -> Iterator[str]:

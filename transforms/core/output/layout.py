@@ -1,8 +1,10 @@
 """Where things lie in an output: names that are pure functions of what a file holds."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
+from math import gcd
 from typing import NamedTuple
 
 from schemas.registry import EVENT_DATASETS, EXTENSION_EVENTS, SUGGESTIONS
@@ -22,27 +24,47 @@ OUTPUT_FILE = "_output.json"
 CLAIM_FILE = "_claim.json"
 INPUTS_FOLDER = "_inputs"
 MANIFESTS_FOLDER = "_manifests"
+SCHEMAS_FOLDER = "_schemas"
+WRITING_FOLDER = "_writing"
+"""Where local files lie until they are whole. In the folder of a dataset Polars would refuse to read beside them."""
+
 _SUFFIX = ".parquet"
 _DATE = "received_date="
+_NAME = re.compile(r"(.+)-([0-9]+)(?:of([0-9]+))?\.parquet")
 
 
 @dataclass(frozen=True)
 class FileName:
-    """The parts of a data file's name: the input's digest and the bucket."""
+    """The parts of a data file's name: the input's digest, the bucket, and of how many buckets it is one.
+
+    Files of older versions do not name how many: their bucket is one slot of the output, and their rows name none.
+    """
 
     input: str
     bucket: int
+    buckets: int | None = None
 
     def __str__(self) -> str:
-        return f"{self.input}-{self.bucket:04d}{_SUFFIX}"
+        of = "" if self.buckets is None else f"of{self.buckets:04d}"
+        return f"{self.input}-{self.bucket:04d}{of}{_SUFFIX}"
+
+    def may_hold(self, bucket: int, buckets: int) -> bool:
+        """Whether a person of a bucket, one of so many, may be in the file: whether they have slots in common."""
+        if self.buckets is None:
+            return self.bucket % buckets == bucket
+        return (self.bucket - bucket) % gcd(self.buckets, buckets) == 0
+
+    def may_hold_others(self, buckets: int) -> bool:
+        """Whether, where it holds people of one of so many buckets, people of others may be in it as well."""
+        return self.buckets is not None and self.buckets % buckets != 0
 
 
 def parse_name(name: str) -> FileName | None:
     """The parts of a file's name; None where it is none of ours."""
-    stem, dash, bucket = name.removesuffix(_SUFFIX).rpartition("-")
-    if not (name.endswith(_SUFFIX) and dash and bucket.isdigit()):
+    if (found := _NAME.fullmatch(name)) is None:
         return None
-    return FileName(stem, int(bucket))
+    stem, bucket, buckets = found.groups()
+    return FileName(stem, int(bucket), None if buckets is None else int(buckets))
 
 
 @dataclass(frozen=True)
@@ -69,6 +91,10 @@ class Output:
     def beside(self, *names: str) -> str:
         """The path of a file that is no data and lies beside the datasets."""
         return storage.join(self.path, *names)
+
+    def write(self, path: str, data: bytes) -> None:
+        """Writes one of its files whole or not at all; until then a local one lies in WRITING_FOLDER."""
+        storage.write_atomic(path, data, self.beside(WRITING_FOLDER))
 
     def listing(self) -> "Listing":
         """What lies there from now on, asked for once."""

@@ -1,15 +1,17 @@
 """What other inputs published already: the warm start of duplicate detection and of joining."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.registry import load
 from transforms.core import storage
-from transforms.core.output.layout import LEDGER, Listing
+from transforms.core.carried import SLOT
+from transforms.core.output.layout import LEDGER, FileName, Listing
 from transforms.core.output.ledger import is_quiet, mark_files
 from transforms.core.shuffle.windows import Portion
 from transforms.core.times import UNKNOWN_DATE
@@ -38,7 +40,11 @@ def days_around(days: Iterable[date], lookback: timedelta) -> list[date]:
 
 
 class PublishedRows:
-    """Reads rows of a portion's bucket that were published before it, by other inputs or windows."""
+    """Reads rows of a portion's bucket that were published before it, by other inputs or windows.
+
+    Those may have put people into another number of buckets. Of their files such are read that may hold people of
+    this one, and of these files' rows those of its slots.
+    """
 
     def __init__(self, listing: Listing, portion: Portion) -> None:
         self._portion = portion
@@ -53,35 +59,53 @@ class PublishedRows:
 
         A column that a file does not have, because it was written before there was one, is null.
         """
-        found = [_completed(self._read_file(path, columns), dataset, columns) for path in self._paths(dataset, days)]
+        found = [self._rows(path, name, dataset, columns) for path, name in self._files(dataset, days)]
         return pa.concat_tables(found) if found else pa.table({})
 
     def mark_at(self, stream: str, boundary_s: int) -> dict[str, Any] | None:
         """The bucket's ledger row that marks the stream's last window up to a boundary; None where there is none.
 
-        Where the boundary lies within a quiet span whose mark has grown beyond it, that one.
+        Where the boundary lies within a quiet span whose mark has grown beyond it, that one. Where the job then had
+        another number of buckets, that of any of them: all know the same of the stream. A quiet span of theirs does
+        not go on, it begins at the boundary.
         """
-        marks = [mark for mark in mark_files(stream, self._listing, boundary_s - 1)
-                 if mark[0].name.bucket == self._portion.bucket]  # fmt: skip
+        marks = [(file.name.buckets != self._portion.buckets, file, end_s)
+                 for file, end_s in mark_files(stream, self._listing, boundary_s - 1)
+                 if file.name.bucket == self._portion.bucket or file.name.buckets != self._portion.buckets]  # fmt: skip
         if not marks:
             return None
-        file, end_s = min(marks, key=lambda mark: mark[1])
-        row: dict[str, Any] = self._read_file(file.path, load(LEDGER).arrow.names).to_pylist()[0]
+        is_foreign, file, end_s = min(marks, key=lambda mark: (mark[0], mark[2]))
+        row: dict[str, Any] = _read_file(file.path, load(LEDGER).arrow.names).to_pylist()[0]
         is_within = is_quiet(row) and row["window_begin"].timestamp() < boundary_s
+        if is_foreign:
+            row["window_begin"] = datetime.fromtimestamp(boundary_s, UTC)
         return row if end_s == boundary_s or is_within else None
 
-    def _paths(self, dataset: str, days: Iterable[date]) -> Iterator[str]:
+    def _files(self, dataset: str, days: Iterable[date]) -> Iterator[tuple[str, FileName]]:
         for file in self._listing.files(dataset, days=days):
-            if file.name.bucket == self._portion.bucket and self._portion.comes_after(file.name.input):
-                yield file.path
+            may_hold = file.name.may_hold(self._portion.bucket, self._portion.buckets)
+            if may_hold and self._portion.comes_after(file.name.input):
+                yield file.path, file.name
 
-    def _read_file(self, path: str, columns: Sequence[str]) -> pa.Table:
-        with storage.open_read(path) as file:
-            return pq.ParquetFile(file).read(columns=list(columns)).replace_schema_metadata(None)
+    def _rows(self, path: str, name: FileName, dataset: str, columns: Sequence[str]) -> pa.Table:
+        is_mixed = name.may_hold_others(self._portion.buckets)
+        wanted = [*columns, *([SLOT] if is_mixed and SLOT not in columns else [])]
+        table = _completed(_read_file(path, wanted), dataset, wanted, name)
+        if is_mixed:
+            slots = table[SLOT].to_numpy()
+            table = table.filter(pa.array(slots % self._portion.buckets == self._portion.bucket))
+        return table.select(columns)
 
 
-def _completed(table: pa.Table, dataset: str, columns: Sequence[str]) -> pa.Table:
-    missing = [name for name in columns if name not in table.column_names]
-    for name in missing:
-        table = table.append_column(name, pa.nulls(table.num_rows, load(dataset).field(name).type))
-    return table.select(columns) if missing else table
+def _read_file(path: str, columns: Sequence[str]) -> pa.Table:
+    with storage.open_read(path) as file:
+        return pq.ParquetFile(file).read(columns=list(columns)).replace_schema_metadata(None)
+
+
+def _completed(table: pa.Table, dataset: str, columns: Sequence[str], name: FileName) -> pa.Table:
+    for missing in [column for column in columns if column not in table.column_names]:
+        kind = load(dataset).field(missing).type
+        is_slot = missing == SLOT and name.buckets is None  # such a file holds one slot, whose number is in its name
+        values = pa.array(np.full(table.num_rows, name.bucket), kind) if is_slot else pa.nulls(table.num_rows, kind)
+        table = table.append_column(missing, values)
+    return table.select(columns)

@@ -7,6 +7,7 @@ whole yet: then it alone says where the stream begins.
 """
 
 import json
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -18,7 +19,7 @@ import pyarrow as pa
 from schemas.errors import StorageRefused, UnbalancedBooks
 from schemas.registry import load as load_schema
 from transforms.core import storage
-from transforms.core.output.layout import DATA_DATASETS, LEDGER, FileName, Listing, Output
+from transforms.core.output.layout import DATA_DATASETS, LEDGER, DataFile, FileName, Listing, Output
 from transforms.core.output.ledger import is_quiet, mark_files, read_row
 from transforms.core.output.parquet import parquet_bytes
 from transforms.core.shuffle.windows import Window, window_end_s
@@ -52,7 +53,7 @@ class StreamState:
             "generation": self.generation,
             "gaps": self.gaps,
         }
-        storage.write_atomic(_path(self.output, self.stream), (json.dumps(facts) + "\n").encode())
+        self.output.write(_path(self.output, self.stream), (json.dumps(facts) + "\n").encode())
 
     def lost(self, taken: Mapping[str, tuple[int, int]]) -> dict[str, int]:
         """How many messages of what was taken, begin and end by partition, are declared lost."""
@@ -97,36 +98,53 @@ _FILE = msgspec.json.Decoder(_File)
 
 def recover(output: Output, stream: str) -> StreamState | None:
     """The state from the ledger alone, as it was before the first window; None where the stream left no mark."""
-    rows = [row for _, row in _marks(stream, output.listing(), -1)]
+    rows = [row for _, _, row in _marks(stream, output.listing(), -1)]
     if not rows:
         return None
     first = min(int(row["window_begin"].timestamp()) for row in rows)
     return StreamState(output, stream, first)
 
 
-def advance(state: StreamState, buckets: int, before: Callable[[], bool] = lambda: True) -> list[dict[str, Any]]:
+def advance(state: StreamState, before: Callable[[], bool] = lambda: True) -> list[dict[str, Any]]:
     """Takes in the windows that became whole; returns their marks, by end and bucket.
 
-    A window is whole when every bucket has marked it. `before` is asked when
+    A window is whole when every bucket has marked it, of those that the job had then. `before` is asked when
     there are some; they wait where it says no. Raises UnbalancedBooks
     where what the buckets wrote is not what the source read, or where the source
     did not read on from where the window before ended; the state then stays
     before that window, and the next start reads it again.
     """
     listing = state.output.listing()
-    ends: dict[int, int] = {}
-    for file, end_s in mark_files(state.stream, listing, state.whole_to_s):
-        ends[file.name.bucket] = max(end_s, ends.get(file.name.bucket, 0))
-    if len(ends) < buckets or not before():
+    whole_to_s = _whole_to_s(list(mark_files(state.stream, listing, state.whole_to_s)))
+    if whole_to_s is None or not before():
         return []
-    whole_to_s = min(ends.values())
-    found = [(end_s, row) for end_s, row in _marks(state.stream, listing, state.whole_to_s) if end_s <= whole_to_s]
+    found = [(end_s, row) for _, end_s, row in _marks(state.stream, listing, state.whole_to_s) if end_s <= whole_to_s]
     rows = [row for _, row in sorted(found, key=lambda mark: (mark[0], mark[1]["bucket"]))]
     positions = _checked(state, rows)
     state.whole_to_s, state.positions = whole_to_s, positions
     state.gaps = {part: end for part, end in state.gaps.items() if positions.get(part, 0) < end}
     state.save()
     return rows
+
+
+def _whole_to_s(marks: list[tuple[DataFile, int]]) -> int | None:
+    """Up to where marks of files and their ends say that windows are whole; None where none of them is.
+
+    A job that is started again may have another number of buckets. It then goes on where windows of the former number
+    were whole, so what is whole by the marks of any number of buckets is.
+    """
+    ends: dict[int | None, dict[int, int]] = defaultdict(dict)
+    for file, end_s in marks:
+        of_job = ends[file.name.buckets]
+        of_job[file.name.bucket] = max(end_s, of_job.get(file.name.bucket, 0))
+    whole = [min(of_job.values()) for buckets, of_job in ends.items() if len(of_job) == (buckets or _named(marks))]
+    return max(whole, default=None)
+
+
+def _named(marks: list[tuple[DataFile, int]]) -> int:
+    """The number of buckets of marks whose names do not say it, as older versions wrote them."""
+    row = read_row(next(file.path for file, _ in marks if file.name.buckets is None))
+    return row["buckets"] if row is not None else 0
 
 
 def _checked(state: StreamState, rows: list[dict[str, Any]]) -> dict[str, int]:
@@ -163,9 +181,9 @@ def remove_unfinished(state: StreamState) -> int:
     """
     removed = 0
     listing = state.output.listing()
-    for _, row in _marks(state.stream, listing, state.whole_to_s):
+    for file, _, row in _marks(state.stream, listing, state.whole_to_s):
         if is_quiet(row) and row["window_begin"].timestamp() < state.whole_to_s:
-            _shorten(state, row)
+            _shorten(state, row, file.name.buckets)
     for file in listing.files(LEDGER, *DATA_DATASETS):
         if (window_end_s(file.name.input, state.stream) or 0) > state.whole_to_s:
             storage.remove(file.path)
@@ -173,19 +191,19 @@ def remove_unfinished(state: StreamState) -> int:
     return removed
 
 
-def _shorten(state: StreamState, row: dict[str, Any]) -> None:
+def _shorten(state: StreamState, row: dict[str, Any], buckets: int | None) -> None:
     """Writes a quiet span's mark anew, as it was when the last whole window ended."""
     window = Window(state.stream, int(row["window_begin"].timestamp()), state.whole_to_s)
     row |= {"input": window.name, "window_end": datetime.fromtimestamp(window.end_s, UTC)}
     table = pa.Table.from_pylist([row], schema=load_schema(LEDGER).arrow)
-    path = state.output.file(LEDGER, window.mark_day, FileName(window.name, row["bucket"]))
-    storage.write_atomic(path, parquet_bytes(LEDGER, table, None))
+    path = state.output.file(LEDGER, window.mark_day, FileName(window.name, row["bucket"], buckets))
+    state.output.write(path, parquet_bytes(LEDGER, table, None))
 
 
-def _marks(stream: str, listing: Listing, after_s: int) -> Iterator[tuple[int, dict[str, Any]]]:
+def _marks(stream: str, listing: Listing, after_s: int) -> Iterator[tuple[DataFile, int, dict[str, Any]]]:
     for file, end_s in mark_files(stream, listing, after_s):
         if (row := read_row(file.path)) is not None:
-            yield end_s, row
+            yield file, end_s, row
 
 
 def freshness_s(row: dict[str, Any]) -> float:

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from schemas.fields import LISTED, Field
 from schemas.known_values import PACKAGED, Vocabulary
 from schemas.registry import EXTENSION_EVENTS, LEVELS, Schema, load
-from transforms.core.carried import BUCKET, CLIENT_IP, LEVEL, SNIPPET_CONSENT, bucket_of, month_column
+from transforms.core.carried import CLIENT_IP, LEVEL, SLOT, SNIPPET_CONSENT, month_column, slot_of
 from transforms.core.keys.pseudonym_columns import ColumnPseudonymizer, hex_column
 from transforms.core.keys.pseudonyms import PERSON_DOMAINS
 from transforms.core.keys.step_keys import PseudonymKeys
@@ -25,11 +25,11 @@ from transforms.core.protecting.scrub import CODE, ERRORS, scrub_column
 from transforms.core.protecting.words import Words
 
 _MOST_PSEUDONYMIZERS = 64
-_BUCKET_SOURCES = ("installation_id", "session_id", "user_id", "event_id")
+_PERSON = ("installation_id", "session_id", "user_id", "event_id")
 
 
 class Protected(NamedTuple):
-    """A batch in `Schema.sealed_arrow` with a leading int32 `bucket`, and what was taken out of it."""
+    """A batch in `Schema.sealed_arrow`, and what was taken out of it."""
 
     batch: pa.RecordBatch
     withheld_fields: Counter[str]
@@ -40,11 +40,11 @@ class Protected(NamedTuple):
 class Protector:
     """Protects batches with the keys and the geo database of a worker. It is made in `setup` and never pickled."""
 
-    def __init__(self, keys: PseudonymKeys, geo: GeoDatabase, buckets: int, vocabulary: Vocabulary = PACKAGED) -> None:
+    def __init__(self, keys: PseudonymKeys, geo: GeoDatabase, slots: int, vocabulary: Vocabulary = PACKAGED) -> None:
         self._keys = keys
         self._geo = geo
         self._geo_date = geo.build_date
-        self._buckets = buckets
+        self._slots = slots
         self._words = Words(vocabulary)
         self._pseudonymizers: dict[tuple[str, str], ColumnPseudonymizer] = {}
         self._bucketer = keys.bucketer()
@@ -56,7 +56,7 @@ class Protector:
         """Raises KeyUnavailable where the ring has no key for a month in which an event was received."""
         schema = load(dataset)
         columns = dict(zip(raw.schema.names, raw.columns, strict=True))
-        buckets = self._bucket_column(columns)
+        slots = self._slot_column(columns)
         withheld, scrubbed, unknown = Counter[str](), Counter[str](), Counter[str]()
         withhold_fields(schema, columns, withheld)
         self._geolocate(schema, columns)
@@ -65,23 +65,22 @@ class Protector:
         if dataset == EXTENSION_EVENTS:
             redactions += land_properties(columns, scrubbed, unknown, self._pseudonyms_of)
         self._pseudonymize(schema, columns)
-        columns |= self._facts(schema, redactions, raw.num_rows)
+        columns |= self._facts(schema, redactions, raw.num_rows) | {SLOT: slots}
         columns |= _lengths(schema, columns)
         target = schema.sealed_arrow
-        arrays = [buckets, *(columns[name] for name in target.names)]
-        names = pa.schema([pa.field(BUCKET, pa.int32()), *target])
-        return Protected(pa.RecordBatch.from_arrays(arrays, schema=names), withheld, scrubbed, unknown)
+        arrays = [columns[name] for name in target.names]
+        return Protected(pa.RecordBatch.from_arrays(arrays, schema=target), withheld, scrubbed, unknown)
 
-    def _bucket_column(self, columns: dict[str, pa.Array]) -> pa.Array:
-        """The bucket of the installation; without one, of the session, the user or the event.
+    def _slot_column(self, columns: dict[str, pa.Array]) -> pa.Array:
+        """The slot of the installation; without one, of the session, the user or the event.
 
         It is computed before fields are withheld, so that duplicates of an event meet whatever level each came with.
         """
-        person = pc.coalesce(*(columns[name] for name in _BUCKET_SOURCES if name in columns))
+        person = pc.coalesce(*(columns[name] for name in _PERSON if name in columns))
         coded = person.dictionary_encode()
         digests = self._bucketer.of_distinct(coded.dictionary.to_pylist())
-        buckets = [bucket_of(digest, self._buckets) for digest in digests]
-        return pa.array(buckets, pa.int32()).take(coded.indices)
+        slots = [slot_of(digest, self._slots) for digest in digests]
+        return pa.array(slots, pa.int32()).take(coded.indices)
 
     def _geolocate(self, schema: Schema, columns: dict[str, pa.Array]) -> None:
         addresses = columns.pop(CLIENT_IP)

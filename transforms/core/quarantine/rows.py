@@ -12,7 +12,7 @@ from schemas.errors import Reason
 from schemas.registry import load, raw_schemas
 from transforms.core.batches import QUARANTINE, EventBatch
 from transforms.core.blocks import RawRequest, Unreadable
-from transforms.core.carried import BUCKET, bucket_of
+from transforms.core.carried import SLOT, slot_of
 from transforms.core.keys.roles import STANDING
 from transforms.core.keys.step_keys import QuarantineKeys
 
@@ -45,9 +45,9 @@ class Refusal(NamedTuple):
 class Quarantine:
     """Gathers rows of the quarantine dataset; made in `setup`, because it holds keys."""
 
-    def __init__(self, keys: QuarantineKeys, buckets: int) -> None:
+    def __init__(self, keys: QuarantineKeys, slots: int) -> None:
         self._keys = keys
-        self._buckets = buckets
+        self._slots = slots
         self._rows: list[dict[str, Any]] = []
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -85,7 +85,7 @@ class Quarantine:
         digest = hmac.digest(self._keys.payload_key, identity, "sha256")
         self._rows.append(
             {
-                BUCKET: bucket_of(digest, self._buckets),
+                SLOT: slot_of(digest, self._slots),
                 "payload_id": digest[:16].hex(),
                 "reason": str(refusal.reason),
                 "field": refusal.field,
@@ -101,5 +101,4 @@ class Quarantine:
         if not self._rows:
             return None
         rows, self._rows = self._rows, []
-        schema = pa.schema([pa.field(BUCKET, pa.int32()), *load(QUARANTINE).sealed_arrow])
-        return EventBatch(QUARANTINE, pa.RecordBatch.from_pylist(rows, schema=schema))
+        return EventBatch(QUARANTINE, pa.RecordBatch.from_pylist(rows, schema=load(QUARANTINE).sealed_arrow))

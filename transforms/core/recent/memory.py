@@ -20,7 +20,7 @@ from transforms.core.output.published import PublishedRows
 from transforms.core.recent.recent import Recent
 from transforms.core.shuffle.windows import Portion
 
-_Place = tuple[str, int]
+_Place = tuple[str, int, int]
 
 
 class Published(NamedTuple):
@@ -122,4 +122,4 @@ _MEMORIES: dict[Output, BucketMemory] = {}
 
 
 def _place(portion: Portion) -> _Place:
-    return portion.window.stream if portion.window else portion.input, portion.bucket
+    return portion.window.stream if portion.window else portion.input, portion.bucket, portion.buckets

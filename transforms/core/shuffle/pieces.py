@@ -28,7 +28,7 @@ from transforms.core.batches import (
     TAKEN_SCHEMA,
     EventBatch,
 )
-from transforms.core.carried import BUCKET
+from transforms.core.carried import SLOT
 from transforms.core.keys.seal import PieceSealer
 
 PIECE_BYTES = 4 * 1024 * 1024
@@ -58,12 +58,12 @@ def quiet_until_s(piece: bytes) -> int | None:
 
 
 def sealed_schema(kind: str) -> pa.Schema:
-    """The columns of a kind of batch as they travel, without the bucket."""
+    """The columns of a kind of batch as they travel."""
     if kind == CLOCK:
         return CLOCK_SCHEMA
     for passing, schema in ((COUNTS, COUNT_SCHEMA), (TAKEN, TAKEN_SCHEMA), (RANGES, RANGES_SCHEMA)):
         if kind == passing:
-            return schema.remove(schema.get_field_index(BUCKET))
+            return schema
     return load(kind).sealed_arrow
 
 
@@ -71,14 +71,13 @@ def _context(bucket: int) -> bytes:
     return f"{bucket}|{contract_digest()}".encode()
 
 
-def split_by_bucket(batch: pa.RecordBatch) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """The rows of each bucket, in their order, without the bucket column."""
-    buckets = batch.column(BUCKET).to_numpy()
-    rest = batch.drop_columns([BUCKET])
+def split_by_bucket(batch: pa.RecordBatch, buckets: int) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """The rows of each of so many buckets, in their order."""
+    of_rows = batch.column(SLOT).to_numpy() % buckets
     # One sort and one copy of the rows, then slices of it: a filter for each bucket would read all rows each time.
-    order = np.argsort(buckets, kind="stable")
-    ordered = rest.take(pa.array(order))
-    present, starts = np.unique(buckets[order], return_index=True)
+    order = np.argsort(of_rows, kind="stable")
+    ordered = batch.take(pa.array(order))
+    present, starts = np.unique(of_rows[order], return_index=True)
     ends = np.r_[starts, len(order)][1:]
     for bucket, start, end in zip(present, starts, ends, strict=True):
         yield int(bucket), ordered.slice(int(start), int(end - start))
@@ -95,7 +94,7 @@ class PieceBuilder:
         self._bytes: dict[int, int] = defaultdict(int)
 
     def add(self, batch: EventBatch) -> Iterator[Sealed]:
-        """Adds a protected batch that has a `bucket` column; yields the pieces that are full by that.
+        """Adds a protected batch that has a `slot` column; yields the pieces that are full by that.
 
         The batch is added only as far as the pieces are asked for.
         """
@@ -103,7 +102,7 @@ class PieceBuilder:
             self._advance(batch.batch.column("received_at"))
         # An estimate is enough to seal in time: each row counts as an average one.
         row_bytes = batch.batch.nbytes / max(batch.batch.num_rows, 1)
-        for bucket, rows in split_by_bucket(batch.batch):
+        for bucket, rows in split_by_bucket(batch.batch, self._buckets):
             self._waiting[bucket][batch.kind].append(rows)
             self._bytes[bucket] += int(row_bytes * rows.num_rows)
             if self._bytes[bucket] >= PIECE_BYTES:

@@ -31,11 +31,15 @@ class Window(NamedTuple):
 
 
 class Portion(NamedTuple):
-    """A bucket's share of a batch input or of a window: what one set of files holds."""
+    """A bucket's share of a batch input or of a window: what one set of files holds.
+
+    It is one of `buckets`, and has the slots that leave its number when they are divided by theirs.
+    """
 
     input: str
     bucket: int
     window: Window | None = None
+    buckets: int = 1
 
     def comes_after(self, other: str) -> bool:
         """Whether rows of the input of that name count as published before these.
@@ -49,9 +53,9 @@ class Portion(NamedTuple):
         return end_s is None or end_s <= self.window.begin_s
 
 
-def of_window(window: Window, bucket: int) -> Portion:
+def of_window(window: Window, bucket: int, buckets: int = 1) -> Portion:
     """A bucket's share of a window."""
-    return Portion(window.name, bucket, window)
+    return Portion(window.name, bucket, window, buckets)
 
 
 def window_end_s(name: str, stream: str) -> int | None:

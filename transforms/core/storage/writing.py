@@ -1,5 +1,6 @@
 """Files written whole or not at all; an object store writes one in a single request."""
 
+import errno
 import os
 import secrets
 import stat
@@ -16,10 +17,11 @@ _HALF = (
 _NAME_CHARS = 100  # of a file's name in that of the hidden one, which must not be longer than a name may be
 
 
-def write_atomic(path: str, data: bytes) -> None:
+def write_atomic(path: str, data: bytes, staging: str | None = None) -> None:
     """Writes the whole file or nothing; a reader sees the old bytes or the new ones.
 
-    Local: a hidden file beside, fsync, rename. Object stores: one PUT.
+    Local: a hidden file, fsync, rename. The hidden file lies in the folder `staging`, which is made where it is
+    missing; beside the file where none is given, or where it is on another disk. Object stores: one PUT.
     """
     fs, inner = open_fs(path)
     with explained(path, "write"):
@@ -27,8 +29,22 @@ def write_atomic(path: str, data: bytes) -> None:
             fs.pipe_file(inner, data)
             return
         os.makedirs(os.path.dirname(inner), exist_ok=True)
-        with _written_beside(inner, data, 0o666) as hidden:
+        if staging is None or not _moved_from(open_fs(staging)[1], inner, data):
+            with _written_beside(inner, data, 0o666) as hidden:
+                os.replace(hidden, inner)
+
+
+def _moved_from(staging: str, inner: str, data: bytes) -> bool:
+    """Writes the file by way of the folder `staging`; False, and nothing written, where that is on another disk."""
+    os.makedirs(staging, exist_ok=True)
+    with _written_beside(os.path.join(staging, os.path.basename(inner)), data, 0o666) as hidden:
+        try:
             os.replace(hidden, inner)
+        except OSError as cause:
+            if cause.errno != errno.EXDEV:
+                raise
+            return False
+    return True
 
 
 def write_private(path: str, data: bytes, *, replaces: bool = True, keeps_mode: bool = False) -> bool:
@@ -123,14 +139,16 @@ def remove(path: str) -> None:
             return
 
 
-def sweep(folder: str) -> int:
-    """Removes what a killed writer left half written below a local folder; returns how many."""
+def sweep(folder: str, *, deep: bool = True) -> int:
+    """Removes what a killed writer left half written below a local folder, or right in it; returns how many."""
     if not is_local(folder):
         return 0
     _, inner = open_fs(folder)
     swept = 0
     with explained(folder, "sweep"):
-        for root, _, names in os.walk(inner):
+        for root, folders, names in os.walk(inner):
+            if not deep:
+                folders.clear()
             for name in names:
                 if name.startswith(_HIDDEN):
                     os.remove(os.path.join(root, name))
