@@ -123,6 +123,6 @@ def test_a_lost_file_in_an_output_that_workers_wrote_elsewhere_unbalances_the_bo
         pool.stop()
     assert done.returncode == 0, done.stderr
     verify.main([f"--datasets={tmp_path}/out"])
-    next((tmp_path / "out" / "ledger").glob("*/*-0001.parquet")).unlink()
+    next((tmp_path / "out" / "ledger").glob("*/*.parquet")).unlink()
     with pytest.raises(PipelineError):
         verify.main([f"--datasets={tmp_path}/out"])
