@@ -12,7 +12,7 @@ def shown_ghost_text(suggestions: pd.DataFrame) -> pd.DataFrame:
 def with_week(rows: pd.DataFrame) -> pd.DataFrame:
     """The Monday of each row's received_date, which is text or a category where it comes from a folder's name."""
     days = pd.to_datetime(rows["received_date"].astype(str))
-    return rows.assign(received_date=days, week=days - pd.to_timedelta(days.dt.weekday, unit="D"))
+    return rows.assign(received_date=days, week=days - pd.to_timedelta(days.dt.day_of_week, unit="D"))
 
 
 def acceptance_by_language_and_week(suggestions: pd.DataFrame) -> pd.DataFrame:

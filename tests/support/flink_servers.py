@@ -130,6 +130,11 @@ class Flink:
             raise
         return [job["name"] for job in jobs if job["state"] == "RUNNING"]
 
+    def failures(self) -> int:
+        """How often the one job here failed and began anew, up to 16."""
+        (job,) = asked(self.rest_port, "jobs/overview")["jobs"]
+        return len(asked(self.rest_port, f"jobs/{job['jid']}/exceptions")["exceptionHistory"]["entries"])
+
     @property
     def flags(self) -> list[str]:
         """What an endless job needs to run here, and quick settings: its address is only there while a job runs."""
