@@ -2,9 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
-import time
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,12 +13,13 @@ from pipelines.retention import deleting
 from schemas.errors import InvalidOptions, OutputInUse, UnbalancedBooks
 from schemas.registry import load
 from tests.conftest import run_batch, sample, write_lines
+from tests.expire_kills import killed
 from tests.support.generated import generated_raw
 from tests.support.servers import BUCKET, gcs_server, s3_server
 from transforms.core import storage
 from transforms.core.output.claim import claimed
 from transforms.core.output.expired import read_expired
-from transforms.core.output.layout import DATA_DATASETS, LEDGER, Output, claim_of
+from transforms.core.output.layout import LEDGER, Output, claim_of
 
 DAY = date(2026, 3, 29)
 AFTER = {30: date(2026, 4, 30), 90: date(2026, 7, 1), 180: date(2026, 10, 1), 400: date(2027, 6, 1)}
@@ -33,7 +31,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Raw files and an output of them: generated rows of two days, and two bodies without a day."""
     folder = tmp_path_factory.mktemp("expire")
     raw = folder / "raw"
-    shutil.copytree(generated_raw(tmp_path_factory, 1500, 5), raw)
+    shutil.copytree(generated_raw(tmp_path_factory, 700, 5), raw)
     write_lines(raw / "broken.ndjson", [b"{", b"{,", sample()])
     run_batch(raw, folder / "out", "--close_open_suggestions")
     metrics.main([f"--datasets={folder}/out", "--min_installations=1"])
@@ -82,8 +80,10 @@ def test_each_dataset_goes_by_its_own_days_and_the_rest_is_as_it_was(
     assert expired(output, AFTER[kept_days]) is not None
     after = files_of(output)
     for name, data in before.items():
+        if "1970-01-01" in name:  # how old that is says the time at which the test runs
+            continue
         dataset = name.partition("/")[0]
-        is_dataset = dataset in everything and dataset != LEDGER and "1970-01-01" not in name
+        is_dataset = dataset in everything and dataset != LEDGER
         is_gone = is_dataset and load(dataset).delete_after_days <= kept_days
         assert after.get(name) == (None if is_gone else data), name
     assert "past their retention and not in the files" in verified(output, capsys)
@@ -244,9 +244,7 @@ def _failing_at(turn: int) -> Any:
     return check
 
 
-def test_figures_of_days_that_lost_rows_are_not_made_anew(
-    output: Output, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_figures_of_days_that_lost_rows_are_not_made_anew(output: Output, capsys: pytest.CaptureFixture[str]) -> None:
     figures = {name: data for name, data in files_of(output).items() if name.startswith("acceptance")}
     expired(output, AFTER[180])  # errors are gone, acceptance is not
     metrics.main([f"--datasets={output}", "--min_installations=1"])
@@ -318,15 +316,16 @@ def test_an_object_store(
 
 
 def test_after_sigkill_at_any_moment_the_same_command_ends_in_the_same(
-    made: Path, output: Output, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """`make expire_kills` does it 20 times."""
-    from tests.expire_kills import killed
-
     whole = Output(str(tmp_path / "whole"))
     shutil.copytree(made / "out", whole.path)
     expired(whole, AFTER[180])
-    stood = [killed(output, AFTER[180], share) for share in (0.3, 0.9)]
-    assert files_of(output) == files_of(whole), stood
-    assert read_expired(output) == read_expired(whole)
-    verified(output, capsys)
+    for share in (0.1, 0.6):
+        output = Output(str(tmp_path / f"killed at {share}"))
+        shutil.copytree(made / "out", output.path)
+        assert killed(output, AFTER[180], share) == "killed while deleting"
+        assert files_of(output) == files_of(whole)
+        assert read_expired(output) == read_expired(whole)
+        verified(output, capsys)
