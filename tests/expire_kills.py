@@ -4,7 +4,7 @@
     python -m tests.expire_kills --kills 5
 
 The killed process does what the command does, with a pause before each change of a folder: else it would be over
-before a signal comes. The moment is drawn from the time that it takes from its claim on.
+before a signal comes. The moment is drawn from the time that it takes from its claim on, or from when its record says that it has begun.
 """
 
 import argparse
@@ -43,15 +43,19 @@ expire.expire(expire.Output(sys.argv[1]), expire.iso_date(sys.argv[2]), sys.argv
 
 
 def killed(output: Output, as_of: date, share: float, pause_s: float = 0.02) -> str:
-    """Kills an expiry when so much of its changes may be made, and finishes it; says where it stood."""
+    """Kills an expiry when about such a share of its files is gone, and finishes it; says where it stood.
+
+    Where the share is less than 0, the time is counted from the claim on.
+    """
     record = read_expired(output)
     plan = plan_of(output, record, as_of)
     checksum = record.pending.checksum if record.pending else plan.checksum
     command = [sys.executable, "-c", _SLOW, str(pause_s), output.path, as_of.isoformat(), checksum]
     child = subprocess.Popen(command)
-    while child.poll() is None and not (Path(output.path) / "_claim.json").exists():
+    begun = Path(output.path) / ("_claim.json" if share < 0 else "_expired/record.json")
+    while child.poll() is None and not begun.exists():
         time.sleep(0.01)
-    time.sleep(share * pause_s * (len(plan.files) * 1.2 + 8))
+    time.sleep(abs(share) * pause_s * (len(plan.files) * 1.2 + 8))
     child.kill()
     was_killed, after = child.wait() == -signal.SIGKILL, read_expired(output)
     if after.pending is None and not plan_of(output, after, as_of).files:
@@ -88,7 +92,7 @@ def main() -> None:
         for number in range(args.kills):
             output = Output(f"{folder}/try")
             shutil.copytree(f"{folder}/out", output.path)
-            stood[killed(output, AS_OF, rng.random())] += 1
+            stood[killed(output, AS_OF, rng.uniform(-0.2, 1))] += 1
             assert content(output) == content(whole), number
             verify.main([f"--datasets={output}", "--max_unjoined=100%"])
             shutil.rmtree(output.path)
