@@ -3,6 +3,7 @@
 python -m pipelines.metrics --datasets datasets/
 """
 
+import argparse
 import json
 from collections.abc import Sequence
 from datetime import date, timedelta
@@ -15,6 +16,7 @@ from pipelines.rates.acceptance import rates
 from pipelines.rates.arms import Arms, as_document, compare
 from pipelines.rates.arms import describe as describe_arms
 from pipelines.rates.assignments import Assignment, add_arms, assignment_of
+from pipelines.rates.cells import MERGED
 from pipelines.rates.facts import DIMENSIONS, gather_facts
 from pipelines.rates.kinds import AT_THE_CURSOR, KINDS
 from pipelines.rates.tables import existing_days, has_landed, opened
@@ -33,14 +35,23 @@ FILE = "acceptance.parquet"
 MADE_OF = ("requests", "displays", "outcomes", "redactions", "errors", SUGGESTIONS)
 """The datasets of which the figures of a day are made."""
 
+GIVEN_UP = DIMENSIONS[::-1]
+"""In which order cells of too few people give up what tells them apart, unless the command is told another."""
 
-def compute_acceptance(output: Output, days: Sequence[date], min_installations: int) -> pa.Table:
-    """The rows of `acceptance` for these days, with `received_date`; a day of too few installations has none."""
+
+def compute_acceptance(
+    output: Output, days: Sequence[date], min_installations: int, given_up: Sequence[str] = GIVEN_UP
+) -> pa.Table:
+    """The rows of `acceptance` for these days, with `received_date`; a day of too few installations has none.
+
+    `given_up` names every dimension, the one that cells of too few people give up first before the others.
+    """
     reach = {day - timedelta(days=n) for day in days for n in (0, 1)}
     with opened(output, sorted(reach)) as connection:
         gather_facts(connection)
-        made = rates(connection, ("received_date",), DIMENSIONS, min_installations)
-    return made.filter(pc.is_in(made["received_date"], pa.array(days, pa.date32())))
+        made = rates(connection, ("received_date",), given_up[::-1], min_installations)
+    of_days = made.filter(pc.is_in(made["received_date"], pa.array(days, pa.date32())))
+    return of_days.sort_by([(name, "ascending") for name in ("received_date", "kind", *DIMENSIONS)])
 
 
 def write_acceptance(output: Output, days: Sequence[date], rows: pa.Table) -> None:
@@ -69,25 +80,40 @@ def compare_arms(output: Output, days: Sequence[date], assignment: Assignment, m
         return compare(connection, assignment, min_installations)
 
 
-def describe(rows: pa.Table, days: Sequence[date]) -> str:
+def describe(rows: pa.Table, days: Sequence[date], given_up: Sequence[str] = GIVEN_UP) -> str:
     """What was made, as a few lines for people."""
     empty = len({*days} - {*rows["received_date"].to_pylist()})
     lines = [f"{rows.num_rows} cells of {len(days) - empty} days"]
-    lines += [_describe_kind(kind, rows.filter(pc.equal(rows["kind"], kind))) for kind in KINDS]
+    lines += [_describe_kind(kind, rows.filter(pc.equal(rows["kind"], kind)), given_up) for kind in KINDS]
     if empty:
         lines.append(f"days without a row, as nothing or too few installations were seen: {empty}")
     return "\n".join(lines)
 
 
-def _describe_kind(kind: str, rows: pa.Table) -> str:
+def _describe_kind(kind: str, rows: pa.Table, given_up: Sequence[str]) -> str:
     """Of what was shown, how much was accepted; of kinds that no event shows, of what was decided on."""
     if not rows.num_rows:
         return f"{kind}: nothing, or of too few installations"
     of = "shown" if kind in AT_THE_CURSOR else "decided"
     whole, accepted = (pc.sum(rows[name]).as_py() for name in (of, "accepted"))
-    merged = pc.sum(rows.filter(pc.greater(rows["merged_dimensions"], 0))[of]).as_py() or 0
-    share = f" ({accepted / whole:.1%}); in merged cells {merged / whole:.1%} of them" if whole else ""
-    return f"{kind}: {whole} {of}, {accepted} accepted{share}"
+    lost = {name: pc.sum(rows.filter(pc.equal(rows[name], MERGED))[of]).as_py() or 0 for name in given_up}
+    told = ", ".join(f"{name}: {_percent(part / whole)}" for name, part in lost.items() if part)
+    share = f" ({accepted / whole:.1%})" if whole else ""
+    return f"{kind}: {whole} {of}, {accepted} accepted{share}; gave up {told or 'nothing'}"
+
+
+def _percent(share: float) -> str:
+    """Whole percents; what is neither nothing nor everything is not told as one of them."""
+    return "<1 %" if share < 0.01 else ">99 %" if 0.99 < share < 1 else f"{share * 100:.0f} %"
+
+
+def _order(text: str) -> tuple[str, ...]:
+    """The dimensions named first, in this order, the others after them in the usual one."""
+    named = [name.strip() for name in text.split(",")]
+    if len({*named}) < len(named) or not {*named} <= {*GIVEN_UP}:
+        allowed = ", ".join(GIVEN_UP)
+        raise argparse.ArgumentTypeError(f"{text!r}: allowed are {allowed}, each once, with commas between")
+    return (*named, *(name for name in GIVEN_UP if name not in named))
 
 
 def main(argv: Sequence[str]) -> None:
@@ -101,6 +127,9 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--datasets", type=Output, required=True, metavar="PATH", help="The output of the batch job.")
     add_date(parser)
     add_min_installations(parser)
+    parser.add_argument("--give_up", type=_order, default=GIVEN_UP, metavar="NAMES",
+                        help="What cells of too few installations give up first, and then, with commas between; what "
+                        f"is not named follows in the usual order. Default: {','.join(GIVEN_UP)}.")  # fmt: skip
     add_arms(parser)
     parser.add_argument("--arms_to", metavar="FILE", help="Write the comparison of arms to this file, too, as JSON.")
     args = parser.parse_args(list(argv))
@@ -122,9 +151,9 @@ def main(argv: Sequence[str]) -> None:
         )
     days = args.date or whole
     with claimed(args.datasets, claim_of(ACCEPTANCE)):
-        rows = compute_acceptance(args.datasets, days, args.min_installations)
+        rows = compute_acceptance(args.datasets, days, args.min_installations, args.give_up)
         write_acceptance(args.datasets, days, rows)
-    print(describe(rows, days))
+    print(describe(rows, days, args.give_up))
     if assignment is not None:
         arms = compare_arms(args.datasets, days, assignment, args.min_installations)
         print("\n".join(describe_arms(arms)))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import sync_playwright
 
-from tests.reporting.test_report import CHROMIUM, FLAGS
+from tests.reporting.browser import CHROMIUM, FLAGS
 from tests.support.npm_clients import modules, needs_node
 
 ROOT = Path(__file__).parents[2]

@@ -21,7 +21,7 @@ def test_every_file_of_the_packages_is_in_it(wheel: Path) -> None:
     }
     assert held == there
     kinds = {Path(name).suffix for name in held}
-    assert {".py", ".typed", ".avsc", ".txt", ".tsv", ".toml", ".j2"} == kinds
+    assert {".py", ".typed", ".avsc", ".txt", ".tsv", ".toml", ".j2", ".css"} == kinds
 
 
 def test_it_is_typed(wheel: Path) -> None:

@@ -232,7 +232,9 @@ def test_every_word_was_tried(place: Path) -> None:
         for f in load(n).fields
         if f.treatment == "keep" and f.sources and pa.types.is_string(f.type)
     }
-    assert words - set(counted) == {"outcome"}, "it is derived, and null where it is none of its values"
+    # An outcome is derived, and null where it is none of its values. Of flights only named ones are ever picked, and the
+    # rest of their list is no word that somebody meant to land: test_canary.py tries them, with one named.
+    assert words - set(counted) == {"outcome", "flights"}
     assert min(counted.values()) > len(SMUGGLES)
 
 

@@ -4,6 +4,7 @@ import json
 import math
 import os
 import re
+import shutil
 import subprocess
 import sys
 from datetime import date, timedelta
@@ -115,6 +116,33 @@ def test_small_cells_go_together_and_nothing_is_lost(place: Path, enough: int) -
     assert any(r["merged_dimensions"] == 0 for r in rows) == (enough <= 10)
 
 
+def test_what_is_given_up_first_is_as_asked_and_told_kind_by_kind(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(place / "out", tmp_path / "out")
+    metrics.main([f"--datasets={tmp_path}/out", "--min_installations=3", "--give_up=language, engine"])
+    order = ("language", "engine", "country", "extension_version")
+    rows = read_rows(tmp_path / "out", "acceptance")
+    for row in rows:
+        lost = [row[name] == MERGED for name in order]
+        assert lost == sorted(lost, reverse=True), "who gave up one gave up those before it"
+    assert any(r["language"] == MERGED != r["country"] for r in rows)
+    told = dict(re.findall(r"^(\w+): .*; gave up (.*)$", capsys.readouterr().out, re.MULTILINE))
+    assert {*told} == {*KINDS}
+    for kind, text in told.items():
+        of = "shown" if kind in ("ghost_text", "next_edit") else "decided"
+        whole = sum(r[of] for r in rows if r["kind"] == kind)
+        lost = {n: sum(r[of] for r in rows if r["kind"] == kind and r[n] == MERGED) / whole for n in order}
+        assert [word.split(":")[0] for word in text.split(", ")] == [n for n in order if lost[n]]
+        for name, percent in re.findall(r"(\w+): (\d+) %", text):
+            assert abs(lost[name] * 100 - int(percent)) <= 0.5 or 0 in (lost[name], 1 - lost[name])
+
+
+@pytest.mark.parametrize(("share", "text"), [(1, "100 %"), (0.999, ">99 %"), (0.0001, "<1 %"), (0.034, "3 %")])
+def test_nearly_all_is_not_all_and_nearly_nothing_not_nothing(share: float, text: str) -> None:
+    assert metrics._percent(share) == text
+
+
 def test_a_day_of_too_few_installations_has_no_row(place: Path, tmp_path: Path) -> None:
     run_batch(write_lines(tmp_path / "raw.ndjson", [sample()]), tmp_path / "out", "--close_open_suggestions")
     args = [f"--datasets={tmp_path}/out"]
@@ -213,6 +241,9 @@ def test_refusals(place: Path, tmp_path: Path) -> None:
         metrics.main([f"--datasets={place}/out", "--date=2031-01-01"])
     with pytest.raises(InvalidOptions, match="whole number from 1"):
         metrics.main([f"--datasets={place}/out", "--min_installations=0"])
+    for order in ("kind", "country,country", "", "country,"):
+        with pytest.raises(InvalidOptions, match="allowed are country, engine, extension_version, language"):
+            metrics.main([f"--datasets={place}/out", f"--give_up={order}"])
     with claimed(Output(str(place / "out")), "_claim-acceptance.json"), pytest.raises(OutputInUse):
         metrics.main([f"--datasets={place}/out"])
     with claimed(Output(str(place / "out"))):  # as while the streaming job runs

@@ -2,7 +2,6 @@
 
 import re
 from collections import Counter
-from datetime import date, timedelta
 from typing import Any
 from xml.etree import ElementTree
 
@@ -11,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.reporting import charts
-from pipelines.reporting.charts import counts, draw, fates, funnel, latency, over_time, persistence, rates_by
+from pipelines.reporting.charts import counts, fates, funnel, persistence, rates_by
+from pipelines.reporting.drawing import cut, draw
+from pipelines.reporting.periods import periods_of
 from transforms.core.output.books import Books
 from transforms.core.suggestions.persistence import CHECKS_S
 
@@ -45,7 +46,8 @@ def books(landed: int, duplicate: int, withheld: int, outside: int, quarantined:
 
 
 def values(spec: dict[str, Any]) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = spec["data"]["values"]
+    """The rows of the bars."""
+    found: list[dict[str, Any]] = spec["layer"][0]["data"]["values"]
     return found
 
 
@@ -77,22 +79,37 @@ def overall(size: int, rate: float | None) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("size", "rate"), [(0, None), (1, 1.0), (1, 0.0), (10**15, 0.25)])
-def test_the_funnel_says_its_steps(size: int, rate: float | None) -> None:
+def test_the_funnel_ends_with_what_was_looked_at_and_beside_it_what_was_not(size: int, rate: float | None) -> None:
     spec = funnel(overall(size, rate))
-    assert [v["size"] for v in values(spec)] == [size, size, size, round((rate or 0) * size)]
-    assert f"{size:,}" in texts(draw(spec))
+    unchanged = round((rate or 0) * size)
+    assert [v["size"] for v in values(spec)] == [size, size, size, unchanged, size - unchanged, size]
+    *_, kept, changed, unseen = values(spec)
+    assert (kept["end"], changed["end"]) == (changed["start"], unseen["start"])
+    assert len({v["fill"] for v in (kept, changed, unseen)}) == 3
+    told = texts(draw(spec))
+    assert f"{size:,}" in told
+    if size:
+        assert f"{unchanged:,} ({rate:.1%})" in told, "a share of what was looked at"
+
+
+def test_the_funnel_of_a_kind_that_nobody_looks_at_later_ends_with_acceptance() -> None:
+    row = {"opportunities": 4, "shown": 2, "accepted": 1, "observed_30s": None}
+    assert {"4", "2 (50.0%)", "1 (50.0%)"} <= {*texts(draw(funnel(row)))}
+    assert len(values(funnel(row))) == 3
 
 
 @pytest.mark.parametrize(("size", "rate"), [(0, None), (1, 0.0), (1, 1.0), (10**15, 0.5)])
-def test_persistence_has_a_point_for_each_check_that_was_due_and_none_for_nothing(
-    size: int, rate: float | None
-) -> None:
-    spec = persistence(overall(size, rate))
-    points = values(spec)
-    assert len(points) == (3 * len(CHECKS_S) if size else 0)
-    assert all(0 <= p["share"] <= 1 for p in points)
-    assert {p["share"] for p in points if p["what"] == "unobserved"} <= {0.5}
-    assert "seconds after acceptance" in texts(draw(spec))
+def test_persistence_is_of_what_was_looked_at_and_the_rest_stands_beside_it(size: int, rate: float | None) -> None:
+    row = overall(size, rate)
+    row["mostly_unchanged_30s_rate"] = rate if rate is None else (1 + rate) / 2
+    parts = values(persistence(row))
+    for check in range(len(CHECKS_S)):
+        mine = parts[3 * check : 3 * check + 3]
+        assert sum(p["size"] for p in mine) == pytest.approx(1 if size else 0)
+        assert len({p["fill"] for p in mine}) == 3
+    told = texts(draw(persistence(row)))
+    assert told.count(f"{size:,} + {size:,}") == len(CHECKS_S)
+    assert persistence({**row, "observed_15s": None})["height"] < persistence(row)["height"]
 
 
 @settings(max_examples=20)
@@ -104,8 +121,7 @@ def test_names_are_texts_whatever_they_hold(rows: list[tuple[str, int]]) -> None
     told = texts(svg)
     for name, count in rows:
         assert f"{count:,}" in told
-        shown = [t for t in told if t and (name.startswith(t.rstrip("…")) or t == name)]
-        assert shown or not name, (name, told)
+        assert cut(name).strip() in {text.strip() for text in told}, (name, told)
     assert "<script" not in svg
     assert not re.search(r"(?:href|src)=|url\((?!#)", svg)
 
@@ -114,7 +130,13 @@ def test_longer_bars_are_of_larger_counts_and_one_that_is_nothing_has_no_length(
     svg = draw(counts([("none", 0), ("one", 1), ("two", 2), ("four", 4)], "x"))
     paths = [e.attrib["d"] for e in ElementTree.fromstring(svg).iter() if e.attrib.get("aria-roledescription") == "bar"]
     widths = [float(re.match(r"M0,[\d.]+h([\d.]+)", d)[1]) for d in paths]  # type: ignore[index]
-    assert widths == [0, 50, 100, 200]
+    assert widths[1:] == pytest.approx([widths[3] / 4, widths[3] / 2, widths[3]])
+    assert widths[0] == 0 < widths[1]
+
+
+def test_bars_of_one_name_stand_apart() -> None:
+    rows = values(counts([("same", 1), ("same", 2)], "x"))
+    assert [row["nth"] for row in rows] == [0, 1]
 
 
 def test_rates_are_shares_of_what_was_shown() -> None:
@@ -125,30 +147,6 @@ def test_rates_are_shares_of_what_was_shown() -> None:
     assert {"33.4% of 12,345", "0.0% of 1"} <= {*texts(draw(rates_by(rows, "x")))}
 
 
-def test_latency_names_each_span_and_the_last_is_open() -> None:
-    rows = [
-        {"from_ms": 0, "to_ms": 50, "shown": 0},
-        {"from_ms": 3000, "to_ms": 5000, "shown": 7},
-        {"from_ms": 5000, "to_ms": None, "shown": 1},
-    ]
-    spec = latency(rows, {"latency_p50_ms": None})
-    assert [v["name"] for v in values(spec)] == ["0 to 50 ms", "3,000 to 5,000 ms", "5,000 ms and more"]
-    draw(spec)
-
-
-@pytest.mark.parametrize("days", [1, 2, 400])
-def test_days_are_drawn_in_order_a_strip_for_each_value(days: int) -> None:
-    rows = [
-        {"received_date": date(2026, 1, 1) + timedelta(days=n), "acceptance_rate": n / days, "value": value}
-        for n in range(days) for value in ("<b>go</b>", "rust")
-    ]  # fmt: skip
-    svg = draw(over_time(rows, ["rust", "<b>go</b>"]))
-    told = texts(svg)
-    assert told.index("rust") < told.index("<b>go</b>")
-    assert "2026-01-01" in told
-    assert "<b>" not in svg
-
-
 def test_nothing_is_asked_of_a_network() -> None:
     asked = {"data": {"url": "http://127.0.0.1:9/x.json"}, "mark": "bar", "encoding": {"x": {"field": "a"}}}
     with pytest.raises(ValueError, match=r"(?i)access|allow|url|denied"):
@@ -157,6 +155,6 @@ def test_nothing_is_asked_of_a_network() -> None:
 
 def test_charts_of_what_is_not_there_are_left_out() -> None:
     class Nothing:
-        books, errors, redactions, overall, kinds = Books(), [], [], None, {}
+        books, errors, redactions, overall, kinds, over_time, periods = Books(), [], [], None, {}, {}, periods_of([])
 
     assert [*charts.all_charts(Nothing(), 10)] == ["fates"]  # type: ignore[arg-type]

@@ -11,9 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.rates.cells import MERGED
-from pipelines.rates.facts import gather_facts
 from pipelines.rates.tables import opened
-from pipelines.reporting.figures import _EDGES_MS, _KEY_EXPIRY, _PRIVACY, _errors, _freshness, _latency, _rows
+from pipelines.reporting.figures import _PRIVACY, _counted, _errors, _freshness, _key_expiry, _rows
 from schemas.registry import load
 from transforms.core.output.layout import Output
 
@@ -32,36 +31,6 @@ def holds(connection: duckdb.DuckDBPyConnection, name: str, rows: list[dict[str,
         pa.field("received_date", pa.date32())
     )
     connection.register(name, pa.Table.from_pylist(rows, schema))
-
-
-@settings(max_examples=40)
-@given(
-    st.lists(
-        st.tuples(
-            st.none() | st.sampled_from(_EDGES_MS) | st.floats(-10, 1e7),
-            st.integers(0, 2),
-            st.sampled_from([None, "network", "async", "async", "cache", "cycling", "typingAsSuggested"]),
-        ),
-        max_size=30,
-    )
-)
-def test_each_shown_suggestion_that_waited_is_in_the_one_span_of_its_latency(
-    connection: duckdb.DuckDBPyConnection, drawn: list[tuple[float | None, int, str | None]]
-) -> None:
-    holds(connection, "suggestions", [
-        {"latency_ms": ms, "display_count": n, "display_source": source, "kind": "ghost_text", "received_date": DAY}
-        for ms, n, source in drawn
-    ])  # fmt: skip
-    gather_facts(connection)
-    rows = [(ms, n) for ms, n, source in drawn if source in ("network", "async")]
-    found = _latency(connection)
-    assert [f["from_ms"] for f in found] == list(_EDGES_MS)
-    assert [f["to_ms"] for f in found] == [*_EDGES_MS[1:], None]
-    for span in found:
-        inside = [
-            ms for ms, n in rows if n and ms is not None and span["from_ms"] <= ms < (span["to_ms"] or float("inf"))
-        ]
-        assert span["shown"] == len(inside), span
 
 
 @settings(max_examples=40)
@@ -93,21 +62,35 @@ def test_kinds_of_errors_that_few_met_stand_together_and_none_is_lost(
     assert [f["events"] for f in told] == sorted((f["events"] for f in told), reverse=True)
 
 
+@settings(max_examples=30)
+@given(st.lists(st.tuples(st.sampled_from("xyz"), st.sampled_from("abcd")), max_size=25), st.integers(1, 4))
+def test_redactions_of_few_people_stand_together(
+    connection: duckdb.DuckDBPyConnection, rows: list[tuple[str, str]], enough: int
+) -> None:
+    holds(connection, "redactions", [{"category": n, "installation_id": i, "received_date": DAY} for n, i in rows])
+    found = {r["name"]: r["events"] for r in _counted(connection, "category", "redactions", enough)}
+    for name in "xyz":
+        people = {i for n, i in rows if n == name}
+        assert found.get(name) == (sum(n == name for n, _ in rows) if people and len(people) >= enough else None)
+    assert sum(found.values()) == len(rows)
+
+
 def test_expiry_of_tokens_at_nothing_one_and_the_edge(connection: duckdb.DuckDBPyConnection) -> None:
     holds(connection, "errors", [])
-    assert _rows(connection, _KEY_EXPIRY) == [
-        {"keys": 0, "expired": 0, "renewed_early": 0, "life_p50_min": None, "shortest_min": None, "refused": 0}
-    ]
+    nothing = {"keys": 0, "expired": 0, "renewed_early": 0, "life_p50_min": None, "refused": 0, "installations": 0}
+    assert _key_expiry(connection, 10) == nothing
     row = {"event_name": "auth.new_token", "received_date": DAY, "received_at": NOON}
     at = [NOON, NOON - timedelta(microseconds=1), NOON + timedelta(minutes=25)]
     holds(connection, "errors", [
-        *({**row, "expires_at": moment, "adjusted_expires_at": moment - timedelta(minutes=n)} for n, moment in enumerate(at)),
+        *({**row, "expires_at": moment, "adjusted_expires_at": moment - timedelta(minutes=n), "installation_id": str(n)}
+          for n, moment in enumerate(at)),
         {**row, "event_name": "auth.unknown_401"}, {**row, "event_name": "auth.invalid_token"},
     ])  # fmt: skip
-    (found,) = _rows(connection, _KEY_EXPIRY)
+    found = _key_expiry(connection, 3)
+    assert found is not None
     assert (found["keys"], found["expired"], found["renewed_early"], found["refused"]) == (3, 1, 2, 2)
     assert found["life_p50_min"] == 0
-    assert found["shortest_min"] == pytest.approx(-1 / 60e6)
+    assert _key_expiry(connection, 4) is None, "three people's keys"
 
 
 def test_places_and_dates_of_databases(connection: duckdb.DuckDBPyConnection) -> None:
@@ -129,16 +112,16 @@ def test_places_and_dates_of_databases(connection: duckdb.DuckDBPyConnection) ->
 def test_freshness_of_a_day_without_clocks_and_of_one_with(connection: duckdb.DuckDBPyConnection) -> None:
     for name in ("requests", "displays", "outcomes", "redactions", "errors", "suggestions"):
         holds(connection, name, [])
-    assert _freshness(connection) == []
-    holds(connection, "displays", [{"received_date": DAY, "received_at": NOON, "occurred_at": None}])
-    (found,) = _freshness(connection)
+    assert _freshness(connection, 1) == []
+    row = {"received_date": DAY, "received_at": NOON, "occurred_at": None, "installation_id": "a"}
+    holds(connection, "displays", [row])
+    assert _freshness(connection, 2) == [{**dict.fromkeys(_freshness(connection, 1)[0]), "received_date": DAY}]
+    (found,) = _freshness(connection, 1)
     assert (found["events"], found["first_received_at"], found["last_received_at"]) == (1, NOON, NOON)
     assert (found["delay_p50_s"], found["last_closed_at"]) == (None, None)
-    later = [
-        {"received_date": DAY, "received_at": NOON + timedelta(seconds=n), "occurred_at": NOON} for n in range(101)
-    ]
+    later = [{**row, "received_at": NOON + timedelta(seconds=n), "occurred_at": NOON} for n in range(101)]
     holds(connection, "displays", later)
     holds(connection, "suggestions", [{"received_date": DAY, "closed_at": NOON + timedelta(hours=n)} for n in (1, 2)])
-    (found,) = _freshness(connection)
+    (found,) = _freshness(connection, 1)
     assert (found["events"], found["delay_p50_s"], found["delay_p95_s"]) == (101, 50.0, 95.0)
     assert found["last_closed_at"] == NOON + timedelta(hours=2)
