@@ -6,7 +6,7 @@ DEMO ?= demo
 EVENTS ?= 20000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools run stream collect test coverage check bench fuzz kills collect_kills stream_kills cluster docs lock clean
+.PHONY: help setup tools run stream collect test coverage check bench fuzz kills expire_kills collect_kills stream_kills cluster docs lock clean
 TOOLS := .tools
 
 help: ## Show this list
@@ -77,6 +77,9 @@ fuzz: setup ## 200,000 mutations of real client bodies, books balanced each time
 
 kills: setup ## 50 SIGKILLs on a local folder and 50 on a GCS server, the same datasets after each (10 minutes)
 	@$(PY) -m tests.kills
+
+expire_kills: setup ## 20 SIGKILLs of an expiry, the same files after each (3 minutes)
+	@$(PY) -m tests.expire_kills
 
 collect_kills: setup ## 20 SIGKILLs of the collector while 100,000 events are sent (3 minutes)
 	@$(PY) -m tests.collect_kills

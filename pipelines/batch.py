@@ -42,7 +42,7 @@ from transforms.core.keys import keyring
 from transforms.core.output.books import Books
 from transforms.core.output.input_list import InputList, buckets_before, list_input, payloads_by_file, unread
 from transforms.core.output.layout import Output
-from transforms.core.output.ledger import Mark, differences, imbalances, read_marks, total
+from transforms.core.output.ledger import Mark, differences, expired_rows, imbalances, read_marks, total
 from transforms.core.output.output_facts import slots_of
 from transforms.core.output.refused import Refusals, refusals
 from transforms.core.ranges import Range, Share, shares_of
@@ -191,6 +191,8 @@ def _checked_marks(output: Output, listed: InputList) -> list[Mark]:
     problems = [*unread(output, listed, marks), *imbalances(marks), *differences(output, marks, listed.digest)]
     if problems:
         raise UnbalancedBooks(f"{len(problems)} places do not balance: {'; '.join(problems[:5])}")
+    if gone := expired_rows(output, marks):
+        print(f"{gone:,} rows are past their retention: they are counted and were not written", file=sys.stderr)
     return marks
 
 

@@ -22,18 +22,18 @@ from pipelines.rates.kinds import AT_THE_CURSOR, KINDS
 from pipelines.rates.tables import existing_days, has_landed, opened
 from pipelines.running.command import run_job
 from schemas.errors import InvalidOptions
-from schemas.registry import ACCEPTANCE, load
+from schemas.registry import ACCEPTANCE, SUGGESTIONS, load
 from transforms.core import storage
 from transforms.core.output.claim import claimed
-from transforms.core.output.layout import Output
+from transforms.core.output.expired import read_expired
+from transforms.core.output.layout import Output, claim_of
 from transforms.core.output.parquet import parquet_bytes
 from transforms.core.output.schema_file import write_schema_file
 
 FILE = "acceptance.parquet"
 
-_CLAIM_FILE = f"_claim-{ACCEPTANCE}.json"
-"""Not the output's own: rates are made while the streaming job writes, into files of their own."""
-
+MADE_OF = ("requests", "displays", "outcomes", "redactions", "errors", SUGGESTIONS)
+"""The datasets of which the figures of a day are made."""
 
 GIVEN_UP = DIMENSIONS[::-1]
 """In which order cells of too few people give up what tells them apart, unless the command is told another."""
@@ -65,6 +65,12 @@ def write_acceptance(output: Output, days: Sequence[date], rows: pa.Table) -> No
             output.write(path, parquet_bytes(ACCEPTANCE, of_day, None))
         else:
             storage.remove(path)
+
+
+def whole_days(output: Output, days: Sequence[date]) -> list[date]:
+    """Those of the days of which nothing has expired that their figures are made of; the day before is of it, too."""
+    expired = read_expired(output)
+    return [day for day in days if not expired.takes_from(MADE_OF, day - timedelta(days=1))]
 
 
 def compare_arms(output: Output, days: Sequence[date], assignment: Assignment, min_installations: int) -> Arms:
@@ -137,8 +143,14 @@ def main(argv: Sequence[str]) -> None:
     strange = [day for day in args.date or () if day not in existing]
     if strange:
         raise InvalidOptions(f"--date {strange[0]}: {args.datasets} holds {existing[0]} to {existing[-1]}")
-    days = args.date or existing
-    with claimed(args.datasets, _CLAIM_FILE):
+    whole = whole_days(args.datasets, existing)
+    if gone := [day for day in args.date or () if day not in whole]:
+        raise InvalidOptions(
+            f"--date {gone[0]}: rows that its figures are made of are past their retention; the figures that were made "
+            "before stay as they are"
+        )
+    days = args.date or whole
+    with claimed(args.datasets, claim_of(ACCEPTANCE)):
         rows = compute_acceptance(args.datasets, days, args.min_installations, args.give_up)
         write_acceptance(args.datasets, days, rows)
     print(describe(rows, days, args.give_up))

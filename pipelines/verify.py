@@ -11,9 +11,10 @@ from pipelines.running.command import run_job
 from pipelines.running.summary import describe, unjoined_warning
 from schemas.errors import InvalidOptions, UnbalancedBooks
 from transforms.core.output.continuity import breaks, lost_messages
+from transforms.core.output.expired import read_expired
 from transforms.core.output.input_list import unread_of_all
 from transforms.core.output.layout import Output
-from transforms.core.output.ledger import differences, imbalances, read_marks, strangers, total
+from transforms.core.output.ledger import differences, expired_rows, imbalances, read_marks, strangers, total
 from transforms.core.output.schema_file import schema_problems
 
 
@@ -42,6 +43,10 @@ def main(argv: Sequence[str]) -> None:
     print(describe(books))
     if warning := unjoined_warning(books, args.max_unjoined):
         print(warning, file=sys.stderr)
+    if gone := expired_rows(args.datasets, marks):
+        print(f"{gone:,} of the rows are past their retention and not in the files any more")
+    if read_expired(args.datasets).pending:
+        print("warning: an expiry was cut off; pipelines.expire --dry_run says how to finish it", file=sys.stderr)
     if lost := lost_messages(marks):
         print(f"{lost:,} messages of topics were lost to retention, as was declared with --start earliest_left")
 

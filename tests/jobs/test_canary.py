@@ -280,6 +280,18 @@ def test_no_secret_in_outputs_logs_or_temporary_files(tmp_path: Path, mode: list
     declared = [row for row in read_rows(tmp_path / "out", "extension_events") if row["event_name"] == "canary.done"]
     assert declared
     assert {name for row in declared for name, _ in row["properties"]} == {"p0", "p1", "p2", "p3", "p4", "timer.*"}
+    expire_with_a_receipt(tmp_path / "out", environment)
+
+
+def expire_with_a_receipt(output: Path, environment: dict[str, str]) -> None:
+    """What a dry run and an expiry print and write down tells nothing of a row."""
+    command = [sys.executable, "-m", "pipelines.expire", f"--datasets={output}", "--as_of=2026-08-01"]
+    dry = subprocess.run([*command, "--dry_run"], capture_output=True, check=True, env=environment)
+    checksum = dry.stdout.split()[-1].decode()
+    done = subprocess.run([*command, f"--checksum={checksum}"], capture_output=True, check=True, env=environment)
+    assert not leaks(dry.stdout + dry.stderr + done.stdout + done.stderr)
+    assert len(list((output / "_expired").iterdir())) == 2
+    assert_clean(output)
 
 
 def test_no_secret_where_pieces_wait_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from transforms.core.keys.step_keys import RoleKeys
 from transforms.core.output import stream_state
 from transforms.core.output.books import Books
 from transforms.core.output.claim import check_held
+from transforms.core.output.expired import read_expired
 from transforms.core.output.input_days import InputDays, days_of_input
 from transforms.core.output.input_list import was_read_before
 from transforms.core.output.layout import DATA_DATASETS, LEDGER, FileName, Listing, Output
@@ -38,6 +39,7 @@ class Publisher:
         check_held(self._output)
         self._keys = keys
         self._listing = listing
+        self._expired = read_expired(listing.output)
         self._days = InputDays(listing.output)
         self._writers = ThreadPoolExecutor(1 if storage.is_local(listing.output.path) else _REMOTE_WRITERS, "write")
 
@@ -90,6 +92,8 @@ class Publisher:
     def _put(self, portion: Portion, again: set[date], dataset: str, day: date, table: pa.Table | None) -> None:
         """Writes a file; None is no file. Then removes what an earlier run left of these people under other names."""
         name = FileName(portion.input, portion.bucket, portion.buckets)
+        if self._expired.covers(dataset, day, portion.input):
+            table = None  # the ledger counts the rows; an old input must not bring back what retention took
         if table is not None:
             encryption = encryption_properties(load(dataset), self._keys, f"{day:%Y-%m}")
             self._output.write(self._output.file(dataset, day, name), parquet_bytes(dataset, table, encryption))

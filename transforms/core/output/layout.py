@@ -25,6 +25,8 @@ CLAIM_FILE = "_claim.json"
 INPUTS_FOLDER = "_inputs"
 MANIFESTS_FOLDER = "_manifests"
 SCHEMAS_FOLDER = "_schemas"
+EXPIRED_FOLDER = "_expired"
+"""Where it is written down which days have reached the end of their retention."""
 WRITING_FOLDER = "_writing"
 """Where local files lie until they are whole. In the folder of a dataset Polars would refuse to read beside them."""
 
@@ -57,6 +59,11 @@ class FileName:
     def may_hold_others(self, buckets: int) -> bool:
         """Whether, where it holds people of one of so many buckets, people of others may be in it as well."""
         return self.buckets is not None and self.buckets % buckets != 0
+
+
+def claim_of(dataset: str) -> str:
+    """The claim of who writes a dataset that is no part of the output's own, so that a running job does not matter."""
+    return f"_claim-{dataset}.json"
 
 
 def parse_name(name: str) -> FileName | None:

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from schemas.errors import StorageUnavailable
 from transforms.core import storage
 from transforms.core.output.books import Books
+from transforms.core.output.expired import Expired, read_expired
 from transforms.core.output.input_days import days_of_input
 from transforms.core.output.layout import DATA_DATASETS, LEDGER, DataFile, FileName, Listing, Output, parse_name
 from transforms.core.shuffle.windows import mark_day, window_end_s
@@ -84,19 +85,36 @@ def imbalances(marks: Iterable[Mark]) -> Iterator[str]:
 def differences(output: Output, marks: Iterable[Mark], input_digest: str | None = None) -> Iterator[str]:
     """One line for each file that does not hold what its ledger row says, or has none.
 
-    Rows are counted from Parquet footers. With an input, only its files are looked at.
+    Rows are counted from Parquet footers. With an input, only its files are looked at. What is past its retention is
+    to be gone; while an expiry is cut off in the middle it may be either.
     """
-    expected = {(m.day, m.name): dict(m.row["rows"] or ()) for m in marks}
+    expired = read_expired(output)
+    expected = {(m.day, m.name): _kept(m, expired) for m in marks}
     found: dict[tuple[date, FileName], dict[str, int]] = defaultdict(dict)
     days = days_of_input(output, input_digest)
     for file in output.listing().files(*DATA_DATASETS, days=days, of_input=input_digest):
-        found[file.day, file.name][file.dataset] = _footer_rows(file.path)
+        if not expired.covers(file.dataset, file.day, file.name.input):
+            found[file.day, file.name][file.dataset] = _footer_rows(file.path)
+        elif expired.pending is None:
+            yield f"{file.path}: is past its retention and was deleted before; run pipelines.expire to delete it again"
     for key in sorted({*expected, *found}, key=lambda k: (k[0], str(k[1]))):
         day, name = key
         if key not in expected:
             yield f"received_date={day} {name}: files without a ledger row; run that input again to make it whole"
         elif found.get(key, {}) != expected[key]:
             yield f"received_date={day} {name}: ledger says rows {expected[key]}, files hold {found.get(key, {})}"
+
+
+def _kept(mark: Mark, expired: Expired) -> dict[str, int]:
+    """Rows that the ledger tells of files which have not expired, by dataset."""
+    rows = dict(mark.row["rows"] or ())
+    return {name: count for name, count in rows.items() if not expired.covers(name, mark.day, mark.name.input)}
+
+
+def expired_rows(output: Output, marks: Iterable[Mark]) -> int:
+    """How many rows of which the ledger tells are gone, or were not written, because they are past their retention."""
+    expired = read_expired(output)
+    return sum(sum(dict(m.row["rows"] or ()).values()) - sum(_kept(m, expired).values()) for m in marks)
 
 
 def _footer_rows(path: str) -> int:

@@ -11,9 +11,11 @@ from transforms.core.storage.files import (
     exists,
     list_files,
     list_folders,
+    list_sizes,
     opened_local,
     read_bytes,
     read_start,
+    written_at,
 )
 from transforms.core.storage.paths import absolute, file_system, join, local_path
 from transforms.core.storage.source_files import (
@@ -27,7 +29,16 @@ from transforms.core.storage.source_files import (
     list_tree,
     whole_folder,
 )
-from transforms.core.storage.writing import create_exclusive, remove, sweep, write_atomic, write_private
+from transforms.core.storage.writing import (
+    create_exclusive,
+    remove,
+    remove_at_once,
+    remove_empty,
+    remove_tree,
+    sweep,
+    write_atomic,
+    write_private,
+)
 
 __all__ = [
     "InputFiles",
@@ -49,6 +60,7 @@ __all__ = [
     "lies_in",
     "list_files",
     "list_folders",
+    "list_sizes",
     "list_tree",
     "local_path",
     "open_read",
@@ -56,8 +68,12 @@ __all__ = [
     "read_bytes",
     "read_start",
     "remove",
+    "remove_at_once",
+    "remove_empty",
+    "remove_tree",
     "sweep",
     "whole_folder",
     "write_atomic",
     "write_private",
+    "written_at",
 ]

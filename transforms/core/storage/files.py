@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import BinaryIO
 
 from transforms.core.storage.file_systems import explained, is_local, open_fs, open_read
@@ -47,6 +48,26 @@ def read_start(path: str, size: int) -> bytes:
 def list_files(folder: str) -> list[str]:
     """Names of the files right in a folder, sorted, hidden ones left out; empty where there is none."""
     return [n for n, kind in _entries(folder) if kind == "file" and not n.startswith((".", "_"))]
+
+
+def list_sizes(folder: str) -> dict[str, int]:
+    """Names and bytes of the files right in a folder, in the order of names, hidden ones included."""
+    fs, inner = open_fs(folder)
+    with explained(folder, "list"):
+        try:
+            found = fs.ls(inner, detail=True)
+        except FileNotFoundError:
+            return {}
+    sizes = {e["name"].rsplit("/", 1)[-1]: int(e["size"]) for e in found if e["type"] == "file"}
+    return {name: sizes[name] for name in sorted(sizes) if name}
+
+
+def written_at(path: str) -> datetime:
+    """When the storage says that a file was written last, in UTC."""
+    fs, inner = open_fs(path)
+    with explained(path, "look at"):
+        found: datetime = fs.modified(inner)
+    return found.astimezone(UTC)
 
 
 def list_folders(folder: str) -> list[str]:

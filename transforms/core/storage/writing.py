@@ -3,6 +3,7 @@
 import errno
 import os
 import secrets
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -137,6 +138,38 @@ def remove(path: str) -> None:
             fs.rm_file(inner)
         except FileNotFoundError:
             return
+
+
+def remove_empty(folder: str) -> None:
+    """Removes a local folder in which nothing is; object stores have none."""
+    if is_local(folder):
+        with suppress(OSError):
+            os.rmdir(open_fs(folder)[1])
+
+
+def remove_at_once(folder: str, aside: str) -> bool:
+    """Removes a local folder so that nobody sees a part of it: it is renamed to `aside`, which is then emptied.
+
+    False, and nothing removed, where `aside` is on another disk.
+    """
+    inner, inner_aside = open_fs(folder)[1], open_fs(aside)[1]
+    with explained(folder, "remove"):
+        os.makedirs(os.path.dirname(inner_aside), exist_ok=True)
+        try:
+            os.rename(inner, inner_aside)
+        except OSError as cause:
+            if cause.errno != errno.EXDEV:
+                raise
+            return False
+    remove_tree(aside)
+    return True
+
+
+def remove_tree(folder: str) -> None:
+    """Removes a local folder with all that is in it; nothing happens where there is none."""
+    if is_local(folder):
+        with explained(folder, "remove"), suppress(FileNotFoundError):
+            shutil.rmtree(open_fs(folder)[1])
 
 
 def sweep(folder: str, *, deep: bool = True) -> int:

@@ -1,0 +1,1 @@
+"""The parts of `pipelines.expire`: what is past its retention, and how it is deleted."""
