@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import InvalidEvent, Reason
-from schemas.manifests import KEEP, NO_MANIFESTS, PERSON, SCRUB, DeclaredEvent, manifests_of
+from schemas.manifest_documents import manifests_of
+from schemas.manifests import KEEP, NO_MANIFESTS, PERSON, SCRUB, DeclaredEvent
 from tests.conftest import DATA
 from transforms.core.blocks import Block
 from transforms.core.decoding import declared as module

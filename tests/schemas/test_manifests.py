@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import InvalidOptions
-from schemas.manifests import DROP, KEEP, NO_MANIFESTS, PERSON, SCRUB, TREATMENTS, Manifests, manifests_of
+from schemas.manifest_documents import manifests_of
+from schemas.manifests import DROP, KEEP, NO_MANIFESTS, PERSON, SCRUB, TREATMENTS, Manifests
 from tests.conftest import DATA
 
 KEPT = {"classification": "SystemMetaData", "purpose": "FeatureInsight"}
