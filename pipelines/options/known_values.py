@@ -2,9 +2,9 @@
 
 import tomllib
 
+from pipelines.options.flag_files import read_flag_file
 from schemas.errors import InvalidOptions
 from schemas.known_values import PACKAGED, Vocabulary, vocabulary_of
-from transforms.core import storage
 
 _MOST_BYTES = 4 * 1024 * 1024
 
@@ -17,12 +17,7 @@ def read_vocabulary(path: str | None) -> Vocabulary:
     """
     if path is None:
         return PACKAGED
-    if not storage.exists(path):
-        raise InvalidOptions(f"--known_values {path}: no such file")
-    with storage.open_read(path) as file:
-        data = file.read(_MOST_BYTES + 1)
-    if len(data) > _MOST_BYTES:
-        raise InvalidOptions(f"--known_values {path}: larger than {_MOST_BYTES} bytes")
+    data = read_flag_file("--known_values", path, _MOST_BYTES)
     try:
         document = tomllib.loads(data.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as cause:

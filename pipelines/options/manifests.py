@@ -4,8 +4,10 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from pipelines.options.flag_files import read_flag_file
 from schemas.errors import InvalidOptions
-from schemas.manifests import Manifests, manifests_of
+from schemas.manifest_documents import manifests_of
+from schemas.manifests import Manifests
 from transforms.core import storage
 from transforms.core.output.layout import MANIFESTS_FOLDER, Output
 
@@ -24,18 +26,13 @@ def read_manifests(paths: Sequence[str]) -> Manifests:
     """What the files declare together.
 
     Raises StorageUnavailable where one cannot be read, InvalidOptions where it is not there, is no JSON, or holds what
-    `schemas.manifests.manifests_of` refuses.
+    `schemas.manifest_documents.manifests_of` refuses.
     """
     return manifests_of({f"--telemetry_manifest {path}": _document(path) for path in paths})
 
 
 def _document(path: str) -> Any:
-    if not storage.exists(path):
-        raise InvalidOptions(f"--telemetry_manifest {path}: no such file")
-    with storage.open_read(path) as file:
-        data = file.read(_MOST_BYTES + 1)
-    if len(data) > _MOST_BYTES:
-        raise InvalidOptions(f"--telemetry_manifest {path}: larger than {_MOST_BYTES} bytes")
+    data = read_flag_file("--telemetry_manifest", path, _MOST_BYTES)
     try:
         return json.loads(data)
     except (ValueError, RecursionError):

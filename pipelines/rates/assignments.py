@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 import duckdb
 import pyarrow as pa
 
+from pipelines.options.flag_files import read_at_most
 from schemas.errors import InvalidOptions
-from transforms.core import storage
 
 FLIGHTS = "flights"
 """A column of lists: who holds the flight is in its arm."""
@@ -80,10 +80,7 @@ def _of_column(column: str, arms: Sequence[str], shares: str | None) -> Assignme
 
 
 def _of_file(path: str, shares: str | None, key_ring: str | None) -> Assignment:
-    with storage.open_read(path) as file:
-        data = file.read(_MOST_BYTES + 1)
-    if len(data) > _MOST_BYTES:
-        raise InvalidOptions(f"--arms {path}: larger than {_MOST_BYTES} bytes")
+    data = read_at_most("--arms", path, _MOST_BYTES)
     try:
         rows = list(csv.reader(io.StringIO(data.decode("utf-8-sig"))))
     except (UnicodeDecodeError, csv.Error) as cause:
