@@ -28,7 +28,7 @@ def pending() -> Expired:
 
 def test_a_reader_sees_all_files_of_a_day_or_none(output: Output, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = set()
-    real = {name: getattr(os, name) for name in ("unlink", "remove", "rmdir", "rename")}
+    real = {name: getattr(os, name) for name in ("unlink", "remove", "rmdir", "replace")}
     for name, do in real.items():
 
         def watched(*args: object, do: object = do, **flags: object) -> None:

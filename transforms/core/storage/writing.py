@@ -39,12 +39,17 @@ def _moved_from(staging: str, inner: str, data: bytes) -> bool:
     """Writes the file by way of the folder `staging`; False, and nothing written, where that is on another disk."""
     os.makedirs(staging, exist_ok=True)
     with _written_beside(os.path.join(staging, os.path.basename(inner)), data, 0o666) as hidden:
-        try:
-            os.replace(hidden, inner)
-        except OSError as cause:
-            if cause.errno != errno.EXDEV:
-                raise
-            return False
+        return _renamed(hidden, inner)
+
+
+def _renamed(inner: str, to: str) -> bool:
+    """Renames a file or folder; False, and nothing done, where the new place is on another disk."""
+    try:
+        os.replace(inner, to)
+    except OSError as cause:
+        if cause.errno != errno.EXDEV:
+            raise
+        return False
     return True
 
 
@@ -155,11 +160,7 @@ def remove_at_once(folder: str, aside: str) -> bool:
     inner, inner_aside = open_fs(folder)[1], open_fs(aside)[1]
     with explained(folder, "remove"):
         os.makedirs(os.path.dirname(inner_aside), exist_ok=True)
-        try:
-            os.rename(inner, inner_aside)
-        except OSError as cause:
-            if cause.errno != errno.EXDEV:
-                raise
+        if not _renamed(inner, inner_aside):
             return False
     remove_tree(aside)
     return True
