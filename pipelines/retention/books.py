@@ -8,7 +8,7 @@ from pipelines.retention.age import are_past, last_expired_day, latest_days, tel
 from schemas.registry import load
 from transforms.core import storage
 from transforms.core.output.input_days import days_of_input
-from transforms.core.output.layout import INPUTS_FOLDER, LEDGER, DataFile, Listing
+from transforms.core.output.layout import INPUTS_FOLDER, LEDGER, DataFile, Listing, path_in_output
 
 
 def expired_books(listing: Listing, through: dict[str, date], as_of: date) -> Iterator[str]:
@@ -28,7 +28,7 @@ def expired_books(listing: Listing, through: dict[str, date], as_of: date) -> It
         stream = source.partition(".")[0]
         if are_past(files, last, as_of) and all(file.day != latest.get(stream) for file in files):
             yield from _of_input(listing, source)
-            yield from (f"{LEDGER}/received_date={file.day.isoformat()}/{file.name}" for file in files)
+            yield from (path_in_output(LEDGER, file.day, str(file.name)) for file in files)
 
 
 def _of_input(listing: Listing, source: str) -> Iterator[str]:

@@ -16,7 +16,7 @@ from pipelines.retention.books import expired_books
 from schemas.registry import ACCEPTANCE, load
 from transforms.core import storage
 from transforms.core.output.expired import Deleted, Expired, Pending
-from transforms.core.output.layout import DATA_DATASETS, LEDGER, Listing, Output, parse_name
+from transforms.core.output.layout import DATA_DATASETS, LEDGER, Listing, Output, parse_name, path_in_output
 from transforms.core.output.ledger import read_row
 from transforms.core.times import UNKNOWN_DATE
 
@@ -38,7 +38,7 @@ class Going:
     @property
     def path(self) -> str:
         """Where it lies in the output."""
-        return f"{self.dataset}/received_date={self.day.isoformat()}/{self.name}"
+        return path_in_output(self.dataset, self.day, self.name)
 
 
 @dataclass

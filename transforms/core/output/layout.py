@@ -61,6 +61,11 @@ class FileName:
         return self.buckets is not None and self.buckets % buckets != 0
 
 
+def path_in_output(dataset: str, day: date, name: str = "") -> str:
+    """The path in an output of a dataset's day, or of a file there."""
+    return storage.join(dataset, f"{_DATE}{day.isoformat()}", *([name] if name else []))
+
+
 def claim_of(dataset: str) -> str:
     """The claim of who writes a dataset that is no part of the output's own, so that a running job does not matter."""
     return f"_claim-{dataset}.json"
@@ -86,7 +91,7 @@ class Output:
 
     def partition(self, dataset: str, day: date) -> str:
         """The folder of a dataset's day."""
-        return storage.join(self.path, dataset, f"{_DATE}{day.isoformat()}")
+        return storage.join(self.path, path_in_output(dataset, day))
 
     def file(self, dataset: str, day: date, name: FileName) -> str:
         """The path of a data file."""
