@@ -78,6 +78,11 @@ class Field:
         return self.shape or ", ".join(self.one_of)
 
     @property
+    def known_list(self) -> str:
+        """The list of known values that its shape names, empty where it names none."""
+        return self.shape.partition(":")[2]
+
+    @property
     def is_scrubbed(self) -> bool:
         """Whether free text in it is scrubbed."""
         return self.treatment == "scrub" or self.scrub

@@ -111,4 +111,4 @@ class BlockDecoder:
 
 def _unread(vocabulary: Vocabulary) -> frozenset[str]:
     fields = (field for schema in event_schemas().values() for field in schema.fields if field.parse == LISTED)
-    return frozenset(field.name for field in fields if not vocabulary.known(field.shape.partition(":")[2]).values)
+    return frozenset(field.name for field in fields if not vocabulary.known(field.known_list).values)

@@ -24,6 +24,7 @@ class Words:
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._vocabulary = vocabulary
         self._columns: dict[tuple[object, ...], _Column] = {}
+        self._lists: dict[str, KnownValues] = {}
 
     def pick(self, field: Field, lists: pa.Array) -> pa.Array:
         """Of each list the values that its field knows, in order and with `;` between them; null where it holds none.
@@ -31,7 +32,9 @@ class Words:
         An item of a list is known as a whole or by what stands before its `:`. What is not known is not counted,
         because nearly nothing is.
         """
-        known = self._vocabulary.known(field.shape.partition(":")[2])
+        if field.known_list not in self._lists:
+            self._lists[field.known_list] = self._vocabulary.known(field.known_list)
+        known = self._lists[field.known_list]
         if not known.values or lists.null_count == len(lists):
             return pa.nulls(len(lists), pa.string())
         coded = lists.dictionary_encode()

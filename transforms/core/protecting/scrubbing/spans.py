@@ -7,6 +7,7 @@ a character whole.
 """
 
 from collections.abc import Iterable
+from functools import cache
 from typing import NamedTuple
 
 import re2
@@ -23,6 +24,7 @@ class Span(NamedTuple):
     kind: str
 
 
+@cache  # the heads of tokens, a long pattern, are asked for by two
 def compiled(pattern: str, *, captures: bool = False, longest: bool = False) -> "re2._Regexp":
     """An RE2 pattern over bytes; without captures it never leaves the fast automaton."""
     options = re2.Options()
