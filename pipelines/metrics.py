@@ -116,6 +116,20 @@ def _order(text: str) -> tuple[str, ...]:
     return (*named, *(name for name in GIVEN_UP if name not in named))
 
 
+def _days(output: Output, existing: Sequence[date], asked: Sequence[date] | None) -> Sequence[date]:
+    """The days asked for, else all of which no row has expired; raises InvalidOptions where one of them is neither."""
+    strange = [day for day in asked or () if day not in existing]
+    if strange:
+        raise InvalidOptions(f"--date {strange[0]}: {output} holds {existing[0]} to {existing[-1]}")
+    whole = whole_days(output, existing)
+    if gone := [day for day in asked or () if day not in whole]:
+        raise InvalidOptions(
+            f"--date {gone[0]}: rows that its figures are made of are past their retention; the figures that were made "
+            "before stay as they are"
+        )
+    return asked or whole
+
+
 def main(argv: Sequence[str]) -> None:
     """The command."""
     parser = job_parser(
@@ -140,16 +154,7 @@ def main(argv: Sequence[str]) -> None:
     if not has_landed(args.datasets):
         print(f"nothing has landed in {args.datasets}: nothing to do")
         return
-    strange = [day for day in args.date or () if day not in existing]
-    if strange:
-        raise InvalidOptions(f"--date {strange[0]}: {args.datasets} holds {existing[0]} to {existing[-1]}")
-    whole = whole_days(args.datasets, existing)
-    if gone := [day for day in args.date or () if day not in whole]:
-        raise InvalidOptions(
-            f"--date {gone[0]}: rows that its figures are made of are past their retention; the figures that were made "
-            "before stay as they are"
-        )
-    days = args.date or whole
+    days = _days(args.datasets, existing, args.date)
     with claimed(args.datasets, claim_of(ACCEPTANCE)):
         rows = compute_acceptance(args.datasets, days, args.min_installations, args.give_up)
         write_acceptance(args.datasets, days, rows)

@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import repeat
-from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +11,7 @@ import pyarrow as pa
 
 from schemas.errors import Reason, RejectedEvent
 from schemas.manifests import NO_MANIFESTS, Manifests
-from schemas.registry import EXTENSION_EVENTS, event_schemas, load
+from schemas.registry import EXTENSION_EVENTS, load
 from transforms.core.batches import EventBatch, Origins, Tally
 from transforms.core.blocks import MAX_PAYLOAD_BYTES, RawRequest, Unreadable
 from transforms.core.consent import Collector, rank_of
@@ -23,16 +22,14 @@ from transforms.core.decoding.event_names import contract_name
 from transforms.core.decoding.refusals import refusal_of, refuse, refuse_rows
 from transforms.core.decoding.routing import targets
 from transforms.core.decoding.rows import Rows, decoded_columns, mark_lacking
-from transforms.core.decoding.wire import Envelope, Properties, attribute
-from transforms.core.decoding.withholding import SNIPPET_RANK, withheld_by
+from transforms.core.decoding.wire import Envelope
+from transforms.core.decoding.withholding import SNIPPET_RANK, values_of_code, withheld_by
 from transforms.core.keys.step_keys import QuarantineKeys
 from transforms.core.quarantine.rows import Payload, Quarantine, Refusal
 from transforms.core.quarantine.unprocessable import STOPPING, Unprocessable
 from transforms.core.times import counts_by_day
 
 _SNIPPETS = "snippets"
-_code_values = attrgetter(*(attribute(s)[1] for f in event_schemas()[_SNIPPETS].fields if f.role for s in f.sources))
-_NO_CODE = _code_values(Properties())
 
 Event = tuple[bytes, RawRequest | None, Collector | None]
 """An event's bytes, the request it came in, and that one's stamp; None where it bears its own."""
@@ -162,11 +159,7 @@ class DecodedPart:
                 counted["withheld", withheld_as].append(collector.received_at)
                 continue
             if primary == EXTENSION_EVENTS:
-                try:
-                    self._declared.read(line)
-                except RejectedEvent as rejected:
-                    self._received.pop()  # to refuse it counts it again
-                    self._refuse(line, request, stamp, refusal_of(rejected))
+                if not self._reads_declared(line, request, stamp):
                     continue
             elif primary != _SNIPPETS and self._has_permitted_code(event, collector, rank):
                 attached = (*attached, _SNIPPETS)
@@ -177,6 +170,16 @@ class DecodedPart:
             self._rows_of(primary, True).add(event, number, name)
             for dataset in attached:
                 self._rows_of(dataset, False).add(event, number, name)
+
+    def _reads_declared(self, line: bytes, request: RawRequest | None, stamp: Collector | None) -> bool:
+        """Reads the declared members of the event that was found last; False, and quarantined, where they are wrong."""
+        try:
+            self._declared.read(line)
+        except RejectedEvent as rejected:
+            self._received.pop()  # to refuse it counts it again
+            self._refuse(line, request, stamp, refusal_of(rejected))
+            return False
+        return True
 
     def put_aside(self, line: bytes, request: RawRequest | None, stamp: Collector | None, error: Exception) -> None:
         """Quarantines an event, or a whole body, on which our own code fails; raises InternalError at one too many."""
@@ -210,14 +213,11 @@ class DecodedPart:
 
     def _has_permitted_code(self, event: Envelope, stamp: Collector, rank: int) -> bool:
         """Whether an event of another dataset holds code that may be kept; counts it where it may not."""
-        properties = event.data.baseData.properties
-        if properties is None or (values := _code_values(properties)) == _NO_CODE:
+        held = values_of_code(event)
+        if held and not (stamp.snippet_consent and rank == SNIPPET_RANK - 1):
+            self._counted["withheld_fields", "snippet"].extend([stamp.received_at] * held)
             return False
-        if stamp.snippet_consent and rank == SNIPPET_RANK - 1:
-            return True
-        lost = sum(value is not None for value in values)
-        self._counted["withheld_fields", "snippet"].extend([stamp.received_at] * lost)
-        return False
+        return held > 0
 
     def _refuse(self, line: bytes, request: RawRequest | None, stamp: Collector | None, refusal: Refusal) -> None:
         withhold = self._counted["withheld", "off"].append
