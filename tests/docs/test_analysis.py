@@ -19,12 +19,13 @@ import polars as pl
 import pytest
 
 from tests.docs.test_readme import sh
+from tests.support.pages import code_blocks
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "analysis.md").read_text()
-SQL = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
-PYTHON = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-(SNIPPETS,) = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
+SQL = code_blocks(PAGE, "sql")
+PYTHON = code_blocks(PAGE, "python")
+(SNIPPETS,) = code_blocks(PAGE, "sh")
 VIEWS = (ROOT / "docs" / "analysis" / "views.sql").read_text()
 SPARK = ROOT / ".tools" / "spark"
 QUESTIONS = (
@@ -110,21 +111,23 @@ def test_every_question_has_an_answer(number: int, by_duckdb: list[pd.DataFrame]
     assert not answer.isna().all().any(), "a column of nulls answers nothing"
 
 
-@pytest.mark.parametrize("number", range(len(SQL)), ids=QUESTIONS)
-def test_polars_says_the_same(number: int, by_duckdb: list[pd.DataFrame], place: Path) -> None:
-    ask = functions(loaded("polars_questions"))[number]
+def answered(module: str, number: int, read: Callable[[str], Any], place: Path) -> Any:
+    """What a module's function says to a question, of datasets that `read` opens."""
+    ask = functions(loaded(module))[number]
     datasets = [name for name in ask.__annotations__ if name != "return"]
     paths = [f"{place}/demo/{'code.parquet' if name == 'code' else f'datasets/{name}'}" for name in datasets]
-    answer = ask(*(pl.scan_parquet(path) for path in paths))
+    return ask(*map(read, paths))
+
+
+@pytest.mark.parametrize("number", range(len(SQL)), ids=QUESTIONS)
+def test_polars_says_the_same(number: int, by_duckdb: list[pd.DataFrame], place: Path) -> None:
+    answer = answered("polars_questions", number, pl.scan_parquet, place)
     check(by_duckdb[number], answer.columns, answer.to_dicts())
 
 
 @pytest.mark.parametrize("number", range(len(SQL)), ids=QUESTIONS)
 def test_pandas_says_the_same(number: int, by_duckdb: list[pd.DataFrame], place: Path) -> None:
-    ask = functions(loaded("pandas_questions"))[number]
-    datasets = [name for name in ask.__annotations__ if name != "return"]
-    paths = [f"{place}/demo/{'code.parquet' if name == 'code' else f'datasets/{name}'}" for name in datasets]
-    answer = ask(*(pd.read_parquet(path) for path in paths))
+    answer = answered("pandas_questions", number, pd.read_parquet, place)
     check(by_duckdb[number], answer.columns, answer.to_dict("records"))
 
 

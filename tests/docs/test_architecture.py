@@ -10,6 +10,7 @@ from playwright.sync_api import sync_playwright
 
 from tests.reporting.browser import CHROMIUM, FLAGS
 from tests.support.npm_clients import modules, needs_node
+from tests.support.pages import code_blocks
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
@@ -114,7 +115,7 @@ def test_steps_of_the_picture_and_of_the_list_are_the_modules() -> None:
 PICTURES = [
     pytest.param(picture, id=f"{page.name}-{number}")
     for page in PAGES
-    for number, picture in enumerate(re.findall(r"```mermaid\n(.*?)```", page.read_text(), re.DOTALL))
+    for number, picture in enumerate(code_blocks(page.read_text(), "mermaid"))
 ]
 
 

@@ -7,11 +7,12 @@ import pytest
 
 from schemas.manifests import DROP, KEEP, TREATMENTS
 from tests.docs.test_send_events import run
+from tests.support.pages import code_blocks
 from transforms.core.protecting.properties import MOST_KEPT_CHARS, MOST_SCRUBBED_CHARS
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "own-events.md").read_text()
-COMMANDS = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
+COMMANDS = code_blocks(PAGE, "sh")
 
 
 @pytest.fixture(scope="module")

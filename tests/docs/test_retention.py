@@ -7,6 +7,7 @@ from pipelines.retention.plan import EXPIRING
 from schemas.registry import load
 from tests.conftest import run_batch, sample, write_lines
 from tests.docs.test_schedule import sh
+from tests.support.pages import code_blocks
 from transforms.core.output.layout import LEDGER
 
 PAGE = (Path(__file__).parents[2] / "docs" / "retention.md").read_text()
@@ -21,7 +22,7 @@ def test_the_table_is_that_of_the_contract() -> None:
 def test_the_commands_run_one_after_the_other(tmp_path: Path) -> None:
     run_batch(write_lines(tmp_path / "raw.ndjson", [sample(), b"{"]), tmp_path / "datasets")
     printed = ""
-    for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL):
+    for block in code_blocks(PAGE, "sh"):
         done = sh(f"set -e\n{block}", tmp_path)
         assert done.returncode == 0, (block, done.stderr)
         printed += done.stdout

@@ -14,6 +14,7 @@ import pytest
 from pipelines.options.flags import EXIT_CODES, EXIT_MEANINGS
 from schemas.errors import ExitCode
 from tests.conftest import KEY_RING, sample, write_lines
+from tests.support.pages import code_blocks
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "schedule.md").read_text()
@@ -62,7 +63,7 @@ def sh(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_commands_of_the_page_run_one_after_the_other(place: Path) -> None:
-    blocks = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
+    blocks = code_blocks(PAGE, "sh")
     assert len(blocks) == 4
     for block in blocks:
         done = sh(f"set -e\n{block}", place)

@@ -21,6 +21,7 @@ from schemas.known_values import PACKAGED, Vocabulary, known_values, list_names
 from schemas.patterns import PATTERNS
 from schemas.registry import EVENT_DATASETS, load
 from tests.conftest import DATA, KEY_RING, read_rows, run_batch, sample, write_lines
+from tests.support.pages import code_blocks
 from transforms.core.protecting import words
 from transforms.core.protecting.words import Words
 
@@ -268,7 +269,7 @@ def test_the_query_of_the_docs_tells_what_was_not_known(tmp_path: Path, monkeypa
     page = (DATA.parents[1] / "docs" / "known-values.md").read_text()
     run_batch(unknown_model(tmp_path), tmp_path / "datasets")
     monkeypatch.chdir(tmp_path)
-    (query,) = re.findall(r"```sql\n(.*?)```", page, re.DOTALL)
+    (query,) = code_blocks(page, "sql")
     assert duckdb.sql(query).fetchall() == [("engine", 2)]
     assert all(f"`{name}`" in page for name in list_names())
 
