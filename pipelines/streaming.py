@@ -27,6 +27,7 @@ from pipelines.streams.two_processes import Reader, TwoProcessRunner
 from pipelines.streams.watch import Watch
 from schemas.locations import shown_path
 from transforms.core import storage
+from transforms.core.chains.window_manifests import WindowManifests
 from transforms.core.guard import FAILURES
 from transforms.core.output.output_facts import slots_of
 from transforms.core.output.stream_state import StreamState
@@ -81,12 +82,17 @@ def run_until_stopped(options: Any, record: Recorder) -> None:
     check(options)
     if options.kafka_config and (warning := readable_by_others(options.kafka_config)):
         print(warning, file=sys.stderr)
-    with held_output(options, buckets_of(options)) as slots, chosen_runner(options) as reader:
+    with held_output(options, buckets_of(options)) as held, chosen_runner(options) as reader:
         record.held()
         FAILURES.clear()
-        state = begin(options)
-        with Watch(options, state, reader) as watch:
-            watch.until_stopped(build(options, state, slots, reader).run())
+        state = begin(options, held.signing)
+        manifests = None
+        if held.signing:
+            manifests = WindowManifests(state, held.signing)
+            manifests.take_in()
+            manifests.start()
+        with Watch(options, state, reader, manifests) as watch:
+            watch.until_stopped(build(options, state, held.slots, reader).run())
 
 
 def main(argv: Sequence[str]) -> None:
@@ -94,7 +100,7 @@ def main(argv: Sequence[str]) -> None:
     tune_memory()
     begin_log(argv)
     options = parsed(argv)
-    with recorded(record_of(options), [RecordFile(options.output), LogLines()]) as record:
+    with recorded(record_of(options), [RecordFile(options.output, options.key_ring), LogLines()]) as record:
         run_until_stopped(options, record)
         print("stopped; every window is whole", file=sys.stderr)
 

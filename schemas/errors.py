@@ -43,6 +43,7 @@ class ExitCode(IntEnum):
     UNUSABLE_INPUT = 3
     NOTHING_TO_DO = 4
     UNBALANCED_BOOKS = 5
+    NOT_PROVEN = 6
     BUG = 70
     TRY_AGAIN = 75
     INTERRUPTED = 130
@@ -165,10 +166,20 @@ class OutputInUse(PipelineError):
     exit_code = ExitCode.TRY_AGAIN
 
 
+class UnfinishedChange(PipelineError):
+    """A change of landed files was cut off and must be finished before the output is written."""
+
+
 class UnbalancedBooks(PipelineError):
     """Events were lost or made up: the ledger does not add up."""
 
     exit_code = ExitCode.UNBALANCED_BOOKS
+
+
+class NotProven(PipelineError):
+    """A month's keys are gone as far as can be shown, and a holder's file was declared lost: nobody knows of that."""
+
+    exit_code = ExitCode.NOT_PROVEN
 
 
 class UnusableInput(PipelineError):

@@ -40,6 +40,10 @@ SUGGESTIONS = "suggestions"
 ACCEPTANCE = "acceptance"
 """The dataset of rates that the metrics job makes from the others."""
 
+FORMER = {name: f"_former_{name}" for name in ("key_id", "installation_id", "session_id", "user_id")}
+"""Columns that differ from month to month -> the columns in which an event of a month's first day has them, too, as
+they would be in the month before: see `transforms.core.curating.epochs`."""
+
 LEVELS = ("off", "crash", "error", "usage", "snippet")
 """Telemetry levels from nothing to everything; a field needs one of them."""
 
@@ -83,9 +87,19 @@ class Schema:
 
     @cached_property
     def sealed_arrow(self) -> pa.Schema:
-        """The same columns as they travel: pseudonyms as 16 bytes, `is_primary` at the end."""
+        """The same columns as they travel: pseudonyms as 16 bytes, then those of `former` and `is_primary`."""
         columns = [pa.field(f.name, pa.binary(16) if f.pseudonym_domain else f.type) for f in self.fields]
-        return pa.schema([*columns, pa.field("is_primary", pa.bool_())])
+        return pa.schema([*columns, *self.former, pa.field("is_primary", pa.bool_())])
+
+    @cached_property
+    def former(self) -> tuple[pa.Field, ...]:
+        """Columns for what FORMER names under the month before, in events that belong to suggestions.
+
+        They are null but for the first day of a month, and no file has them.
+        """
+        names = [name for name in FORMER if name in self._by_name] if self.name in EVENT_DATASETS else []
+        kinds = {name: pa.binary(16) if self.field(name).pseudonym_domain else self.field(name).type for name in names}
+        return tuple(pa.field(FORMER[name], kind) for name, kind in kinds.items())
 
 
 def parse_field(raw: dict[str, Any], where: str) -> Field:

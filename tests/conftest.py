@@ -13,8 +13,12 @@ from hypothesis import settings
 from pipelines import batch
 from tests.support.wheels import CleanEnvironment, build_wheel
 from transforms.core.keys import keyring
+from transforms.core.keys.pseudonyms import Pseudonymizer, domain_key, enciphered, landing_key
+from transforms.core.keys.step_keys import step_keys_of
 from transforms.core.output.books import Books
+from transforms.core.output.landing import Landing
 from transforms.core.output.layout import RUNS, Output
+from transforms.core.output.output_facts import LEAST_SLOTS
 from transforms.core.recent.memory import BucketMemory
 from transforms.core.recent.recent import Recent
 from transforms.core.shuffle.windows import Portion
@@ -67,9 +71,20 @@ def clean(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> CleanEnviron
     return CleanEnvironment(wheel, tmp_path_factory.mktemp("clean") / "venv")
 
 
+def landing(first_month: str = "") -> Landing:
+    """How rows land under the fixed key ring; rows of months before the first one as they are."""
+    return Landing(step_keys_of(keyring.load(KEY_RING)).landing, first_month, LEAST_SLOTS)
+
+
+def landed_id(ring: keyring.KeyRing, domain: str, raw: str, month: str) -> str:
+    """An id of a correlation domain as it stands in files of a month."""
+    plain = Pseudonymizer(domain_key(ring.correlation, domain)).of(raw)
+    return enciphered(landing_key(ring.epochs[month], domain), plain).hex()
+
+
 def nothing_recent() -> Recent:
     """What a bucket of an empty output knows of what was published before: nothing."""
-    return BucketMemory().lend(Portion("x", 0), Output("/nonexistent").listing())
+    return BucketMemory().lend(Portion("x", 0), Output("/nonexistent").listing(), landing())
 
 
 def run_batch(source: Path | str | list[str], output: Path | str, *more: str) -> Books:
@@ -102,11 +117,12 @@ def all_rows(output: Path) -> dict[str, list[dict[str, Any]]]:
         p.name for p in output.iterdir() if p.is_dir() and not p.name.startswith("_") and p.name != RUNS
     ):
         rows = read_rows(output, folder)
-        found[folder] = [{k: _OF_THE_FILES.get(k, v) for k, v in r.items() if k not in _OF_THE_RUN} for r in rows]
+        left = [{k: _OF_THE_FILES.get(k, v) for k, v in r.items() if k not in _OF_THE_RUN} for r in rows]
+        found[folder] = sorted(left, key=lambda row: json.dumps(row, default=repr, sort_keys=True))
     return found
 
 
-_OF_THE_RUN = ("body", "input", "bucket", "contract")
+_OF_THE_RUN = ("body", "input", "bucket", "contract", "file_digests", "file_bytes", "proof")
 _OF_THE_FILES = {"range_bytes": None, "range_payloads": None}
 """Named after paths and times of files, which differ from machine to machine."""
 

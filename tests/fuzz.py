@@ -128,7 +128,7 @@ class Job:
         pieces += [piece for _, piece in builder.finish()]
         tables = open_pieces(self._sealer, 0, pieces)
         recent = nothing_recent()
-        curated = curate(Portion("fuzz", 0), tables, recent, timedelta(days=1), timedelta(0))
+        curated = curate(Portion("fuzz", 0), tables, recent, timedelta(days=1), timedelta(0), timedelta(minutes=30))
         return join_suggestions(curated, recent, timedelta(minutes=30), timedelta(days=1), close_open=True)
 
     def run(self, block: Block) -> Counter[str]:

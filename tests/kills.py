@@ -48,17 +48,20 @@ def start(raw: str, output: str) -> Any:
     return child
 
 
+_FRESH = ("body", "file_digests", "file_bytes", "proof")
+
+
 def content(output: str) -> dict[str, Any]:
-    """Relative path -> bytes, or the plain columns of files that hold ciphertext."""
+    """Relative path -> bytes, or the columns of files that hold no ciphertext and no digest of one."""
     found: dict[str, Any] = {}
     for dataset in storage.list_folders(output):
         for day in storage.list_folders(storage.join(output, dataset)):
             for name in storage.list_files(storage.join(output, dataset, day)):
                 data = storage.read_bytes(storage.join(output, dataset, day, name))
                 key = f"{dataset}/{day}/{name}"
-                if dataset in ("snippets", "quarantine"):
+                if dataset in ("snippets", "quarantine", "ledger"):
                     file = pq.ParquetFile(io.BytesIO(data))
-                    names = [n for n in file.schema_arrow.names if not n.endswith("_json") and n != "body"]
+                    names = [n for n in file.schema_arrow.names if not n.endswith("_json") and n not in _FRESH]
                     found[key] = file.read(columns=names).to_pylist()
                 else:
                     found[key] = data

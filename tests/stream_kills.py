@@ -40,7 +40,9 @@ from tests.support.stream_jobs import StreamJob
 from transforms.core.keys import keyring
 from transforms.core.keys.pseudonym_columns import ColumnPseudonymizer, hex_column
 from transforms.core.keys.pseudonyms import domain_key
+from transforms.core.keys.step_keys import step_keys_of
 from transforms.core.output import stream_state
+from transforms.core.output.landing import Landing
 from transforms.core.output.layout import Output
 from transforms.core.output.ledger import differences, imbalances, read_marks
 from transforms.core.reading.open_log import stream_digest
@@ -109,13 +111,14 @@ def check_rows(output: Path, stream: str, messages: int) -> str:
     domain = ColumnPseudonymizer(domain_key(keyring.load(KEY_RING).correlation, "event"), remembers=False)
     made = pa.array([domain.of(_ID.format(n)) for n in range(messages)], pa.binary(16))
     expected, ids, misplaced, files = hex_column(made), [], 0, 0
+    landing = Landing.of(Output(str(output)), step_keys_of(keyring.load(KEY_RING)).landing)
     for path in output.glob("displays/*/*.parquet"):
-        table = pq.read_table(path, columns=["event_id", "received_at"], partitioning=None)
+        table = pq.read_table(path, columns=["event_id", "key_id", "received_at"], partitioning=None)
         end_s = window_end_s(path.name.rpartition("-")[0], stream) or 0
         begin, end = datetime.fromtimestamp(end_s, UTC) - timedelta(seconds=2), datetime.fromtimestamp(end_s, UTC)
         inside = pc.and_(pc.greater_equal(table["received_at"], begin), pc.less(table["received_at"], end))
         misplaced += table.num_rows - (pc.sum(inside).as_py() or 0)
-        ids.append(table["event_id"].combine_chunks())
+        ids.append(landing.from_files("displays", table)["event_id"].combine_chunks())
         files += 1
     found = pa.concat_arrays([i if isinstance(i, pa.Array) else i.chunk(0) for i in ids])
     distinct = len(found.unique())

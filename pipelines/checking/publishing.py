@@ -62,9 +62,9 @@ def published(traced: Tracer, fates: list[Fate], spans: Spans) -> Published:
         listing = Output(nothing).listing()
         for bucket, rows in _by_bucket(traced, fates):
             portion = Portion("check", bucket)
-            recent = BucketMemory().lend(portion, listing)
+            recent = BucketMemory().lend(portion, listing, traced.landing)
             tables = {kind: table for kind, (table, _) in rows.items()} | latest
-            curated = curate(portion, tables, recent, spans.lookback, timedelta(0))
+            curated = curate(portion, tables, recent, spans.lookback, timedelta(0), spans.horizon)
             witness = _Witness(bucket, fates, _mark_duplicates(rows, fates, recent, spans.lookback), lives)
             joined = join_suggestions(curated, recent, spans.horizon, spans.lookback, True, witness)
             witness.mark_unjoined(curated)

@@ -20,6 +20,7 @@ from transforms.core.batches import COUNTS, QUARANTINE, EventBatch
 from transforms.core.decoding.decode import BlockDecoder
 from transforms.core.decoding.decoded import Event
 from transforms.core.keys.step_keys import StepKeys
+from transforms.core.output.landing import Landing
 from transforms.core.protecting.places.geo import GeoDatabase
 from transforms.core.protecting.protect import Protector, withhold_fields
 from transforms.core.protecting.protect_rows import RowProtector
@@ -77,6 +78,7 @@ class Tracer:
         self, keys: StepKeys, geo_database: str, vocabulary: Vocabulary, manifests: Manifests, examples: Examples
     ) -> None:
         bugs = Unprocessable(most=10**12)
+        self.landing = Landing(keys.landing, "", BUCKETS)
         self.decoder = BlockDecoder(keys.quarantine, BUCKETS, vocabulary, bugs, manifests)
         protector = Protector(keys.pseudonyms, GeoDatabase(geo_database, 0), BUCKETS, vocabulary)
         self._protector = RowProtector(protector, Quarantine(keys.quarantine, BUCKETS), bugs)

@@ -16,6 +16,7 @@ EXIT_MEANINGS = {
     ExitCode.UNUSABLE_INPUT: "done, but the input was of no use",
     ExitCode.NOTHING_TO_DO: "nothing to do: no file is there",
     ExitCode.UNBALANCED_BOOKS: "the books do not balance",
+    ExitCode.NOT_PROVEN: "done, but a key file was declared lost: it is not proven that the keys are destroyed",
     ExitCode.BUG: "a bug of this program",
     ExitCode.TRY_AGAIN: "storage or another engine failed, or another run holds the output: try again",
     ExitCode.INTERRUPTED: "interrupted",

@@ -41,6 +41,11 @@ def _document(path: str) -> Any:
 
 def keep_manifests(output: Output, manifests: Manifests) -> None:
     """Writes what was declared beside the datasets, so that rows can be understood; raises StorageUnavailable."""
-    path = output.beside(MANIFESTS_FOLDER, f"{manifests.digest}.json")
-    if manifests and not storage.exists(path):
+    path = output.beside(manifest_path(manifests))
+    if manifests and (not storage.exists(path) or storage.read_bytes(path) != manifests.document):
         output.write(path, manifests.document)
+
+
+def manifest_path(manifests: Manifests) -> str:
+    """Where it lies in an output."""
+    return f"{MANIFESTS_FOLDER}/{manifests.digest}.json"

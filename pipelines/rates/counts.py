@@ -154,10 +154,15 @@ def counted(source: str, keys: Mapping[str, str], more: str = "", figures: tuple
     """
     counts = ", ".join(f"{f.formula} as {f.name}" for f in figures if f.kinds)
     known = ", ".join(f"if(kind in ({listed(f.kinds)}), {f.name}, null) as {f.name}" for f in figures if f.kinds)
-    formulas = "".join(f", {f.formula} as {f.name}" for f in figures if not f.kinds)
     grouped = ", ".join(f"{expression} as {name}" for name, expression in keys.items())
-    return f"""
-        select *{formulas} from (
-            select * replace ({known}) from (
-                select {grouped}, {f"{more}, " if more else ""}{counts} from {source} group by all))
-    """
+    return formulas_over(
+        f"select * replace ({known}) from ("
+        f"select {grouped}, {f'{more}, ' if more else ''}{counts} from {source} group by all)",
+        figures,
+    )
+
+
+def formulas_over(counts: str, figures: tuple[Figure, ...] = FIGURES) -> str:
+    """The query of everything that another query tells, and of the formulas over its counts."""
+    formulas = "".join(f", {f.formula} as {f.name}" for f in figures if not f.kinds)
+    return f"select *{formulas} from ({counts})"

@@ -31,18 +31,18 @@ _RATIO = "decimal(18, 12)"
 
 
 def _first_traces(key: str, table: str, more: str) -> str:
-    """The first event received of each key, unless the day before holds one: a key counts once for a kind,
-    and a day needs only the day before it to be counted.
+    """The first event received of each key, unless the day before holds one: a key counts once for a kind and an
+    installation, and a day needs only the day before it to be counted. Of an installation, so that what is counted of
+    one never depends on what another sends, were it the same key.
     """
+    of_key = f"partition by kind, installation_id, {key}"
     return f"""
-        select {_WHO_AND_WHERE}, {more} from (
-            select *, row_number() over (partition by kind, {key}, received_date
-                                         order by received_at, occurred_at, event_id) as nth,
-                bool_or(coalesce(is_failure, false)) over (partition by kind, {key}, received_date) as has_failed
+        select {_WHO_AND_WHERE}, event_id as fact_id, {more} from (
+            select *, row_number() over ({of_key}, received_date order by received_at, occurred_at, event_id) as nth,
+                bool_or(coalesce(is_failure, false)) over ({of_key}, received_date) as has_failed
             from {table} where {key} is not null
         ) where nth = 1
-        qualify lag(received_date) over (partition by kind, {key} order by received_date)
-            is distinct from received_date - 1"""
+        qualify lag(received_date) over ({of_key} order by received_date) is distinct from received_date - 1"""
 
 
 _TRACED = f"""received_date, {_PLACE}, coalesce(opportunity_id, request_id) as opportunity, received_at, occurred_at,
@@ -66,7 +66,7 @@ def _measures() -> str:
 
 
 _SUGGESTIONS = f"""
-    select {_WHO_AND_WHERE}, true as is_suggestion, display_count > 0 as is_shown,
+    select {_WHO_AND_WHERE}, suggestion_id as fact_id, true as is_suggestion, display_count > 0 as is_shown,
         is_shown or kind in ({listed(IN_WORDS)}) as is_counted, display_count, outcome,
         is_counted and outcome in ('accepted', 'partially_accepted') as is_accepted,
         is_accepted or kind = '{AGENT_EDIT}' as is_followed,
@@ -94,10 +94,10 @@ _FACTS = f"""
     union all by name
     select distinct received_date, '{ANY}' as kind, {_PLACE} from lives
     union all by name
-    select received_date, '{ANY}' as kind, {_PLACE}, true as is_error from errors
+    select received_date, '{ANY}' as kind, {_PLACE}, event_id as fact_id, true as is_error from errors
     where event_name not in ('auth.new_login', 'auth.new_token')
     union all by name
-    select received_date, '{ANY}' as kind, {_PLACE}, true as is_redaction from redactions
+    select received_date, '{ANY}' as kind, {_PLACE}, event_id as fact_id, true as is_redaction from redactions
     union all by name
     {_SUGGESTIONS}
 """

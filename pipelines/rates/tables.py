@@ -8,6 +8,7 @@ from datetime import date
 import duckdb
 import pyarrow as pa
 
+from pipelines.running.sql import connected
 from schemas.errors import InvalidOptions, StorageUnavailable
 from schemas.registry import EVENT_DATASETS, SUGGESTIONS, load
 from transforms.core import storage
@@ -45,11 +46,7 @@ def opened(output: Output, days: Sequence[date] | None = None) -> Iterator[duckd
     does not fit in memory is spilled to a folder that goes with the connection.
     Raises StorageUnavailable where a file cannot be read while the block runs.
     """
-    with tempfile.TemporaryDirectory(prefix="telemetry-") as spill, duckdb.connect() as connection:
-        connection.execute(f"set temp_directory = '{spill}'")
-        connection.execute("set autoinstall_known_extensions = false")
-        if not storage.is_local(output.path):
-            connection.register_filesystem(storage.file_system(output.path))
+    with tempfile.TemporaryDirectory(prefix="telemetry-") as spill, connected(output, spill) as connection:
         listing = output.listing()
         try:
             for dataset in TABLES:

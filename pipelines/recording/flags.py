@@ -17,6 +17,11 @@ def add_recording_flags(add: Any) -> None:
         help=f"The day that stands for {RECEIVED_DATE} in --input, as in gs://raw/{RECEIVED_DATE}/*.gz; in UTC, today "
         "and yesterday are allowed. It names the input and filters nothing: an event that was received on another day "
         "lands under that day.")  # fmt: skip
+    add_telling_flags(add)
+
+
+def add_telling_flags(add: Any) -> None:
+    """Those that say who is told, without those that name an input."""
     add_log_format(add)
     add("--metrics_file", metavar="FILE.prom",
         help="Write the figures of the run to this file at its end, for node_exporter's textfile "
@@ -28,7 +33,7 @@ def add_recording_flags(add: Any) -> None:
 
 def listeners_of(options: Any) -> list[Listener]:
     """Who is told, in this order; raises InvalidOptions where one of them cannot be."""
-    found: list[Listener] = [RecordFile(options.output)]
+    found: list[Listener] = [RecordFile(options.output, options.key_ring)]
     if options.metrics_file:
         found.append(MetricsFile(options.metrics_file))
     found.append(LogLines())

@@ -4,13 +4,14 @@ It holds counts, names of datasets and reasons, paths as the operator gave them 
 name of the host. No user's name, no flag's value beyond the input, no value of an event.
 """
 
+import base64
 import importlib.metadata
 import platform
 import secrets
 import socket
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from itertools import islice
 from typing import Any
@@ -28,6 +29,8 @@ RUNNING = "running"
 _SUFFIX = ".json"
 _DISTRIBUTION = "suggestion-telemetry"
 _UUID7_RANDOM_BITS = 80
+_PURPOSE = b"suggestion-telemetry record of a run 1\n"
+"""Signed before the record, so that a signature made for something else is none of a record's."""
 
 
 class Place(msgspec.Struct):
@@ -80,6 +83,8 @@ class Record(msgspec.Struct, kw_only=True):
     versions: dict[str, str] = {}
     host: str = ""
     process: dict[str, Any] | None = None
+    signature: str | None = None
+    """Ed25519 in base64 of the record without it, with the ring's signing key; None where the run had none."""
 
     def end(self, code: ExitCode, error: str | None) -> None:
         """Writes down how the run ended."""
@@ -87,10 +92,22 @@ class Record(msgspec.Struct, kw_only=True):
         self.ended_at, self.process = datetime.now(UTC), None
         self.seconds = round((self.ended_at - self.started_at).total_seconds(), 3)
 
-    def save(self, output: Output) -> None:
-        """Writes the record, over an earlier one of the same run."""
-        data = msgspec.json.format(msgspec.json.encode(self), indent=1)
-        output.write(_path(output, self.run), data + b"\n")
+    def save(self, output: Output, sign: Callable[[bytes], bytes] | None = None) -> None:
+        """Writes the record, signed where there is a key, over an earlier one of the same run."""
+        self.signature = None
+        if sign is not None:
+            self.signature = base64.b64encode(sign(self.signed_content)).decode()
+        output.write(_path(output, self.run), self.content)
+
+    @property
+    def signed_content(self) -> bytes:
+        """What the signature is made of: the record without it, for this purpose alone."""
+        return _PURPOSE + msgspec.json.encode(msgspec.structs.replace(self, signature=None))
+
+    @property
+    def content(self) -> bytes:
+        """What its file holds."""
+        return msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n"
 
 
 def new_record(job: str, patterns: list[str], received_date: date | None, runner: str) -> Record:

@@ -17,11 +17,13 @@ from pipelines.rates.tables import opened
 from pipelines.reporting.few import without_few
 from pipelines.reporting.latency import Bins, latencies, slow_rates
 from pipelines.reporting.periods import PERIOD, Periods, add_periods, periods_of
+from pipelines.reporting.rest import people_by, rest_of
 from schemas.registry import load
 from transforms.core.keys.role_encryption import columns_by_role
 from transforms.core.output.books import Books
 from transforms.core.output.layout import Output
 from transforms.core.output.ledger import imbalances, read_marks, total
+from transforms.core.output.replayed import replayed_on
 
 Rows = list[dict[str, Any]]
 
@@ -38,14 +40,16 @@ class Figures:
     """What the page shows. Lists are rows of a table, in the order in which they are shown.
 
     `overall` is what is counted over all kinds, None where too few installations were seen; `kinds` has the figures of
-    each kind that enough installations met. `over_time` has a kind's rows by period, `strips` those of a dimension's
-    values; periods of too few installations stand together under the word that cells have for it.
+    each kind that enough installations met. `replayed` are payloads that left quarantine by a replay. `over_time` has a
+    kind's rows by period, `strips` those of a dimension's values; periods of too few installations stand together under
+    the word that cells have for it.
     """
 
     days: list[date]
     periods: Periods
     books: Books
     problems: list[str]
+    replayed: int
     overall: dict[str, Any] | None
     kinds: dict[str, dict[str, Any]]
     by_dimension: dict[str, Rows]
@@ -81,6 +85,7 @@ def gather_figures(
             periods=periods,
             books=total(marks),
             problems=list(imbalances(marks)),
+            replayed=replayed_on(output, days),
             overall=by_kind.get(ANY),
             kinds={kind: {**by_kind[kind], "slow_rate": slow.get(kind)} for kind in KINDS if kind in by_kind},
             by_dimension={d: _by(connection, d, enough) for d in _TABLED_BY},
@@ -142,25 +147,26 @@ def _strips(connection: duckdb.DuckDBPyConnection, dimension: str, enough: int) 
 
 
 def _errors(connection: duckdb.DuckDBPyConnection, enough: int) -> Rows:
-    """Events of `errors` by name and type; kinds that too few installations met stand together."""
-    return _rows(connection, f"""
-        with kinds as (
-            select event_name, coalesce(error_type, '') as error_type, count(*) as number,
-                   count(distinct installation_id) as installations from errors group by all)
-        select if(installations < {enough}, '{MERGED}', event_name) as name,
-               if(installations < {enough}, '', error_type) as type, sum(number)::bigint as events
-        from kinds group by 1, 2 order by any_value(installations < {enough}), 3 desc, 1, 2
-    """)  # fmt: skip
+    """Events of `errors` by name and type; kinds that too few installations met stand together, last."""
+    rows = _counted_by(connection, ("event_name", "coalesce(error_type, '')"), "errors", enough)
+    return [{"name": name, "type": error_type, "events": events} for (name, error_type), events in rows]
 
 
 def _counted(connection: duckdb.DuckDBPyConnection, column: str, table: str, enough: int) -> Rows:
     """Rows by a column (`name`, `events`), the most first; values of too few installations stand together, last."""
-    return _rows(connection, f"""
-        with found as (select {column} as name, count(*) as number, count(distinct installation_id) < {enough} as is_few
-                       from {table} group by 1)
-        select if(is_few, '{MERGED}', name) as name, sum(number)::bigint as events
-        from found group by 1 order by any_value(is_few), 2 desc, 1
-    """)  # fmt: skip
+    return [{"name": name, "events": events} for (name,), events in _counted_by(connection, (column,), table, enough)]
+
+
+def _counted_by(
+    connection: duckdb.DuckDBPyConnection, columns: Sequence[str], table: str, enough: int
+) -> list[tuple[tuple[str | None, ...], int]]:
+    """Values and how many rows have them, the most first; last those that stand together, as (merged), ""."""
+    listed = ", ".join(columns)
+    rest = rest_of(people_by(connection, listed, table), enough)
+    rows = connection.sql(f"select {listed}, count(*) from {table} group by all").fetchall()
+    told = sorted(((row[:-1], row[-1]) for row in rows if row[:-1] not in rest), key=lambda row: (-row[1], repr(row)))
+    together = sum(row[-1] for row in rows if row[:-1] in rest)
+    return [*told, *([((MERGED, *("" for _ in columns[1:])), together)] if rest else [])]
 
 
 _KEY_EXPIRY = """
@@ -188,18 +194,19 @@ def _key_expiry(connection: duckdb.DuckDBPyConnection, enough: int) -> dict[str,
 def _freshness(connection: duckdb.DuckDBPyConnection, enough: int) -> Rows:
     """Day by day: when events came, how long after they happened, and when the last suggestion closed.
 
-    Of a day of too few installations only the date is told: its first event is somebody's.
+    Of a day of too few installations only the date is told: its first event is somebody's. So it is of the next
+    smallest ones, as long as the events of all days, less those that are told, would be of too few installations.
     """
+    hidden = rest_of(people_by(connection, "received_date", f"({_EVENTS})"), enough)
     found = _rows(connection, f"""
         with closed as (select received_date, max(closed_at) as last_closed_at from suggestions group by 1)
         select received_date, count(*) as events, min(received_at) as first_received_at,
                max(received_at) as last_received_at, any_value(last_closed_at) as last_closed_at,
                quantile_cont(epoch_us(received_at) - epoch_us(occurred_at), 0.5) / 1e6 as delay_p50_s,
-               quantile_cont(epoch_us(received_at) - epoch_us(occurred_at), 0.95) / 1e6 as delay_p95_s,
-               count(distinct installation_id) as installations
+               quantile_cont(epoch_us(received_at) - epoch_us(occurred_at), 0.95) / 1e6 as delay_p95_s
         from ({_EVENTS}) left join closed using (received_date) group by 1 order by 1
     """)  # fmt: skip
     return [
-        row if row["installations"] >= enough else {**dict.fromkeys(row), "received_date": row["received_date"]}
+        {**dict.fromkeys(row), "received_date": row["received_date"]} if (row["received_date"],) in hidden else row
         for row in found
     ]

@@ -7,8 +7,17 @@ from datetime import date
 from pipelines.retention.age import are_past, last_expired_day, latest_days, tells_age
 from schemas.registry import load
 from transforms.core import storage
+from transforms.core.output.compacted import Compacted, record_name
 from transforms.core.output.input_days import days_of_input
-from transforms.core.output.layout import INPUTS_FOLDER, LEDGER, DataFile, Listing, path_in_output
+from transforms.core.output.layout import (
+    DATA_DATASETS,
+    INPUTS_FOLDER,
+    LEDGER,
+    DataFile,
+    Listing,
+    Output,
+    path_in_output,
+)
 
 
 def expired_books(listing: Listing, through: dict[str, date], as_of: date) -> Iterator[str]:
@@ -29,6 +38,12 @@ def expired_books(listing: Listing, through: dict[str, date], as_of: date) -> It
         if are_past(files, last, as_of) and all(file.day != latest.get(stream) for file in files):
             yield from _of_input(listing, source)
             yield from (path_in_output(LEDGER, file.day, str(file.name)) for file in files)
+
+
+def expired_records(output: Output, through: dict[str, date]) -> Iterator[str]:
+    """Paths in the output of the records of compacted days of which every dataset has expired."""
+    last = min(through[dataset] for dataset in DATA_DATASETS)
+    yield from (record_name(day) for day in Compacted(output).days if day <= last)
 
 
 def _of_input(listing: Listing, source: str) -> Iterator[str]:

@@ -1,7 +1,5 @@
 """What an expiry would delete. Only looks, and looks at nothing but names, sizes and the ledger."""
 
-import hashlib
-import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -9,21 +7,44 @@ from datetime import date
 from functools import cached_property
 from itertools import groupby
 
+import msgspec
 import pyarrow as pa
 
+from pipelines.changing.change import checksum_of
 from pipelines.retention.age import last_expired_day, odd_and_past
-from pipelines.retention.books import expired_books
+from pipelines.retention.books import expired_books, expired_records
 from schemas.registry import ACCEPTANCE, load
 from transforms.core import storage
-from transforms.core.output.expired import Deleted, Expired, Pending
+from transforms.core.output.compacted import Compacted
+from transforms.core.output.expired import RECORD, Expired
 from transforms.core.output.layout import DATA_DATASETS, LEDGER, Listing, Output, parse_name, path_in_output
-from transforms.core.output.ledger import read_row
+from transforms.core.output.ledger import read_row, rows_in_files
 from transforms.core.times import UNKNOWN_DATE
 
 EXPIRING = (*DATA_DATASETS, ACCEPTANCE)
 """Datasets whose days expire one by one; what the ledger tells of a day goes after all of them."""
 
+_MOST_NAMED = 5
 _READERS = 8
+
+
+class Deleted(msgspec.Struct):
+    """How much of a dataset an expiry deletes, and of which days; rows as the ledger counts them, where it does."""
+
+    first_day: date
+    last_day: date
+    files: int = 0
+    size_bytes: int = 0
+    rows: int = 0
+
+
+class Expiry(msgspec.Struct):
+    """What an expiry deletes: paths in the output, in the order in which they go, their sums, and what it notes."""
+
+    as_of: date
+    paths: list[str]
+    datasets: dict[str, Deleted]
+    expired: Expired
 
 
 @dataclass(frozen=True)
@@ -60,13 +81,39 @@ class Plan:
         """Stands for all that is deleted; of another day, another output or one that has changed it is another one."""
         through = sorted((name, day.isoformat()) for name, day in self.expired.through.items())
         told = [self.as_of.isoformat(), through, [(file.path, file.size_bytes) for file in self.files], self.books]
-        return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:32]
+        return checksum_of(told)
 
-    def begun(self) -> Expired:
-        """The record from the moment on at which the first file may be gone."""
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is past its retention."""
+        return not (self.files or self.books)
+
+    @property
+    def payload(self) -> Expiry:
+        """What is known from the moment on at which the first file may be gone."""
         paths = [*(file.path for file in self.files), *self.books]
-        pending = Pending(self.checksum, self.as_of, paths, self.datasets)
-        return Expired(through=self.expired.through, inputs=self.expired.inputs, pending=pending)
+        return Expiry(self.as_of, paths, self.datasets, self.expired)
+
+    def vouched(self, _: Output) -> Iterator[str]:
+        """The record alone: what is deleted nobody vouches for."""
+        yield RECORD
+
+    @property
+    def told(self) -> list[str]:
+        """What would be deleted, a line for each dataset, and which files stay though they lie there."""
+        size = f"{len(self.files) + len(self.books):,} files"
+        lines = [f"to delete {size}, which are past their retention on {self.as_of}:"]
+        if self.is_empty:
+            lines = [f"nothing is past its retention on {self.as_of}"]
+        lines += described(self.datasets)
+        if self.books:
+            lines.append(
+                f"  ledger rows, lists and days of inputs of which nothing else is left: {len(self.books):,} files"
+            )
+        lines += [f"warning: {path} is not a file of this system and stays" for path in self.strange[:_MOST_NAMED]]
+        if len(self.strange) > _MOST_NAMED:
+            lines.append(f"warning: and {len(self.strange) - _MOST_NAMED} more such files stay")
+        return lines
 
 
 def plan_of(output: Output, before: Expired, as_of: date) -> Plan:
@@ -81,7 +128,7 @@ def plan_of(output: Output, before: Expired, as_of: date) -> Plan:
                 of_day = list(files)
                 plan.expired.inputs |= {(dataset, day, file.name.input) for file in of_day}
                 _add(plan, output, dataset, day, {str(file.name) for file in of_day})
-    plan.books = list(expired_books(listing, plan.expired.through, as_of))
+    plan.books = [*expired_records(output, plan.expired.through), *expired_books(listing, plan.expired.through, as_of)]
     _count_rows(plan, output)
     return plan
 
@@ -114,12 +161,19 @@ def _add(plan: Plan, output: Output, dataset: str, day: date, names: set[str] | 
 
 
 def _count_rows(plan: Plan, output: Output) -> None:
-    """Rows of what goes, from the ledger: a row of it for all files of a day that bear one name."""
+    """Rows of what goes, from the ledger: a row of it for all files of a day that bear one name. Of a compacted file
+    they stand in the record of its day.
+    """
     places = sorted({(file.day, file.name) for file in plan.files if file.dataset != ACCEPTANCE})
     with ThreadPoolExecutor(1 if storage.is_local(output.path) else _READERS, "count") as readers:
         told = dict(zip(places, readers.map(lambda place: _rows(output, *place), places), strict=True))
+    compacted = Compacted(output)
     for file in plan.files:
-        plan.datasets[file.dataset].rows += told.get((file.day, file.name), {}).get(file.dataset, 0)
+        record = compacted.of_day(file.day).get(file.dataset)
+        rows = record.into if record else {}
+        plan.datasets[file.dataset].rows += rows.get(
+            file.name, told.get((file.day, file.name), {}).get(file.dataset, 0)
+        )
 
 
 def _rows(output: Output, day: date, name: str) -> dict[str, int]:
@@ -129,7 +183,7 @@ def _rows(output: Output, day: date, name: str) -> dict[str, int]:
         row = read_row(path) if storage.exists(path) else None
     except (pa.ArrowException, OSError):
         return {}
-    return dict(row["rows"] or ()) if row else {}
+    return rows_in_files(row) if row else {}
 
 
 def described(datasets: dict[str, Deleted]) -> Iterator[str]:

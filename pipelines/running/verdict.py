@@ -64,9 +64,9 @@ def _advice(books: Books, refused: Refusals, key_ring: str, ring: KeyRing) -> st
 
 def _months_to_make(months: set[str], key_ring: str, ring: KeyRing) -> str:
     """The commands that add months before and after those of the ring; what was destroyed stays so."""
-    missing = sorted(months - {*ring.epochs} - {*ring.destroyed})
+    missing = sorted(months - {*ring.epochs} - ring.gone)
     if not missing:
-        return "the keys of those months were destroyed"
+        return "the keys of those months are gone"
     have = sorted(ring.epochs)
     ends = [missing[0]] if not have or missing[0] < have[0] else []
     ends += [missing[-1]] if have and missing[-1] > have[-1] else []

@@ -7,6 +7,7 @@ from pipelines.options.flags import duration, whole_number
 from pipelines.options.ingest_flags import add_ingest_flags, paths_of_workers
 from pipelines.options.input_files import check_apart
 from pipelines.recording.log_lines import add_log_format
+from pipelines.runners.flags import add_runner_flags
 from pipelines.runners.known import STREAMING
 from pipelines.runners.prepare import prepare_runner
 from schemas.errors import InvalidOptions
@@ -31,6 +32,7 @@ class StreamingJobOptions(JobOptions):
         add("--kafka_config", metavar="FILE",
             help="JSON object of client settings by librdkafka's names: SASL, TLS, timeouts.")  # fmt: skip
         add_ingest_flags(add)
+        add_runner_flags(add)
         add("--publish_interval", type=duration, default=duration("5min"), metavar="TIME",
             help="How much of the log's time a window holds. Default: 5min; from 1s on.")  # fmt: skip
         add(

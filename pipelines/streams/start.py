@@ -7,13 +7,14 @@ from typing import Any
 from pipelines.streams.resume import check_topic_is_the_same, resume
 from schemas.errors import UnbalancedBooks
 from transforms.core import storage
+from transforms.core.chains.run_signing import Signing
 from transforms.core.output import stream_state
 from transforms.core.output.stream_state import StreamState
 from transforms.core.reading.kafka.admin import TopicAdmin, load_config
 from transforms.core.reading.open_log import kafka_parts, stream_digest
 
 
-def begin(options: Any) -> StreamState:
+def begin(options: Any, signing: Signing | None = None) -> StreamState:
     """The state to go on from, saved; files of windows that were not whole are gone.
 
     Raises InvalidOptions where the topic is missing or not stamped by the broker;
@@ -39,7 +40,7 @@ def begin(options: Any) -> StreamState:
         else:
             there = {file.part for file in storage.list_tree(options.input)}
             state.positions = {part: size for part, size in state.positions.items() if part in there}
-        stream_state.remove_unfinished(state)
+        stream_state.remove_unfinished(state, signing.proof if signing else None)
     state.save()
     if line is not None:
         print(line, file=sys.stderr, flush=True)

@@ -11,6 +11,7 @@ from typing import Any
 
 from apache_beam.runners.runner import PipelineState
 
+from pipelines.keeping.months import months_warning
 from pipelines.runners.flink_rest import cancel_flink_job
 from pipelines.running.interrupts import end_at_once, handle_by
 from pipelines.running.runner_errors import pipeline_error
@@ -18,10 +19,14 @@ from pipelines.running.thread_errors import expect_thread_errors
 from pipelines.streams.metrics import StreamMetrics
 from pipelines.streams.start import topic_admin
 from pipelines.streams.two_processes import Reader
-from schemas.errors import InvalidOptions, RunnerUnavailable, SourceUnavailable, TopicReplaced
+from schemas.errors import InvalidOptions, PipelineError, RunnerUnavailable, SourceUnavailable, TopicReplaced
 from transforms.core import storage
+from transforms.core.chains.window_manifests import WindowManifests
 from transforms.core.guard import FAILURES
+from transforms.core.keys import keyring
 from transforms.core.output import stream_state
+from transforms.core.output.claim import held_by_this_run
+from transforms.core.output.publishing import publishing_of
 from transforms.core.output.stream_state import StreamState
 from transforms.core.shuffle.windows import boundary_after
 from transforms.core.topic_identity import part_name
@@ -40,10 +45,13 @@ class Watch:
     With a Reader, what a step of it or of this process raised ends the job: its runner does not try again.
     """
 
-    def __init__(self, options: Any, state: StreamState, reader: Reader | None) -> None:
+    def __init__(
+        self, options: Any, state: StreamState, reader: Reader | None, manifests: WindowManifests | None = None
+    ) -> None:
         self._options = options
         self._reader = reader
         self._state = state
+        self._manifests = manifests
         self._interval_s = int(options.publish_interval.total_seconds())
         shortest_s = _SHORTEST_LOOK_S if storage.is_local(options.output.path) else _REMOTE_LOOK_S
         self._look_s = min(max(self._interval_s / _LOOKS_A_WINDOW, shortest_s), _LONGEST_LOOK_S)
@@ -53,6 +61,7 @@ class Watch:
         self._metrics = StreamMetrics(options.metrics_port, options.metrics_file, options.metrics_address)
         self._stop_at_s: int | None = None
         self._failure: Exception | None = None
+        self._months_told_on = datetime.now(UTC).date()  # when the output was taken
         self._term_handler: Any = None
 
     def __enter__(self) -> "Watch":
@@ -82,15 +91,37 @@ class Watch:
         try:
             while self._stop_at_s is None or self._state.whole_to_s < self._stop_at_s:
                 self._raise_failure()
-                rows = stream_state.advance(self._state, self._is_same_topic)
-                if rows:
-                    self._tell(rows)
-                    self._stalls_at = time.monotonic() + self._stalled_s
-                else:
+                if not self._take_in():
                     self._tell_of_stall()
                     time.sleep(self._look_s)
         finally:
             self._cancel(result)
+        self._leave_whole()
+
+    def _take_in(self) -> bool:
+        """Whether windows have become whole; they are signed and told then."""
+        rows = stream_state.advance(self._state, self._is_same_topic)
+        if not rows:
+            return False
+        if self._manifests:
+            self._manifests.take_in()
+        self._tell(rows)
+        self._tell_of_months()
+        self._stalls_at = time.monotonic() + self._stalled_s
+        return True
+
+    def _leave_whole(self) -> None:
+        """Takes in what became whole while the runner ended, and removes what did not.
+
+        The next start does so where the broker is gone, and with what workers on other machines write after this.
+        """
+        publishing_of(held_by_this_run(self._options.output)).end()
+        if not self._is_same_topic():
+            return
+        self._take_in()
+        proof = self._manifests.proof if self._manifests else None
+        if stream_state.remove_unfinished(self._state, proof) and self._manifests:
+            self._manifests.stop()
 
     def _is_same_topic(self) -> bool:
         """Asked when a window seems whole: it is not, if the topic it was read from was made anew meanwhile.
@@ -106,6 +137,19 @@ class Watch:
         except SourceUnavailable:
             return False
         return True
+
+    def _tell_of_months(self) -> None:
+        """Once a day, as a job that does not end does not look at its key ring again by itself."""
+        now = datetime.now(UTC)
+        if now.date() == self._months_told_on:
+            return
+        self._months_told_on = now.date()
+        try:
+            line = months_warning(keyring.load(self._options.key_ring), self._options.key_ring, now)
+        except PipelineError as cause:  # steps that need it say so themselves
+            line = f"warning: {cause}"
+        if line:
+            print(line, file=sys.stderr, flush=True)
 
     def _tell_of_stall(self) -> None:
         """One line for each time that no window becomes whole: a broker that is gone is waited for, and of 11 starts on

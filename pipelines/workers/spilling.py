@@ -9,10 +9,15 @@ from typing import Any
 
 from pipelines.workers.choice import is_of_one_machine
 from transforms.core import storage
-from transforms.core.output.layout import Output
+from transforms.core.output.layout import SPILL_FOLDER, Output
 from transforms.core.storage.scratch import scratch_folder
 
-_BESIDE = "_spill"
+
+def add_spill_folder(add: Any) -> None:
+    """Adds the flag by an argparse parser's `add_argument`."""
+    add("--spill_folder", metavar="DIR",
+        help="Local folder in which sealed rows wait between reading and writing: about 90 bytes an event, and its "
+        "code compressed. Default: within a local --output, else the folder of temporary files.")  # fmt: skip
 
 
 @contextmanager
@@ -32,6 +37,6 @@ def spilling(options: Any) -> Iterator[str]:
 
 def _folder(output: Output, given: str | None) -> str:
     if given is None and storage.is_local(output.path):
-        return storage.local_path(output.beside(_BESIDE))
+        return storage.local_path(output.beside(SPILL_FOLDER))
     name = blake2b(os.fsencode(storage.absolute(output.path)), digest_size=8).hexdigest()
-    return os.path.join(os.path.abspath(given or tempfile.gettempdir()), f"suggestion-telemetry-{name}{_BESIDE}")
+    return os.path.join(os.path.abspath(given or tempfile.gettempdir()), f"suggestion-telemetry-{name}{SPILL_FOLDER}")

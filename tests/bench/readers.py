@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -58,10 +59,12 @@ def as_before(output: Path, place: Path) -> Path:
 
 
 def _by_slot(table: pa.Table) -> Iterator[tuple[int, pa.Table]]:
-    if "slot" not in table.column_names:  # the ledger had a row for each bucket
+    """Each person in one of 16 parts: by the first digit of a pseudonym, as files mask what part it really was."""
+    name = next((name for name in ("installation_id", "payload_id") if name in table.column_names), None)
+    if name is None:  # the ledger had a row for each bucket
         yield from ((slot, table) for slot in range(_SLOTS))
         return
-    slots = table["slot"].to_numpy()
+    slots = np.array([int(text[0], _SLOTS) if text else 0 for text in table[name].to_pylist()])
     for slot in range(_SLOTS):
         if (part := table.filter(pa.array(slots == slot))).num_rows:
             yield slot, part

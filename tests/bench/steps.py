@@ -21,6 +21,7 @@ from transforms.core.curating.publish import Publisher
 from transforms.core.decoding.decode import BlockDecoder
 from transforms.core.keys import keyring
 from transforms.core.keys.step_keys import step_keys_of
+from transforms.core.output.landing import Landing
 from transforms.core.output.layout import Output
 from transforms.core.protecting.places.geo import GeoDatabase
 from transforms.core.protecting.protect import Protector
@@ -47,7 +48,9 @@ def main(raw: str, key_ring: str, output: str) -> None:
     with clock("set up"):
         keys = step_keys_of(keyring.load(key_ring))
         decoder = BlockDecoder(keys.quarantine, BUCKETS)
-        protector = Protector(keys.pseudonyms, GeoDatabase(default_geo_database(), 15_000), BUCKETS)
+        protector = Protector(keys.pseudonyms, GeoDatabase(default_geo_database(), 15_000), BUCKETS,
+                              overlap=timedelta(days=1, minutes=30))  # fmt: skip
+        landing = Landing(keys.landing, "", BUCKETS)
         sealer = keys.sealer()
         builder = PieceBuilder(sealer, BUCKETS)
     pieces: dict[int, list[bytes]] = defaultdict(list)
@@ -71,12 +74,13 @@ def main(raw: str, key_ring: str, output: str) -> None:
         for bucket, piece in builder.finish():
             pieces[bucket].append(piece)
     listing, memory = Output(output).listing(), BucketMemory()
-    publisher = Publisher(listing, keys.roles)
+    publisher = Publisher(listing, keys.roles, keys.row_proof, landing)
     for bucket, sealed in sorted(pieces.items()):
         with clock("CurateEvents"):
             portion = Portion("bench", bucket, None, BUCKETS)
-            recent = memory.lend(portion, listing)
-            curated = curate(portion, open_pieces(sealer, bucket, sealed), recent, timedelta(days=1), timedelta(0))
+            recent = memory.lend(portion, listing, landing)
+            curated = curate(portion, open_pieces(sealer, bucket, sealed), recent, timedelta(days=1), timedelta(0),
+                             timedelta(minutes=30))  # fmt: skip
         with clock("JoinSuggestions"):
             joined = join_suggestions(curated, recent, timedelta(minutes=30), timedelta(days=1), close_open=False)
         with clock("WriteDatasets"):

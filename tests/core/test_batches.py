@@ -48,7 +48,7 @@ def test_tally_adds_up_as_a_counter_does(counted: list[tuple[int, str, str, int]
     rows = batch.batch.to_pylist()
     assert {(r["days"], r["kind"], r["key"]): r["count"] for r in rows} == dict(+model)
     assert [(r["days"], r["kind"], r["key"]) for r in rows] == sorted(+model), "in one order, whatever came first"
-    assert {r["slot"] for r in rows} == {COUNT_BUCKET}
+    assert {r["slot_code"] for r in rows} == {COUNT_BUCKET}
 
 
 def test_what_a_block_took_stands_in_rows_of_the_count_bucket() -> None:

@@ -10,14 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.conftest import KEY_RING
+from tests.conftest import KEY_RING, landing
 from tests.support.facts import NOON, Fact, fact, tables_of
 from tests.support.windowed import STREAM
 from transforms.core.curating.curate import Clock, CuratedBucket
 from transforms.core.curating.gather import FromFiles, FromMemory, by_place, gather, life_spans
 from transforms.core.curating.publish import Publisher
-from transforms.core.keys import keyring
-from transforms.core.keys.step_keys import step_keys_of
+from transforms.core.keys.open_ring import open_roles, open_row_proof
 from transforms.core.output.books import Books
 from transforms.core.output.layout import Listing, Output
 from transforms.core.recent.memory import BucketMemory
@@ -34,14 +33,14 @@ def publish(folder: Path, name: str, facts: list[Fact]) -> None:
     tables = tables_of(facts)
     counts = {day: Books() for _, day in tables}
     output = Output(str(folder))
-    Publisher(output.listing(), step_keys_of(keyring.load(KEY_RING)).roles).publish(
+    Publisher(output.listing(), open_roles(KEY_RING), open_row_proof(KEY_RING), landing()).publish(
         CuratedBucket(Portion(name, 0), tables, counts), []
     )
 
 
 def from_files(folder: Path, facts: list[Fact], portion: Portion | None = None) -> FromFiles:
     portion = portion or Portion("own", 0)
-    recent = BucketMemory().lend(portion, Output(str(folder)).listing())
+    recent = BucketMemory().lend(portion, Output(str(folder)).listing(), landing())
     clock = Clock(max(f["received_at"] for _, f in facts))
     return FromFiles(CuratedBucket(portion, tables_of(facts), clock=clock), recent, HORIZON, LOOKBACK)
 
@@ -74,7 +73,7 @@ def test_a_batch_does_not_read_what_was_received_after_its_clock_but_what_is_kep
 
 
 def kept_from(complete_from_s: int) -> Recent:
-    recent = BucketMemory().lend(of_window(Window(STREAM, 0, 10), 0), Listing(Output("/nonexistent")))
+    recent = BucketMemory().lend(of_window(Window(STREAM, 0, 10), 0), Listing(Output("/nonexistent")), landing())
     recent.open_facts = OpenFacts(complete_from_us=micros_of(NOON) + complete_from_s * 1_000_000)
     return recent
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.conftest import KEY_RING, nothing_recent
+from tests.conftest import KEY_RING, landing, nothing_recent
 from tests.support.facts import NOON, Fact, fact, tables_of
 from tests.support.windowed import STREAM
 from transforms.core.batches import CLOCK, CLOCK_SCHEMA
@@ -20,8 +20,7 @@ from transforms.core.curating.curate import Clock, CuratedBucket, curate, rememb
 from transforms.core.curating.gather import FromMemory, gather
 from transforms.core.curating.join import join_suggestions
 from transforms.core.curating.publish import Publisher
-from transforms.core.keys import keyring
-from transforms.core.keys.step_keys import step_keys_of
+from transforms.core.keys.open_ring import open_roles, open_row_proof
 from transforms.core.output.books import Books
 from transforms.core.output.layout import Output
 from transforms.core.recent.memory import BucketMemory
@@ -72,15 +71,15 @@ class Bucket:
     def __init__(self, folder: Path, lateness: timedelta = timedelta(0)) -> None:
         self.output = Output(str(folder))
         self.memory, self.lateness = BucketMemory(), lateness
-        self._publisher = Publisher(self.output.listing(), step_keys_of(keyring.load(KEY_RING)).roles)
+        self._publisher = Publisher(self.output.listing(), open_roles(KEY_RING), open_row_proof(KEY_RING), landing())
 
     def publish(self, window: Window, facts: list[Fact]) -> CuratedBucket:
         portion = of_window(window, 0)
-        recent = self.memory.lend(portion, self.output.listing())
+        recent = self.memory.lend(portion, self.output.listing(), landing())
         tables = tables_of(facts)
         seen = pa.array([f["received_at"] for _, f in facts], TIMESTAMP)
         clocks = {CLOCK: pa.table({"received_at": seen}, schema=CLOCK_SCHEMA)} if facts else {}
-        empty = curate(portion, clocks, recent, LOOKBACK, self.lateness)
+        empty = curate(portion, clocks, recent, LOOKBACK, self.lateness, HORIZON)
         counts = {day: Books() for _, day in tables}
         curated = CuratedBucket(
             portion, tables, counts, empty.clock, loan=empty.loan, quiet_since_s=empty.quiet_since_s
@@ -151,7 +150,7 @@ def test_a_fact_from_before_what_is_kept_is_joined_from_the_files(tmp_path: Path
         window = Window(STREAM, window.end_s, window.end_s + WINDOW_S)
         joined.append(bucket.publish(window, [other] if number == 14 else []))
     portion = of_window(Window(STREAM, window.end_s, window.end_s + WINDOW_S), 0)
-    recent = bucket.memory.lend(portion, bucket.output.listing())
+    recent = bucket.memory.lend(portion, bucket.output.listing(), landing())
     assert recent.open_facts is not None
     assert len(recent.open_facts.lives) == 0
     curated = CuratedBucket(portion, tables_of([late]), clock=Clock(other[1]["received_at"], 2**62))

@@ -8,14 +8,13 @@ from typing import Any
 import pytest
 
 from schemas.errors import StorageUnavailable
-from tests.conftest import KEY_RING
+from tests.conftest import KEY_RING, landing
 from tests.support.facts import NOON, fact, tables_of
 from tests.support.windowed import STREAM
 from transforms.core import storage
 from transforms.core.curating.curate import Clock, CuratedBucket
 from transforms.core.curating.publish import Publisher, days_left_by, range_facts
-from transforms.core.keys import keyring
-from transforms.core.keys.step_keys import step_keys_of
+from transforms.core.keys.open_ring import open_roles, open_row_proof
 from transforms.core.output.books import Books
 from transforms.core.output.layout import Output
 from transforms.core.output.ledger import differences, imbalances, read_marks
@@ -42,7 +41,7 @@ def curated_of(portion: Portion, **more: Any) -> CuratedBucket:
 
 def publisher(folder: Path) -> Publisher:
     """As a worker that has just started makes it: it lists what lies there."""
-    return Publisher(Output(str(folder)).listing(), step_keys_of(keyring.load(KEY_RING)).roles)
+    return Publisher(Output(str(folder)).listing(), open_roles(KEY_RING), open_row_proof(KEY_RING), landing())
 
 
 def digests(folder: Path) -> dict[str, str]:

@@ -70,7 +70,14 @@ def test_emoji_that_was_cut_in_two_is_whole_again(tmp_path: Path) -> None:
 
 def _code(tmp_path: Path) -> dict[str, Any]:
     target = tmp_path / "code.jsonl"
-    snippets.main([f"--datasets={tmp_path}/out", f"--private_key={PRIVATE}/completions.json", f"--to={target}"])
+    snippets.main(
+        [
+            f"--datasets={tmp_path}/out",
+            f"--private_key={PRIVATE}/completions.json",
+            f"--to={target}",
+            "--purpose=a test",
+        ]
+    )
     (row,) = map(json.loads, target.read_text().splitlines())
     return dict(row)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import read_rows, run_batch
+from tests.conftest import landed_id, read_rows, run_batch
 from tests.support.recordings import raw_container, recording
 from transforms.core.keys.keyring import KeyRing
 from transforms.core.keys.pseudonyms import Pseudonymizer, domain_key
@@ -57,7 +57,7 @@ def expected(ring: KeyRing, said: dict[str, Any]) -> dict[str, Any]:
     """A row that the script says, its ids as they land."""
 
     def pseudonym(domain: str, raw: str) -> str:
-        return Pseudonymizer(domain_key(ring.correlation, domain)).of(raw).hex()
+        return landed_id(ring, domain, raw, "2026-11")
 
     columns = {"opportunity": "opportunity_id", "request": "request_id", "completion": "suggestion_id"}
     row = dict(said["row"])

@@ -83,7 +83,8 @@ def test_flags_that_the_page_names_are_flags(page: Path) -> None:
 def test_every_decision_stands_in_the_index() -> None:
     folder = ROOT / "docs" / "decisions"
     listed = re.findall(r"^(\d+)\. \[(.+)\]\((.+)\)$", (folder / "README.md").read_text(), re.MULTILINE)
-    assert [name for _, _, name in listed] == sorted(p.name for p in folder.glob("[0-9]*.md"))
+    names = [path.name for path in folder.glob("[0-9]*.md")]
+    assert [name for _, _, name in listed] == sorted(names, key=lambda name: int(name.partition("-")[0]))
     for number, title, name in listed:
         assert name.startswith(f"{number}-")
         assert (folder / name).read_text().startswith(f"# {title}\n")

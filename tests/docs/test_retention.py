@@ -1,11 +1,12 @@
 """docs/retention.md: its table is the contract, its commands run one after the other."""
 
 import re
+import shutil
 from pathlib import Path
 
 from pipelines.retention.plan import EXPIRING
 from schemas.registry import load
-from tests.conftest import run_batch, sample, write_lines
+from tests.conftest import KEY_RING, run_batch, sample, write_lines
 from tests.docs.test_schedule import sh
 from tests.support.pages import code_blocks
 from transforms.core.output.layout import LEDGER
@@ -21,6 +22,7 @@ def test_the_table_is_that_of_the_contract() -> None:
 
 def test_the_commands_run_one_after_the_other(tmp_path: Path) -> None:
     run_batch(write_lines(tmp_path / "raw.ndjson", [sample(), b"{"]), tmp_path / "datasets")
+    shutil.copytree(KEY_RING, tmp_path / "keys")
     printed = ""
     for block in code_blocks(PAGE, "sh"):
         done = sh(f"set -e\n{block}", tmp_path)

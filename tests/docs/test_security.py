@@ -29,10 +29,10 @@ def test_every_defence_names_a_test() -> None:
 
 def test_keys_of_the_page_are_those_of_a_ring() -> None:
     ring = json.loads((DATA / "key_ring" / "ring.json").read_text())
-    assert {"correlation", "transport", "epochs", "public_keys"} <= {*ring}
+    assert {"correlation", "transport", "signing", "epochs", "readers"} <= {*ring}
     table = PAGE.partition("## Who holds which key")[2].partition("## Defences")[0]
     roles = set(re.findall(r"private key `(\w+)`", table))
-    assert roles == {*ring["public_keys"]} == {p.stem for p in (DATA / "key_ring" / "private").iterdir()}
+    assert roles == {*ring["readers"]} == {p.stem for p in (DATA / "key_ring" / "private").iterdir()}
     assert all(f"private/{role}.json" in table for role in roles)
 
 

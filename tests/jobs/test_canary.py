@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import urllib.parse
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -19,10 +20,11 @@ import fastavro
 import pyarrow.parquet as pq
 import pytest
 
+from pipelines import audit, compact, export, replay
 from schemas.errors import InternalError
 from schemas.manifests import TREATMENTS
 from schemas.registry import event_schemas, raw_schemas
-from tests.conftest import KEY_RING, plain_columns, read_rows, run_batch, sample, write_lines
+from tests.conftest import KEY_RING, PRIVATE, plain_columns, read_rows, run_batch, sample, write_lines
 from transforms.core.output.layout import RUNS, Output
 from transforms.core.protecting import properties, protect
 from transforms.core.quarantine import unprocessable
@@ -263,16 +265,19 @@ def test_no_secret_in_outputs_logs_or_temporary_files(tmp_path: Path, mode: list
         done = subprocess.run(command, capture_output=True, check=False, env=environment)
         assert done.returncode == 0, done.stderr
         assert not leaks(done.stdout + done.stderr)
-    for job in ("metrics", f"report --to={tmp_path}/out/report.html"):
+    exact, noised = "metrics --privacy_epsilon=none", "metrics --privacy_epsilon=20 --date=2026-03-29 --revise"
+    for job in (exact, f"report --to={tmp_path}/out/report.html", noised):
         of_one = [f"--datasets={tmp_path}/out", "--min_installations=1"]  # figures of single people are let out, too
         command = [sys.executable, "-W", "ignore", "-m", f"pipelines.{job.split()[0]}", *job.split()[1:], *of_one]
         done = subprocess.run(command, capture_output=True, check=False, env=environment)
         assert done.returncode == 0, done.stderr
         assert not leaks(done.stdout + done.stderr)
     assert list((tmp_path / "out" / "acceptance").rglob("*.parquet"))
+    assert (tmp_path / "out" / "_published" / "acceptance.json").is_file()
     assert assert_clean(tmp_path / "out") >= 22
     assert {r["flights"] for r in read_rows(tmp_path / "out", "displays")} == {"named-flight"}
-    assert len(list((tmp_path / "out" / RUNS).iterdir())) == 2
+    assert len(list((tmp_path / "out" / RUNS).glob("*.json"))) == 2
+    assert list((tmp_path / "out" / RUNS).rglob("*.jsonl"))
     assert not leaks((tmp_path / "out.prom").read_bytes())
     assert (tmp_path / "tmp" / "lineage.jsonl").read_text().count("COMPLETE") == 2
     assert list((tmp_path / "out" / "suggestions").rglob("*.parquet"))
@@ -281,6 +286,7 @@ def test_no_secret_in_outputs_logs_or_temporary_files(tmp_path: Path, mode: list
     assert declared
     assert {name for row in declared for name, _ in row["properties"]} == {"p0", "p1", "p2", "p3", "p4", "timer.*"}
     expire_with_a_receipt(tmp_path / "out", environment)
+    erase_with_a_receipt(tmp_path / "out", environment)
 
 
 def expire_with_a_receipt(output: Path, environment: dict[str, str]) -> None:
@@ -288,9 +294,52 @@ def expire_with_a_receipt(output: Path, environment: dict[str, str]) -> None:
     command = [sys.executable, "-m", "pipelines.expire", f"--datasets={output}", "--as_of=2026-08-01"]
     dry = subprocess.run([*command, "--dry_run"], capture_output=True, check=True, env=environment)
     checksum = dry.stdout.split()[-1].decode()
+    command.append(f"--key_ring={KEY_RING}")
     done = subprocess.run([*command, f"--checksum={checksum}"], capture_output=True, check=True, env=environment)
     assert not leaks(dry.stdout + dry.stderr + done.stdout + done.stderr)
     assert len(list((output / "_expired").iterdir())) == 2
+    assert_clean(output)
+
+
+def test_no_secret_in_what_a_compaction_prints_and_leaves(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later, other = sample(), with_secrets("displays/pass/ghostText.shown")
+    later["collector"]["received_at"] = "2026-04-20T10:00:00Z"
+    other["data"]["baseData"]["properties"]["unique_id"] = "8f1d7a52-0000-4000-8000-000000000777"
+    for name, documents in (("first", [with_secrets("displays/pass/ghostText.shown")]), ("second", [other, later])):
+        run_batch(write_lines(tmp_path / f"{name}.ndjson", documents), tmp_path / "out")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "out"))
+    capsys.readouterr()
+    compact.main([f"--datasets={tmp_path}/out", "--dry_run"])
+    printed = capsys.readouterr().out
+    compact.main([f"--datasets={tmp_path}/out", f"--key_ring={KEY_RING}", f"--checksum={printed.split()[-1]}"])
+    assert not leaks((printed + "".join(capsys.readouterr())).encode())
+    assert list((tmp_path / "out" / "_compacted").glob("receipts/*.json"))
+    assert list((tmp_path / "out" / "displays").glob("*/compacted-*.parquet"))
+    assert_clean(tmp_path / "out")
+
+
+def erase_with_a_receipt(output: Path, environment: dict[str, str]) -> None:
+    """What is printed and written down of an erasure tells nothing of the people whose ids it is given."""
+    person = json.dumps({"machine": SECRETS["machine"], "tracking": SECRETS["user"], "session": SECRETS["session"]})
+    roles = [f"--private_key={PRIVATE / role}.json" for role in ("operators", "prompts", "completions")]
+    command = [sys.executable, "-W", "ignore", "-m", "pipelines.erase", f"--datasets={output}"]
+    command += [f"--key_ring={KEY_RING}", "--people=-", *roles]
+
+    def run(*more: str) -> bytes:
+        done = subprocess.run(
+            [*command, *more], input=person.encode(), capture_output=True, check=False, env=environment
+        )
+        assert done.returncode == 0, done.stderr
+        assert not leaks(done.stdout + done.stderr)
+        return done.stdout
+
+    told = run("--dry_run")
+    assert b" rows in " in told
+    assert b"erased; receipt: " in run(f"--checksum={told.split()[-1].decode()}")
+    assert b"nothing of theirs was found" in run("--dry_run")
+    assert len(list((output / "_erased").iterdir())) == 2
     assert_clean(output)
 
 
@@ -334,6 +383,48 @@ def test_no_secret_in_the_error_and_log_of_a_bug(
     assert_clean(tmp_path / "stopped")
 
 
+def test_no_secret_where_payloads_were_replayed_and_a_person_was_exported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Bodies are opened and clear values handed out: they lie in the folder of the export, and nowhere else."""
+
+    def broken(*_: Any, **__: Any) -> Any:
+        raise ValueError("a bug that is mended later")
+
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    files = raw_files(tmp_path / "raw")
+    with monkeypatch.context() as patched:
+        patched.setattr(protect, "scrub_column", broken)
+        run_batch(files, tmp_path / "out", manifest_in(tmp_path))
+    monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)  # what is removed at the end is looked at, too
+    ring = [f"--key_ring={KEY_RING}", "--purpose=a search for secrets"]
+    of_replay = [f"--output={tmp_path}/out", f"--private_key={PRIVATE}/operators.json", manifest_in(tmp_path), *ring]
+    (tmp_path / "raw" / "people").write_text(json.dumps({"machine": SECRETS["machine"], "tracking": SECRETS["user"]}))
+    of_export = [f"--datasets={tmp_path}/out", f"--operator_key={PRIVATE}/operators.json", *ring]
+    of_export += [f"--people={tmp_path}/raw/people", f"--to={tmp_path}/export"]
+    of_export += [f"--private_key={PRIVATE}/{role}.json" for role in ("prompts", "completions")]
+    shown = ""
+    with caplog.at_level(logging.DEBUG):
+        for job, flags in ((replay, of_replay), (export, of_export)):
+            job.main([*flags, "--dry_run"])
+            printed = capfd.readouterr()
+            shown += printed.out + printed.err
+            job.main([*flags, f"--checksum={printed.out.split()[-1]}"])
+            audit.main([f"--datasets={tmp_path}/out"])
+    printed = capfd.readouterr()
+    assert not leaks((shown + printed.out + printed.err + caplog.text).encode())
+    assert list((tmp_path / "out" / "_replayed").iterdir())
+    assert len(list((tmp_path / "out" / "_audit").iterdir())) > 10
+    assert list((tmp_path / "out").rglob("_spill/*")), "sealed pieces are searched, too"
+    assert assert_clean(tmp_path / "out") >= 22
+    assert_clean(tmp_path / "tmp")
+    exported = b"".join(path.read_bytes() for path in (tmp_path / "export").glob("*.jsonl"))
+    assert {"machine", "user", "address", "code"} <= leaks(exported), "the search itself"
+
+
 def test_the_graph_of_the_pipeline_holds_no_key_and_no_payload(tmp_path: Path, ring: Any) -> None:
     from datetime import timedelta
 
@@ -369,3 +460,62 @@ def test_the_search_itself_finds_every_form() -> None:
             assert name in leaks(f"x{text}y".encode())
         for offset in range(3):
             assert name in leaks(base64.b64encode(b"abc"[:offset] + secret.encode() + b"tail"))
+
+
+def test_no_key_in_what_is_printed_or_handed_out_by_keys(tmp_path: Path) -> None:
+    """Receipts, lists, wrapped files and every line: a key stands in bare key files and in nothing else."""
+    from tests.support.wrapping import age_identity, keys_in_bytes
+    from transforms.core.keys import keyring as rings
+    from transforms.core.keys.private_keys import load_private
+
+    ring, alice, identity = f"{tmp_path}/ring", f"{tmp_path}/alice.json", age_identity(tmp_path / "age.txt")
+    told = b""
+
+    def run(*flags: str) -> None:
+        nonlocal told
+        command = [sys.executable, "-X", "dev", "-W", "ignore", "-m", "pipelines.keys", *flags]
+        done = subprocess.run(command, capture_output=True, check=False, env={**os.environ, "TMPDIR": str(tmp_path)})
+        told += done.stdout + done.stderr
+
+    month = ("--month=2026-04", "--confirm=2026-04")
+    run("create", f"--output={ring}", "--start=2026-03", "--months=3")
+    run(
+        "add_reader",
+        f"--key_ring={ring}",
+        "--role=prompts",
+        "--reader=alice",
+        "--since=2026-03",
+        f"--private_key={alice}",
+    )
+    held = [load_private(path) for path in (alice, *map(str, Path(ring, "private").glob("*.json")))]
+    secrets = [
+        *rings.load(ring).entries.items(),
+        *((f"{k.holder}@{m}", key) for k in held for m, key in k.keys.items()),
+    ]
+    secrets += [(f"{k.holder} receipts", k.receipt_key) for k in held if k.receipt_key]
+    secrets = [(place, key) for place, key in secrets if not place.startswith("public_keys.")]
+    assert len(secrets) == 3 + 3 + 3 * 3 + 1 + 4
+    run("destroy", f"--key_ring={ring}", *month)
+    run("forget", f"--private_key={alice}", f"--receipt={tmp_path}/receipt.json", *month)
+    run("destroy", f"--key_ring={ring}", f"--receipt={tmp_path}/receipt.json", *month)
+    run("rotate", f"--key_ring={ring}", "--through=2026-06")
+    run("merge", f"--private_key={alice}", f"--more={ring}/private/prompts.alice.json")
+    run("remove_reader", f"--key_ring={ring}", "--role=prompts", "--reader=alice")
+    run("list", f"--key_ring={ring}")
+    files = [f"--private_key={path}" for path in (alice, *map(str, Path(ring, "private").glob("*.json")))]
+    run("wrap", f"--key_ring={ring}", f"--with={identity}", *files)
+    run("list", f"--key_ring={ring}")  # refused, as it is wrapped
+    for word in (
+        b"destroyed the keys",
+        b"nothing was destroyed",
+        b"has no key of",
+        b"added",
+        b"opens with",
+        b"is wrapped",
+    ):
+        assert word in told
+    left = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert tmp_path / "receipt.json" in left
+    assert len(left) == 1 + 1 + 1 + 1 + 3  # the identity, alice's file, the receipt, the ring, private/
+    for data in (told, *(path.read_bytes() for path in left)):
+        assert not keys_in_bytes(secrets, data)

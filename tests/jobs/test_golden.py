@@ -24,7 +24,9 @@ def test_case_gives_the_expected_rows(case: Path, tmp_path: Path, request: pytes
         ("prompts", "completions") if "snippets" in found else ()
     ):  # `pipelines.snippets` refuses if there is no code
         target = tmp_path / f"{role}.jsonl"
-        snippets.main([f"--datasets={tmp_path}/out", f"--private_key={PRIVATE}/{role}.json", f"--to={target}"])
+        snippets.main(
+            [f"--datasets={tmp_path}/out", f"--private_key={PRIVATE}/{role}.json", f"--to={target}", "--purpose=a test"]
+        )
         found[f"snippets_for_{role}"] = target.read_text().splitlines()
     folder = case / "expected"
     if request.config.getoption("--update-golden"):

@@ -66,7 +66,7 @@ def test_destroy_asks_first_and_then_is_for_ever(folder: Path, capsys: pytest.Ca
     assert "would destroy" in capsys.readouterr().out
     open_pseudonyms(str(folder)).pseudonymizer("user", "2026-12")
     keys.main(["destroy", f"--key_ring={folder}", "--month=2026-12", "--confirm=2026-12"])
-    with pytest.raises(KeyUnavailable, match="the key of epoch 2026-12 was destroyed"):
+    with pytest.raises(KeyUnavailable, match="the key of epoch 2026-12 is gone"):
         open_pseudonyms(str(folder)).pseudonymizer("user", "2026-12")
     assert "2026-12" not in private_keys.load_private(f"{folder}/private/prompts.json").keys
     assert keys.rotate(str(folder), f"{folder}/private", "2027-01") == []

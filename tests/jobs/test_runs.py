@@ -190,7 +190,7 @@ def test_a_command_says_in_json_what_it_does_and_prints_nothing_else(place: Path
     assert stages[2:-1] in (["read", "write"], ["read and write"])  # an input may be read before anybody looks
     assert {line["level"] for line in told} == {"INFO"}
     assert told[-1]["counts"]["landed"] == 2
-    (path,) = (place / "out" / RUNS).iterdir()
+    (path,) = (place / "out" / RUNS).glob("*.json")
     assert {line["run"] for line in told} == {path.stem}
     assert "telemetry_batch_exit_code 0.0" in (place / "t.prom").read_text()
     failed = subprocess.run(command(*flags("2026-03-31"), "--metrics_file=t.prom"), capture_output=True, text=True,

@@ -30,7 +30,9 @@ def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def read(output: Path, tmp_path: Path, *flags: str, role: str = "prompts", private: Path = PRIVATE) -> list[dict]:
     target = tmp_path / "code.jsonl"
-    snippets.main([f"--datasets={output}", f"--private_key={private}/{role}.json", f"--to={target}", *flags])
+    snippets.main(
+        [f"--datasets={output}", f"--private_key={private}/{role}.json", f"--to={target}", "--purpose=a test", *flags]
+    )
     return [json.loads(line) for line in target.read_text().splitlines()]
 
 
@@ -59,7 +61,9 @@ def test_rows_by_date_and_language(output: Path, tmp_path: Path) -> None:
 
 def test_to_parquet(output: Path, tmp_path: Path) -> None:
     target = tmp_path / "code.parquet"
-    snippets.main([f"--datasets={output}", f"--private_key={PRIVATE}/prompts.json", f"--to={target}"])
+    snippets.main(
+        [f"--datasets={output}", f"--private_key={PRIVATE}/prompts.json", f"--to={target}", "--purpose=a test"]
+    )
     assert pq.read_table(target).num_rows == 3
 
 
@@ -75,7 +79,14 @@ def test_role_without_code_is_a_clear_error(output: Path, tmp_path: Path) -> Non
 
 
 def test_missing_key_file_is_one_line_and_exit_code_1(output: Path) -> None:
-    command = [sys.executable, "-m", "pipelines.snippets", f"--datasets={output}", "--private_key=/nope.json"]
+    command = [
+        sys.executable,
+        "-m",
+        "pipelines.snippets",
+        f"--datasets={output}",
+        "--private_key=/nope.json",
+        "--purpose=a test",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("error: no role key file at /nope.json")
@@ -106,7 +117,7 @@ def test_workers_cannot_read_what_they_wrote(ring: object, output: Path) -> None
 
     from transforms.core.keys.role_encryption import _SealingKms
 
-    factory = pe.CryptoFactory(lambda _: _SealingKms(ring, ["prompts"]))
+    factory = pe.CryptoFactory(lambda _: _SealingKms(ring, ["prompts"], "a place"))
     properties = factory.file_decryption_properties(pe.KmsConnectionConfig())
     path = next(output.glob("snippets/*/*.parquet"))
     with pytest.raises(PermissionError, match="no private key"):
@@ -115,8 +126,13 @@ def test_workers_cannot_read_what_they_wrote(ring: object, output: Path) -> None
 
 def test_options_are_checked(output: Path, tmp_path: Path) -> None:
     for flags, text in (
-        ([f"--datasets={tmp_path}", "--private_key=x"], "no snippets there"),
-        ([f"--datasets={output}", "--private_key=x", "--to=code.csv"], "allowed are a .parquet file"),
+        ([f"--datasets={tmp_path}", "--private_key=x", "--purpose=a test"], "no snippets there"),
+        ([f"--datasets={output}", "--private_key=x"], "required: --purpose"),
+        ([f"--datasets={output}", "--private_key=x", "--purpose=x"], "allowed is one line of 3 to 200 characters"),
+        (
+            [f"--datasets={output}", "--private_key=x", "--purpose=a test", "--to=code.csv"],
+            "allowed are a .parquet file",
+        ),
         ([f"--datasets={output}", "--private_key=x", "--date=today"], "allowed is YYYY-MM-DD"),
         ([f"--datasets={output}", "--privat=x"], "required: --private_key"),
     ):

@@ -12,9 +12,10 @@ from tests.conftest import KEY_RING, PRIVATE, run_batch, sample, write_lines
 ROOT = Path(__file__).parents[2]
 HEAVY = {
     "keys": {"pyarrow", "duckdb", "numpy", "fastavro", "msgspec"},
-    "verify": {"duckdb", "cryptography", "vl_convert"},
+    "verify": {"duckdb", "vl_convert"},
+    "sign": {"duckdb", "vl_convert"},
     "snippets": {"duckdb", "vl_convert"},
-    "metrics": {"vl_convert", "cryptography"},
+    "metrics": {"vl_convert"},
     "report": set(),
     "runs": {"duckdb", "vl_convert", "cryptography"},
     "generate": {"duckdb", "vl_convert", "cryptography"},
@@ -82,7 +83,7 @@ def test_an_output_is_verified_and_read_without_beam(output: Path, tmp_path: Pat
     assert "3 landed" in told
     assert modules & (REMOTE | HEAVY["verify"]) == set()
     key = f"--private_key={PRIVATE}/prompts.json"
-    modules, told = modules_after(tmp_path, "snippets", f"--datasets={output}", key)
+    modules, told = modules_after(tmp_path, "snippets", f"--datasets={output}", key, "--purpose=a test")
     assert [json.loads(line)["prompt_json"] is not None for line in told.splitlines()].count(True) == 1
     assert modules & (REMOTE | HEAVY["snippets"]) == set()
 

@@ -1,19 +1,21 @@
-"""Verify finds whatever is missing, too much or strange."""
+"""Verify finds whatever is missing, too much or strange, also where nothing is signed: see tests/verifying for the rest."""
 
+import os
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines import verify
+from pipelines import batch, verify
 from schemas.errors import InvalidOptions, UnbalancedBooks
-from tests.conftest import run_batch, sample, write_lines
+from tests.conftest import DATA, sample, write_lines
 
 
 @pytest.fixture
 def output(tmp_path: Path) -> Path:
     documents = [sample("displays/pass/ghostText.shown"), sample("outcomes/pass/ghostText.accepted"), b"{"]
-    run_batch(write_lines(tmp_path / "raw.ndjson", documents), tmp_path / "out")
+    raw = write_lines(tmp_path / "raw.ndjson", documents)
+    batch.run([f"--input={raw}", f"--output={tmp_path / 'out'}", f"--key_ring={DATA / 'key_ring_1'}", "--buckets=4"])
     return tmp_path / "out"
 
 
@@ -56,6 +58,25 @@ def test_books_that_were_altered(output: Path, capsys: pytest.CaptureFixture[str
 def test_strange_file(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (output / "displays" / "received_date=2026-03-29" / "part-0.csv").write_text("x")
     assert "part-0.csv: not a file of this system" in problems(output, capsys)
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"x" * 100, b"PAR1" + b"\xff" * 90 + b"PAR1"])
+@pytest.mark.parametrize("dataset", ["displays", "ledger"])
+def test_a_hostile_file_is_a_finding(
+    output: Path, capsys: pytest.CaptureFixture[str], dataset: str, content: bytes
+) -> None:
+    path = next(output.glob(f"{dataset}/*/*.parquet"))
+    path.write_bytes(content)
+    found = problems(output, capsys)
+    assert any(path.name in line and ("Parquet" in line or "cut off" in line) for line in found.splitlines()), found
+
+
+def test_links_and_pipes_are_findings_and_nothing_is_opened(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.mkfifo(output / "_expired.pipe")
+    (output / "_schemas" / "link.json").symlink_to("/dev/zero")
+    found = problems(output, capsys)
+    assert "_expired.pipe: a pipe or device" in found
+    assert "_schemas/link.json: a link" in found
 
 
 def test_no_output_is_a_clear_error(tmp_path: Path) -> None:

@@ -66,7 +66,9 @@ def test_a_ring_with_any_member_replaced_is_refused_or_sound(data: st.DataObject
     document = json.loads(RING)
     holders = [(document, name) for name in document]
     holders += [(document["epochs"], name) for name in document["epochs"]]
-    holders += [(document["public_keys"], role) for role in document["public_keys"]]
+    holders += [(document["readers"], role) for role in document["readers"]]
+    holders += [(document["readers"][role][role], name) for role in document["readers"] for name in ("until", "since")]
+    holders += [(document["readers"][role][role], "public_keys") for role in document["readers"]]
     holder, name = data.draw(st.sampled_from(holders))
     anything = st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(TEXTS),
@@ -96,7 +98,7 @@ def test_a_ring_in_another_encoding_says_the_same_or_is_refused(encoding: str) -
         (b"null", "no JSON object"),
         (b'{"version": 1}', "without 'x'"),
         (b'{"x": 1}', "of version unknown"),
-        (b'{"x": 1, "version": 2}', "of version 2;"),
+        (b'{"x": 1, "version": 3}', "of version 3; this program reads up to 2"),
         (b'{"x": 1, "version": -1}', "of version unknown"),
         (b'{"x": 1, "version": 1.0}', "of version unknown"),
         (b'{"x": 1, "version": true}', "of version unknown"),
@@ -107,13 +109,13 @@ def test_a_ring_in_another_encoding_says_the_same_or_is_refused(encoding: str) -
 )
 def test_what_is_no_document(text: bytes, told: str) -> None:
     with pytest.raises(Unsound, match=told) as found:
-        read_document(text, frozenset(["x"]))
+        read_document(text, {1: frozenset(["x"]), 2: frozenset(["y"])})
     assert len(str(found.value)) < 100
 
 
 @given(st.dictionaries(st.sampled_from("abc"), st.none() | st.text() | st.lists(st.integers()), min_size=3))
 def test_a_document_is_read_as_it_was_written(members: dict[str, Any]) -> None:
-    assert read_document(write_document(**members), frozenset(members)) == members
+    assert read_document(write_document(2, **members), {2: frozenset(members)}) == (2, members)
 
 
 @given(st.binary(min_size=32, max_size=32).filter(lambda key: len({*key}) > 1))

@@ -39,7 +39,7 @@ def written(path: Path, document: object) -> str:
     ("change", "told"),
     [({"role": "analysts"}, "roles are prompts, completions, operators"), ({"role": None}, "roles are"),
      ({"private_keys": []}, "private_keys"), ({"private_keys": {"2026-13": "x"}}, "is not a role key file"),
-     ({"version": 2}, "version"), ({"more": 1}, "is not a role key file")],
+     ({"version": 3}, "version"), ({"more": 1}, "is not a role key file")],
     ids=str,
 )  # fmt: skip
 def test_what_is_none_is_refused_in_one_line(tmp_path: Path, change: dict, told: str) -> None:

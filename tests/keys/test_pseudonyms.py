@@ -12,14 +12,17 @@ from schemas.errors import KeyUnavailable
 from schemas.registry import event_schemas, load
 from transforms.core.keys import pseudonym_columns
 from transforms.core.keys.keyring import KeyRing
-from transforms.core.keys.pseudonym_columns import ColumnPseudonymizer, hex_column
+from transforms.core.keys.pseudonym_columns import ColumnPseudonymizer, hex_column, translated
 from transforms.core.keys.pseudonyms import (
     CORRELATION_DOMAINS,
     PERSON_DOMAINS,
     PSEUDONYM_BYTES,
     Pseudonymizer,
+    deciphered,
     derive_key,
     domain_key,
+    enciphered,
+    landing_key,
 )
 from transforms.core.keys.step_keys import PseudonymKeys, step_keys_of
 
@@ -68,6 +71,40 @@ def test_a_fixed_answer_that_every_later_version_must_give() -> None:
     expected = hmac.new(key, b"machine", hashlib.sha256).hexdigest()[:32]
     assert expected == "dcf9f2baf04659011dd8dab82a6dcc0c"
     assert Pseudonymizer(domain_key(KEY, "installation")).of("machine").hex() == expected
+
+
+def test_cipher_answer_of_fips_197() -> None:
+    """Appendix C.3: AES-256."""
+    plain, cipher = (bytes.fromhex(t) for t in ("00112233445566778899aabbccddeeff", "8ea2b7ca516745bfeafc49904b496089"))
+    assert enciphered(KEY, plain) == cipher
+    assert deciphered(KEY, cipher) == plain
+    assert enciphered(KEY, plain * 3) == cipher * 3
+
+
+def test_a_fixed_id_that_every_later_version_must_put_into_files() -> None:
+    """Made with openssl, `openssl kdf HKDF`, `openssl dgst -hmac` and `openssl enc -aes-256-ecb -nopad`."""
+    month, correlation = bytes(range(32, 64)), KEY
+    assert landing_key(month, "event") == hkdf(month, b"landing/event")
+    plain = Pseudonymizer(domain_key(correlation, "event")).of("8f1d7a52")
+    assert plain.hex() == "74689dd82fd13e6be7a3a22e1bcbbc61"
+    assert enciphered(landing_key(month, "event"), plain).hex() == "ed86ca7facf299e36a0f2fe53b5e9cb0"
+
+
+@given(st.lists(st.binary(min_size=16, max_size=16)), st.binary(min_size=32, max_size=32))
+def test_enciphering_is_a_permutation(ids: list[bytes], key: bytes) -> None:
+    made = enciphered(key, b"".join(ids))
+    assert deciphered(key, made) == b"".join(ids)
+    assert len({made[n : n + 16] for n in range(0, len(made), 16)}) == len({*ids})
+
+
+@given(st.lists(st.none() | st.binary(min_size=16, max_size=16), max_size=20), st.integers(0, 5), st.integers(0, 20))
+def test_columns_are_translated_also_of_a_slice(values: list[bytes | None], start: int, length: int) -> None:
+    texts = pa.array([None if v is None else v.hex() for v in values], pa.string())
+    for column in (texts, texts[start : start + length], hex_column(pa.array(values, pa.binary(16)))):
+        made = translated(column, lambda data: bytes(255 - byte for byte in data))
+        made.validate(full=True)
+        flipped = (None if t is None else bytes(255 - byte for byte in bytes.fromhex(t)) for t in column.to_pylist())
+        assert made.to_pylist() == [None if v is None else v.hex() for v in flipped]
 
 
 @given(st.lists(st.none() | TEXTS.filter(lambda t: t.isprintable()), max_size=30), st.booleans(), st.integers(0, 5))
@@ -142,7 +179,7 @@ def test_months_without_a_key_say_what_to_do() -> None:
     empty = step_keys_of(ring).pseudonyms
     with pytest.raises(KeyUnavailable, match=r"no key for epoch 2026-02 \(the ring has none\).* --through 2026-02"):
         empty.pseudonymizer("user", "2026-02")
-    with pytest.raises(KeyUnavailable, match="the key of epoch 2026-01 was destroyed"):
+    with pytest.raises(KeyUnavailable, match="the key of epoch 2026-01 is gone"):
         empty.pseudonymizer("user", "2026-01")
     ring.add_month("2026-03")
     ring.add_month("2026-05")

@@ -189,3 +189,35 @@ def test_a_damaged_claim_is_one_line(tmp_path: Path, data: bytes) -> None:
     assert done.stderr == (
         f"error: {tmp_path}/out/_claim.json is damaged, so its holder is not known; if no run writes, remove it\n"
     )
+
+
+@pytest.mark.parametrize("left", ["dead1.over", "dead1.beat", "old.over"])
+def test_what_a_run_left_that_died_in_an_odd_place_is_cleared_by_the_next_holder(tmp_path: Path, left: str) -> None:
+    """After it replaced a dead claim, or before it had one: nobody else knows these names."""
+    (tmp_path / f"_claim.json.{left}").write_text("{}")
+    (tmp_path / "_claim-acceptance.json.other.beat").write_text("0")
+    with claimed(Output(str(tmp_path))):
+        mine = [p.name for p in tmp_path.iterdir()]
+        assert f"_claim.json.{left}" not in mine
+        assert len([name for name in mine if name.startswith("_claim.json.") and name.endswith(".beat")]) == 1
+        assert "_claim-acceptance.json.other.beat" in mine, "it is of another claim, whose holder clears it"
+    assert [p.name for p in tmp_path.iterdir()] == ["_claim-acceptance.json.other.beat"]
+
+
+def test_a_beat_that_was_cleared_while_its_run_waited_is_there_when_it_has_the_claim(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Workers elsewhere look for it at once."""
+    mine = Claim(Output(str(tmp_path)), lost=lambda told: None)
+    real = Claim._try
+
+    def cleared(self: Claim) -> bool:
+        for path in tmp_path.glob("*.beat"):
+            path.unlink()
+        return real(self)
+
+    monkeypatch.setattr(Claim, "_try", cleared)
+    mine.take()
+    assert [p.read_text() for p in tmp_path.glob("*.beat")] == ["0\n"]
+    mine.release()
+    assert not list(tmp_path.iterdir())

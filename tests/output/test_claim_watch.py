@@ -77,20 +77,20 @@ def test_a_worker_of_a_run_that_lost_the_output_writes_no_more(tmp_path: Path) -
 def test_a_step_asks_when_it_begins_and_before_it_writes(tmp_path: Path) -> None:
     from datetime import date
 
-    from tests.conftest import KEY_RING
+    from tests.conftest import KEY_RING, landing
     from transforms.core.curating.curate import CuratedBucket
     from transforms.core.curating.publish import Publisher
-    from transforms.core.keys.open_ring import open_roles
+    from transforms.core.keys.open_ring import open_roles, open_row_proof
 
     child = hold(tmp_path)
     output = of_run(tmp_path)
-    publisher = Publisher(output.listing(), open_roles(KEY_RING))
+    publisher = Publisher(output.listing(), open_roles(KEY_RING), open_row_proof(KEY_RING), landing())
     end(child)
     (tmp_path / "_claim.json").unlink()
     with pytest.raises(StorageRefused, match="is seen from a worker"):
         publisher.publish(CuratedBucket.__new__(CuratedBucket), [date.min])
     with pytest.raises(StorageRefused, match="is seen from a worker"):
-        Publisher(output.listing(), open_roles(KEY_RING))
+        Publisher(output.listing(), open_roles(KEY_RING), open_row_proof(KEY_RING), landing())
 
 
 def test_a_look_counts_for_a_second_and_is_of_all_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import StorageRefused
-from transforms.core.output.expired import Deleted, Expired, Pending, read_expired
+from transforms.core.output.expired import Expired, read_expired
 from transforms.core.output.layout import Output
 from transforms.core.times import UNKNOWN_DATE
 
@@ -15,13 +15,9 @@ FUTURE = date(2070, 1, 1)
 
 
 def record() -> Expired:
-    pending = Pending(
-        "c0ffee", LAST, ["errors/received_date=2026-03-29/a-0000of0001.parquet"], {"errors": Deleted(LAST, LAST)}
-    )
     return Expired(
         through={"errors": LAST},
         inputs={("quarantine", FUTURE, "a"), ("quarantine", UNKNOWN_DATE, "b")},
-        pending=pending,
     )
 
 
@@ -64,3 +60,10 @@ def test_figures_lack_something_where_any_of_their_datasets_has_expired() -> Non
     assert record().takes_from(["displays", "errors"], LAST)
     assert not record().takes_from(["displays"], LAST)
     assert not record().takes_from(["errors"], date(2026, 3, 30))
+
+
+def test_one_of_an_older_version_that_was_cut_off_is_read(tmp_path: Path) -> None:
+    (tmp_path / "_expired").mkdir()
+    old = '{"version": 1, "through": {"errors": "2026-03-29"}, "inputs": [], "pending": {"checksum": "c0ffee"}}'
+    (tmp_path / "_expired" / "record.json").write_text(old)
+    assert read_expired(Output(str(tmp_path))) == Expired(through={"errors": LAST})

@@ -17,12 +17,13 @@ from hypothesis import strategies as st
 
 from pipelines import batch, verify
 from pipelines.runners import known
+from pipelines.running import input_run
 from schemas.errors import StorageUnavailable, UnbalancedBooks
 from tests.conftest import all_rows, run_batch, sample, write_lines
 from tests.support.generated import generated_raw
 from transforms.core import blocks, storage
 from transforms.core.decoding.decoded import DecodedPart
-from transforms.core.output.input_list import list_input, saved_lists
+from transforms.core.output.input_list import is_list, list_input, saved_lists
 from transforms.core.output.layout import Output
 from transforms.core.ranges import Range
 from transforms.core.reading import lines, payloads, streams
@@ -186,11 +187,11 @@ def test_an_event_that_is_dropped_where_it_is_decoded(
 
 
 def test_an_output_on_the_disk_of_another_machine(raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Elsewhere(batch.Ingest):
+    class Elsewhere(input_run.Ingest):
         def __init__(self, settings: Any) -> None:
             super().__init__(type(settings)(**{**vars(settings), "output": Output(f"{tmp_path}/elsewhere")}))
 
-    monkeypatch.setattr(batch, "Ingest", Elsewhere)
+    monkeypatch.setattr(input_run, "Ingest", Elsewhere)
     told = refused(raw, tmp_path / "out")
     assert "no ledger row of it is in" in told
     assert "workers wrote to the disk of another machine" in told
@@ -237,9 +238,12 @@ def test_the_same_file_by_other_paths_is_read_once(tmp_path: Path, monkeypatch: 
 def without_ranges(output: Path) -> None:
     """Makes an output as older versions wrote it."""
     shutil.rmtree(output / "_inputs")
+    shutil.rmtree(output / "runs" / "manifests")
+    (output / "_signing.pub").unlink()
+    later = ["range_bytes", "range_payloads", "unknown_values", "file_digests", "file_bytes", "proof", "removed_rows"]
     for path in output.glob("ledger/*/*.parquet"):
         table = pq.ParquetFile(path).read()
-        pq.write_table(table.drop_columns(["range_bytes", "range_payloads", "unknown_values"]), path)
+        pq.write_table(table.drop_columns(later), path)
 
 
 def test_an_output_of_an_older_version_verifies(raw: Path, tmp_path: Path) -> None:
@@ -282,6 +286,11 @@ def test_a_file_that_changed_while_it_was_read_leaves_no_list(tmp_path: Path, mo
     assert not list((tmp_path / "out" / "_inputs").glob("*.json"))
     run_batch(path, tmp_path / "out")
     verify.main([f"--datasets={tmp_path}/out"])
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"files": [1]}', b'{"files": [{"path": 1}]}', b"[" * 100_000])
+def test_what_is_no_list_is_none(data: bytes) -> None:
+    assert not is_list(data)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from schemas.errors import StorageUnavailable
 from schemas.registry import load
+from tests.conftest import landing
 from tests.support.facts import batch_of, fact
 from tests.support.marks import STREAM, write_mark
 from transforms.core import storage
@@ -24,16 +25,32 @@ DAY = date(2026, 3, 31)
 WINDOWS = [Window(STREAM, 900 * n, 900 * (n + 1)) for n in range(4)]
 
 
+def id_of(key: str) -> str:
+    """A short text as the id of an event."""
+    return key.encode().hex().rjust(32, "0")
+
+
+def texts(ids: pa.ChunkedArray) -> list[str]:
+    return [bytes.fromhex(each).lstrip(b"\0").decode() for each in ids.to_pylist()]
+
+
 def write_keys(output: Output, day: date, name: FileName, keys: list[str], slots: list[int] | None = None) -> None:
     of_rows = slots or [None] * len(keys)
-    rows = [fact("displays", 0, 0, event_id=key, slot=s)[1] for key, s in zip(keys, of_rows, strict=True)]
+    rows = [fact("displays", 0, 0, event_id=id_of(key), slot_code=s)[1] for key, s in zip(keys, of_rows, strict=True)]
     table = pa.Table.from_batches([batch_of("displays", rows)]).cast(load("displays").arrow)
+    table = landing().to_files("displays", table)
     storage.write_atomic(output.file("displays", day, name), parquet_bytes("displays", table, None))
 
 
+def parquet_bytes_of(table: pa.Table) -> bytes:
+    out = pa.BufferOutputStream()
+    pq.write_table(table, out)
+    return out.getvalue().to_pybytes()
+
+
 def keys_before(output: Output, portion: Portion) -> list[str]:
-    rows = PublishedRows(output.listing(), portion).read("displays", [DAY], ["event_id"])
-    return sorted(rows["event_id"].to_pylist()) if rows.num_rows else []
+    rows = PublishedRows(output.listing(), portion, landing()).read("displays", [DAY], ["event_id"])
+    return sorted(texts(rows["event_id"])) if rows.num_rows else []
 
 
 def test_a_batch_reads_other_inputs_of_its_bucket(tmp_path: Path) -> None:
@@ -64,13 +81,34 @@ def test_other_numbers_of_buckets_change_nothing_of_who_is_read(
 def test_rows_of_an_older_version_are_of_the_slot_in_their_file_s_name(tmp_path: Path) -> None:
     output = Output(str(tmp_path))
     for bucket in range(4):
-        rows = [fact("displays", 0, 0, event_id=f"{bucket}")[1]]
-        table = pa.Table.from_batches([batch_of("displays", rows)]).drop_columns(["slot"])
+        rows = [fact("displays", 0, 0, event_id=id_of(f"{bucket}"))[1]]
+        table = pa.Table.from_batches([batch_of("displays", rows)]).drop_columns(["slot_code"])
         path = output.file("displays", DAY, FileName("old", bucket))
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         pq.write_table(table, path)
-    rows = PublishedRows(output.listing(), Portion("z", 1, None, 2)).read("displays", [DAY], ["slot", "event_id"])
-    assert rows.to_pylist() == [{"slot": 1, "event_id": "1"}, {"slot": 3, "event_id": "3"}]
+    as_they_were = landing("9999-12")
+    rows = PublishedRows(output.listing(), Portion("z", 1, None, 2), as_they_were)
+    found = rows.read("displays", [DAY], ["slot_code", "event_id"])
+    assert (found["slot_code"].to_pylist(), texts(found["event_id"])) == ([1, 3], ["1", "3"])
+
+
+def test_rows_of_the_version_before_name_their_slot_unmasked(tmp_path: Path) -> None:
+    output = Output(str(tmp_path))
+    facts = [fact("displays", 0, 0, event_id=id_of(f"{slot}"), slot_code=slot)[1] for slot in range(4)]
+    table = pa.Table.from_batches([batch_of("displays", facts)])
+    table = table.rename_columns(["slot" if name == "slot_code" else name for name in table.column_names])
+    storage.write_atomic(output.file("displays", DAY, FileName("old", 0, 1)), parquet_bytes_of(table))
+    rows = PublishedRows(output.listing(), Portion("z", 1, None, 2), landing("9999-12"))
+    found = rows.read("displays", [DAY], ["event_id", "slot_code"])
+    assert (texts(found["event_id"]), found["slot_code"].to_pylist()) == (["1", "3"], [1, 3])
+    assert rows.read("displays", [DAY], ["event_id"]).column_names == ["event_id"]
+
+
+def test_rows_that_lost_their_slot_are_read_by_every_bucket(tmp_path: Path) -> None:
+    """As compaction leaves those of older versions."""
+    output = Output(str(tmp_path))
+    write_keys(output, DAY, FileName("a", 0, 1), ["0", "1", "x"], [0, 1, None])  # type: ignore[list-item]
+    assert [keys_before(output, Portion("z", bucket, None, 2)) for bucket in (0, 1)] == [["0", "x"], ["1", "x"]]
 
 
 def test_a_window_reads_windows_before_it_and_other_inputs(tmp_path: Path) -> None:
@@ -88,11 +126,11 @@ def test_only_the_days_that_are_asked_for_and_only_folders_that_are_there(tmp_pa
     output = Output(str(tmp_path))
     for n in range(5):
         write_keys(output, DAY + timedelta(days=n), FileName("a", 0, 1), [str(n)])
-    rows = PublishedRows(output.listing(), Portion("z", 0))
+    rows = PublishedRows(output.listing(), Portion("z", 0), landing())
     assert rows.days("displays", DAY + timedelta(days=1), DAY + timedelta(days=9)) == [
         DAY + timedelta(days=n) for n in range(1, 5)
     ]
-    assert rows.read("displays", [DAY, DAY + timedelta(days=3)], ["event_id"])["event_id"].to_pylist() == ["0", "3"]
+    assert rows.read("displays", [DAY, DAY + timedelta(days=3)], ["event_id"]).num_rows == 2
     assert rows.read("displays", [], ["event_id"]).num_rows == 0
     assert rows.days("errors", date.min, date.max) == []
 
@@ -100,7 +138,7 @@ def test_only_the_days_that_are_asked_for_and_only_folders_that_are_there(tmp_pa
 def test_a_file_that_is_gone_since_it_was_listed_stops_the_run(tmp_path: Path) -> None:
     output = Output(str(tmp_path))
     write_keys(output, DAY, FileName("a", 0, 1), ["x"])
-    rows = PublishedRows(output.listing(), Portion("z", 0))
+    rows = PublishedRows(output.listing(), Portion("z", 0), landing())
     assert rows.days("displays", DAY, DAY) == [DAY]
     assert rows.read("displays", [DAY], ["event_id"]).num_rows == 1
     Path(output.file("displays", DAY, FileName("a", 0, 1))).unlink()
@@ -143,7 +181,7 @@ def test_the_mark_of_the_window_before(tmp_path: Path) -> None:
     write_mark(output, WINDOWS[0], 0, {"0": (0, 3)}, 2)
     write_mark(output, WINDOWS[1], 1, {"0": (3, 4)}, 2)
     write_mark(output, Window(STREAM, 900, 2700), 0, None, 2)  # quiet from the end of the first on
-    rows = PublishedRows(output.listing(), of_window(WINDOWS[3], 0, 2))
+    rows = PublishedRows(output.listing(), of_window(WINDOWS[3], 0, 2), landing())
 
     def begin_of(boundary_s: int) -> float | None:
         mark = rows.mark_at(STREAM, boundary_s)
@@ -154,7 +192,7 @@ def test_the_mark_of_the_window_before(tmp_path: Path) -> None:
     assert begin_of(2700) == 900
     assert begin_of(3600) is None
     assert rows.mark_at("fedcba9876543210", 900) is None
-    assert PublishedRows(output.listing(), of_window(WINDOWS[3], 1, 2)).mark_at(STREAM, 900) is None
+    assert PublishedRows(output.listing(), of_window(WINDOWS[3], 1, 2), landing()).mark_at(STREAM, 900) is None
 
 
 def test_the_mark_of_a_window_that_had_another_number_of_buckets(tmp_path: Path) -> None:
@@ -162,7 +200,7 @@ def test_the_mark_of_a_window_that_had_another_number_of_buckets(tmp_path: Path)
     output, time = Output(str(tmp_path)), datetime.fromtimestamp(800, UTC)
     write_mark(output, WINDOWS[0], 1, {"0": (0, 3)}, 2, latest_received_at=time)
     write_mark(output, Window(STREAM, 900, 2700), 1, None, 2, latest_received_at=time)
-    rows = PublishedRows(output.listing(), of_window(WINDOWS[3], 4, 5))
+    rows = PublishedRows(output.listing(), of_window(WINDOWS[3], 4, 5), landing())
     for boundary_s in (900, 1800, 2700):
         mark = rows.mark_at(STREAM, boundary_s)
         assert mark is not None

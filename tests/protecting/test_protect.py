@@ -90,7 +90,7 @@ def test_person_changes_with_the_epoch_and_the_suggestion_does_not(ring: KeyRing
     april["collector"]["received_at"] = "2026-04-01T00:00:00Z"
     rows = protected(ring, march, april)["displays"].batch.to_pylist()
     assert [r["key_id"] for r in rows] == ["2026-03", "2026-04"]
-    assert rows[0]["slot"] == rows[1]["slot"]
+    assert rows[0]["slot_code"] == rows[1]["slot_code"]
     for column, is_same in (
         ("installation_id", False),
         ("user_id", False),
@@ -134,7 +134,7 @@ def test_nothing_clear_is_left(ring: KeyRing, name: str) -> None:
 
 def test_split_lives_meet_in_one_bucket_whatever_the_level(ring: KeyRing) -> None:
     rows = [with_level("errors/pass/ghostText.failed", level) for level in ("all", "error")]
-    slots = {r["slot"] for r in protected(ring, *rows)["errors"].batch.to_pylist()}
+    slots = {r["slot_code"] for r in protected(ring, *rows)["errors"].batch.to_pylist()}
     assert len(slots) == 1
 
 

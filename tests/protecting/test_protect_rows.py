@@ -72,7 +72,7 @@ def test_each_row_lands_or_goes_aside_once(rows: list[tuple[bool, int]]) -> None
 def test_what_was_withheld_or_unknown_is_counted_on_its_own_day() -> None:
     found = protected(decoded([(False, 1), (False, 2), (False, 2)]), most=0)
     assert [batch.batch.num_rows for batch in found if batch.kind == "displays"] == [1, 2]
-    assert len({row["slot"] for row in rows_of(found, "displays")}) == 1
+    assert len({row["slot_code"] for row in rows_of(found, "displays")}) == 1
 
 
 def test_more_than_may_go_aside_stops_it() -> None:

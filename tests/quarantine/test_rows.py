@@ -86,7 +86,7 @@ def test_rows_fit_their_schema_and_lie_in_the_slots() -> None:
     assert batch.kind == QUARANTINE
     assert batch.batch.schema == load(QUARANTINE).sealed_arrow
     rows = batch.batch.to_pylist()
-    assert {row["slot"] for row in rows} == {0, 1, 2}
+    assert {row["slot_code"] for row in rows} == {0, 1, 2}
     assert (rows[-1]["container"], rows[-1]["reason"], rows[-1]["payload_bytes"]) == ("file", "damaged_block", 7)
 
 

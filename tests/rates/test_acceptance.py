@@ -121,12 +121,12 @@ def cell_key(row: Row, kind: str | None = None) -> tuple[Any, ...]:
     return (row["received_date"], kind or row["kind"], *(row[d] for d in DIMENSIONS))
 
 
-def first_of_each_key(rows: list[Row], key: Callable[[Row], Any]) -> list[tuple[Row, list[Row]]]:
-    """A key's first event on a day, and all of that day; none where the day before had it, too."""
+def first_of_each_key(rows: list[Row], *names: str) -> list[tuple[Row, list[Row]]]:
+    """A key's first event on a day, and all of that day; none where the day before had it, too. Of one installation."""
     by_key: dict[tuple[Any, date], list[Row]] = defaultdict(list)
     for row in rows:
-        if key(row) is not None:
-            by_key[key(row), row["received_date"]].append(row)
+        if key := next((row[name] for name in names if row[name] is not None), None):
+            by_key[(row["installation_id"], key), row["received_date"]].append(row)
     last = datetime.max.replace(tzinfo=UTC)
     return [
         (min(found, key=lambda r: (r["received_at"], r["occurred_at"] or last, r["event_id"])), found)
@@ -159,9 +159,9 @@ def by_hand(rows: dict[str, list[Row]]) -> dict[tuple[Any, ...], Cell]:
             moment = row["occurred_at"] or row["received_at"]
             count(row, kind, "traces").hours.add((row["installation_id"], int(moment.timestamp()) // 3600))
         if kind != ANY:
-            for first, _ in first_of_each_key(traces, lambda r: r["opportunity_id"] or r["request_id"]):
+            for first, _ in first_of_each_key(traces, "opportunity_id", "request_id"):
                 count(first, kind, "opportunities")
-    for first, found in first_of_each_key(rows["requests"], lambda r: r["request_id"]):
+    for first, found in first_of_each_key(rows["requests"], "request_id"):
         count(first, ANY, "requests")
         if any(r["event_name"] == "request.error" or (r["status_code"] or 0) >= 400 for r in found):
             count(first, ANY, "failed_requests")

@@ -22,12 +22,14 @@ from pipelines.rates.cells import MERGED
 from pipelines.rates.facts import DIMENSIONS, gather_facts
 from pipelines.rates.kinds import ANY, KINDS
 from pipelines.rates.tables import opened
+from pipelines.releasing import telling
 from schemas.errors import InvalidOptions, OutputInUse
 from schemas.registry import load
 from tests.conftest import KEY_RING, read_rows, run_batch, sample, write_lines
 from tests.support.servers import BUCKET, gcs_server
 from transforms.core.output.layout import Output
 
+EXACT = "--privacy_epsilon=none"
 DAYS = [date(2026, 3, 29), date(2026, 3, 30)]
 SUMS = ("opportunities", "displays", "shown", "suggestions_without_display", "accepted_full", "accepted_partial",
         "rejected", "dismissed", "no_outcome", "typed_over", "accepted", "decided", "hidden", "ignored", "accepted_chars",
@@ -54,11 +56,13 @@ def in_order(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def test_every_figure_of_every_cell_equals_the_truth(place: Path) -> None:
-    metrics.main([f"--datasets={place}/out", "--min_installations=1"])
+    metrics.main([f"--datasets={place}/out", "--min_installations=1", EXACT])
     found, truth = in_order(read_rows(place / "out", "acceptance")), truth_of(place)
     assert len(found) == len(truth) > 400
     known = {name for cell in truth for name in cell}
-    assert {*found[0]} == {*known, "merged_dimensions"}
+    of_noise = {n for n in found[0] if n.endswith("_se")} | {"privacy_epsilon", "publication"}
+    assert {*found[0]} == {*known, "merged_dimensions"} | of_noise
+    assert {row[name] for row in found for name in of_noise} == {None}
     for row, expected in zip(found, truth, strict=True):
         for name in known:
             value = expected.get(name)  # what the kind does not tell is not in the truth, and null in the row
@@ -120,7 +124,7 @@ def test_what_is_given_up_first_is_as_asked_and_told_kind_by_kind(
     place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(place / "out", tmp_path / "out")
-    metrics.main([f"--datasets={tmp_path}/out", "--min_installations=3", "--give_up=language, engine"])
+    metrics.main([f"--datasets={tmp_path}/out", EXACT, "--min_installations=3", "--give_up=language, engine"])
     order = ("language", "engine", "country", "extension_version")
     rows = read_rows(tmp_path / "out", "acceptance")
     for row in rows:
@@ -140,12 +144,12 @@ def test_what_is_given_up_first_is_as_asked_and_told_kind_by_kind(
 
 @pytest.mark.parametrize(("share", "text"), [(1, "100 %"), (0.999, ">99 %"), (0.0001, "<1 %"), (0.034, "3 %")])
 def test_nearly_all_is_not_all_and_nearly_nothing_not_nothing(share: float, text: str) -> None:
-    assert metrics._percent(share) == text
+    assert telling._percent(share) == text
 
 
 def test_a_day_of_too_few_installations_has_no_row(place: Path, tmp_path: Path) -> None:
     run_batch(write_lines(tmp_path / "raw.ndjson", [sample()]), tmp_path / "out", "--close_open_suggestions")
-    args = [f"--datasets={tmp_path}/out"]
+    args = [f"--datasets={tmp_path}/out", EXACT]
     metrics.main([*args, "--min_installations=1"])
     assert len(list(tmp_path.glob("out/acceptance/*/*.parquet"))) == 1
     metrics.main(args)
@@ -160,7 +164,7 @@ def test_one_day_alone_gives_what_all_days_give(place: Path) -> None:
 
 
 def test_writing_again_gives_the_same_bytes_and_columns_as_the_contract_says(place: Path) -> None:
-    args = [f"--datasets={place}/out", "--min_installations=3"]
+    args = [f"--datasets={place}/out", EXACT, "--min_installations=3"]
     metrics.main(args)
     files = sorted(place.glob("out/acceptance/*/*.parquet"))
     before = [f.read_bytes() for f in files]
@@ -247,7 +251,7 @@ def test_refusals(place: Path, tmp_path: Path) -> None:
     with claimed(Output(str(place / "out")), "_claim-acceptance.json"), pytest.raises(OutputInUse):
         metrics.main([f"--datasets={place}/out"])
     with claimed(Output(str(place / "out"))):  # as while the streaming job runs
-        metrics.main([f"--datasets={place}/out"])
+        metrics.main([f"--datasets={place}/out", EXACT])
 
 
 def test_on_an_object_store(tmp_path: Path) -> None:
@@ -258,7 +262,7 @@ def test_on_an_object_store(tmp_path: Path) -> None:
         there = f"gs://{BUCKET}/out"
         given_ = {**os.environ, **environment}
         for command in (["batch", f"--input={raw}", f"--output={there}", f"--key_ring={KEY_RING}",
-                         "--close_open_suggestions"], ["metrics", f"--datasets={there}"]):  # fmt: skip
+                         "--close_open_suggestions"], ["metrics", f"--datasets={there}", EXACT]):  # fmt: skip
             done = subprocess.run([sys.executable, "-m", f"pipelines.{command[0]}", *command[1:]], env=given_,
                                   capture_output=True, text=True, check=False)  # fmt: skip
             assert done.returncode == 0, done.stderr

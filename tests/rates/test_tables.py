@@ -55,13 +55,13 @@ def test_columns_that_are_younger_than_every_file_are_null(output: Path, tmp_pat
     older = shutil.copytree(output, tmp_path / "older")
     for file in older.glob("suggestions/*/*.parquet"):
         rows = pq.ParquetFile(file).read()
-        pq.write_table(rows.drop_columns(["kind", "provider", "slot", "survival_0s"]), file)
+        pq.write_table(rows.drop_columns(["kind", "provider", "slot_code", "survival_0s"]), file)
     with opened(Output(str(older))) as connection:
-        assert connection.sql("select distinct kind, slot, survival_0s from suggestions").fetchall() == [
+        assert connection.sql("select distinct kind, slot_code, survival_0s from suggestions").fetchall() == [
             (None, None, None)
         ]
         assert connection.sql("select received_date from suggestions order by 1").fetchall()[0] == (date(2026, 3, 28),)
-    metrics.main([f"--datasets={older}", "--min_installations=1"])
+    metrics.main([f"--datasets={older}", "--min_installations=1", "--privacy_epsilon=none"])
     assert {row["kind"] for row in read_rows(older, "acceptance")} == {"ghost_text", "(any)"}
 
 

@@ -11,13 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.conftest import KEY_RING
+from tests.conftest import KEY_RING, landing
 from tests.support.facts import fact, tables_of
 from tests.support.windowed import STREAM
 from transforms.core.curating.curate import Clock, CuratedBucket
 from transforms.core.curating.publish import Publisher
-from transforms.core.keys import keyring
-from transforms.core.keys.step_keys import step_keys_of
+from transforms.core.keys.open_ring import open_roles, open_row_proof
 from transforms.core.output.books import Books
 from transforms.core.output.layout import Output
 from transforms.core.output.published import PublishedRows
@@ -46,7 +45,7 @@ class Files:
         self.rows: list[tuple[int, int]] = []
 
     def rows_before_next(self) -> PublishedRows:
-        return PublishedRows(self.output.listing(), of_window(self._next(), 0))
+        return PublishedRows(self.output.listing(), of_window(self._next(), 0), landing())
 
     def _next(self) -> Window:
         return Window(STREAM, NOON_S + 60 * self.windows, NOON_S + 60 * (self.windows + 1))
@@ -55,7 +54,8 @@ class Files:
         tables = tables_of([fact("displays", number, 60 * minute) for number, minute in events])
         counts = {day: Books(events=t.num_rows, landed=t.num_rows) for (_, day), t in tables.items()}
         curated = CuratedBucket(of_window(self._next(), 0), tables, counts, Clock(latest_us=latest_us))
-        Publisher(self.output.listing(), step_keys_of(keyring.load(KEY_RING)).roles).publish(curated, [])
+        publisher = Publisher(self.output.listing(), open_roles(KEY_RING), open_row_proof(KEY_RING), landing())
+        publisher.publish(curated, [])
         self.windows += 1
         self.rows += events
         return tables

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pipelines.rates.cells import MERGED
 from pipelines.rates.tables import opened
 from pipelines.reporting.figures import _PRIVACY, _counted, _errors, _freshness, _key_expiry, _rows
+from pipelines.reporting.rest import rest_of
 from schemas.registry import load
 from transforms.core.output.layout import Output
 
@@ -52,7 +53,9 @@ def test_kinds_of_errors_that_few_met_stand_together_and_none_is_lost(
     found = _errors(connection, enough)
     kinds = {(n, t or "") for n, t, _ in rows}
     people = {kind: {i for n, t, i in rows if (n, t or "") == kind and i is not None} for kind in kinds}
-    expected = {k: sum((n, t or "") == k for n, t, _ in rows) for k in kinds if len(people[k]) >= enough}
+    apart = kinds - rest_of(people, enough)
+    assert all(len(people[kind]) >= enough for kind in apart)
+    expected = {k: sum((n, t or "") == k for n, t, _ in rows) for k in apart}
     merged = len(rows) - sum(expected.values())
     if merged:
         expected[MERGED, ""] = merged
@@ -69,9 +72,12 @@ def test_redactions_of_few_people_stand_together(
 ) -> None:
     holds(connection, "redactions", [{"category": n, "installation_id": i, "received_date": DAY} for n, i in rows])
     found = {r["name"]: r["events"] for r in _counted(connection, "category", "redactions", enough)}
-    for name in "xyz":
-        people = {i for n, i in rows if n == name}
-        assert found.get(name) == (sum(n == name for n, _ in rows) if people and len(people) >= enough else None)
+    people = {name: {i for n, i in rows if n == name} for name, _ in rows}
+    for name in people.keys() - rest_of(people, enough):
+        assert found.pop(name) == sum(n == name for n, _ in rows)
+        assert len(people[name]) >= enough
+    assert {*found} <= {MERGED}
+    found = {r["name"]: r["events"] for r in _counted(connection, "category", "redactions", enough)}
     assert sum(found.values()) == len(rows)
 
 

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from pipelines.retention.deleting import finish
-from transforms.core.output.expired import Expired, Pending, read_expired
+from pipelines.retention.plan import Expiry
+from transforms.core.output.expired import Expired, read_expired
 from transforms.core.output.layout import Output
+from transforms.core.output.unfinished import Unfinished, begun
 
 DAY = date(2026, 3, 29)
 PATHS = [f"errors/received_date={DAY}/{name}-0000of0001.parquet" for name in "ab"]
@@ -22,8 +24,8 @@ def output(tmp_path: Path) -> Output:
     return Output(str(tmp_path))
 
 
-def pending() -> Expired:
-    return Expired(through={"errors": DAY}, pending=Pending("c0ffee", DAY, PATHS, {}))
+def pending() -> Unfinished:
+    return begun("expire", "c0ffee", [], Expiry(DAY, PATHS, {}, Expired(through={"errors": DAY})))
 
 
 def test_a_reader_sees_all_files_of_a_day_or_none(output: Output, monkeypatch: pytest.MonkeyPatch) -> None:

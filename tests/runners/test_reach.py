@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import KEY_RING, all_rows, run_batch
 from tests.support.generated import generated_raw
-from tests.support.servers import BUCKET, gcs_server
+from tests.support.servers import BUCKET, store_of
 from tests.support.worker_pools import ROOT, WorkerPool, job_service
 from transforms.core import storage
 from transforms.core.protecting.places.geo_file import default_geo_database
@@ -50,16 +50,10 @@ def test_all_in_an_object_store_needs_no_file_of_this_machine(
     raw: Path, service: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The workers see neither the raw records nor the key ring, and leave no copy of it or of the database."""
-    import fsspec.config
-
     for name in ("pool", "tmp"):
         (tmp_path / name).mkdir()
     run_batch(raw, tmp_path / "local")
-    with gcs_server(tmp_path) as environment:
-        for name, value in environment.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setattr(fsspec.config, "conf", {})
-        fsspec.config.set_conf_env(fsspec.config.conf)
+    with store_of("gs", tmp_path):
         for path in raw.iterdir():
             storage.write_atomic(f"{URL}/raw/{path.name}", path.read_bytes())
         ring = (Path(KEY_RING) / "ring.json").read_bytes()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import PipelineError
-from tests.conftest import read_rows
+from tests.conftest import landing, read_rows
 from tests.support.after_shuffle import HORIZON, LOOKBACK, run, sealed
 from tests.support.facts import NOON, fact
 from transforms.core.curating.curate import Clock, CuratedBucket
@@ -47,8 +47,8 @@ def test_a_try_that_is_over_joins_nothing(tmp_path: Path) -> None:
     step = JoinSuggestions(output, HORIZON, LOOKBACK, close_open=False)._do_fn
     step.setup()
     memory = BucketMemory.of(output)
-    first = memory.lend(portion, output.listing()).loan
-    second = memory.lend(portion, output.listing()).loan
+    first = memory.lend(portion, output.listing(), landing()).loan
+    second = memory.lend(portion, output.listing(), landing()).loan
     clock = Clock(NOON)
     with pytest.raises(PipelineError, match="another try"):
         list(step.process(CuratedBucket(portion, clock=clock, loan=first)))

@@ -18,7 +18,7 @@ from pipelines.options.ingest_flags import default_geo_database
 from tests.conftest import KEY_RING
 from transforms.core.keys.documents import key_text
 from transforms.core.keys.keyring import KeyRing
-from transforms.core.keys.pseudonyms import CORRELATION_DOMAINS, PERSON_DOMAINS, derive_key, domain_key
+from transforms.core.keys.pseudonyms import CORRELATION_DOMAINS, PERSON_DOMAINS, derive_key, domain_key, landing_key
 from transforms.core.keys.step_keys import step_keys_of
 from transforms.core.output.layout import Output
 from transforms.core.ranges import Range
@@ -63,12 +63,15 @@ def keys_in(root: object, named: dict[str, bytes]) -> set[str]:
 @pytest.fixture(scope="module")
 def named(ring: KeyRing) -> dict[str, bytes]:
     """Every key of the ring by its place there, and every one that is derived of it."""
-    derived = {name: derive_key(ring.correlation, name) for name in ("bucket", "payload", "check", "entries")}
+    derived = {
+        name: derive_key(ring.correlation, name) for name in ("bucket", "payload", "check", "entries", "erased", "slot")
+    }
     derived["pieces"] = derive_key(ring.transport, "pieces")
     derived["bucketer"] = domain_key(derived["bucket"], "installation")
     derived |= {f"{domain}.": domain_key(ring.correlation, domain) for domain in CORRELATION_DOMAINS}
     for month, secret in ring.epochs.items():
         derived |= {f"{domain}.{month}": domain_key(secret, domain) for domain in PERSON_DOMAINS}
+        derived |= {f"landing.{domain}.{month}": landing_key(secret, domain) for domain in CORRELATION_DOMAINS}
     assert len({*ring.entries.values(), *derived.values()}) == len(ring.entries) + len(derived)
     return {**ring.entries, **derived}
 
@@ -92,6 +95,10 @@ def do_fns(output: str) -> dict[str, list[beam.DoFn]]:
     return found
 
 
+def landing_of(named: dict[str, bytes]) -> set[str]:
+    return {"slot", *(n for n in named if n.startswith("landing."))}
+
+
 def allowed(step: str, named: dict[str, bytes]) -> set[str]:
     """Sealing keeps its key inside of the cipher, where no reference leads; it may be there."""
     if step == "DecodeEvents":
@@ -99,7 +106,11 @@ def allowed(step: str, named: dict[str, bytes]) -> set[str]:
     if step == "ProtectEvents":
         return QUARANTINE | {"bucketer"} | {n for n in named if n.split(".")[0] in PERSON_DOMAINS | CORRELATION_DOMAINS}
     if step == "WriteDatasets":
-        return {n for n in named if n.startswith(("public_keys.prompts.", "public_keys.completions."))}
+        return landing_of(named) | {
+            n for n in named if n.startswith(("public_keys.prompts.", "public_keys.completions."))
+        }
+    if step == "CurateEvents":
+        return landing_of(named)
     return set()
 
 

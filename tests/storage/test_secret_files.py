@@ -106,7 +106,7 @@ def key(byte: int, size: int = 32) -> str:
 
 
 UNSOUND: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
-    (set_to("version")(2), "of version 2"),
+    (set_to("version")(4), "of version 4; this program reads up to 3"),
     (set_to("version")(True), "of version"),
     (set_to("version")("1"), "of version unknown"),
     (set_to("more")(1), "member that this version does not know"),
@@ -124,19 +124,43 @@ UNSOUND: list[tuple[Callable[[dict[str, Any]], Any], str]] = [
     (set_to("destroyed")(["2026-03"]), "2026-03 was destroyed and still has a key"),
     (set_to("destroyed")(["2026-01", "2026-01"]), "names a month twice"),
     (set_to("destroyed")("2026-01"), "no list of months"),
-    (set_to("public_keys", "prompts", "2026-03")(base64.b64encode(bytes(31) + b"\x80").decode()), "no public key"),
-    (set_to("public_keys", "prompts", "2026-03")(base64.b64encode(b"\x01" + bytes(31)).decode()), "no public key"),
-    (set_to("public_keys", "others")({}), "object of the roles"),
-    (set_to("public_keys", "operators")({"2026-03": key(4)}), "is not standing"),
+    (
+        set_to("readers", "prompts", "prompts", "public_keys", "2026-03")(
+            base64.b64encode(bytes(31) + b"\x80").decode()
+        ),
+        "no public key",
+    ),
+    (
+        set_to("readers", "prompts", "prompts", "public_keys", "2026-03")(
+            base64.b64encode(b"\x01" + bytes(31)).decode()
+        ),
+        "no public key",
+    ),
+    (set_to("readers", "others")({}), "object of the roles"),
+    (set_to("readers", "operators", "operators", "public_keys")({"2026-03": key(4)}), "is not standing"),
+    (set_to("readers", "prompts")([]), "readers.prompts is no object of readers"),
+    (set_to("readers", "prompts", "2026-03")({}), "readers.prompts is no object of readers"),
+    (set_to("readers", "prompts", "prompts")([]), "readers.prompts.prompts is no object"),
+    (set_to("readers", "prompts", "prompts")({}), "without 'public_keys'"),
+    (set_to("readers", "prompts", "prompts", "more")(1), "member that this version does not know"),
+    (set_to("readers", "prompts", "prompts", "until")("2026-1"), "until is no month"),
+    (set_to("readers", "prompts", "prompts", "until")("2026-03"), "2026-03 is in one of them alone"),
+    (set_to("readers", "prompts", "prompts", "receipt_key")(""), "receipt_key is no key of 32 bytes"),
+    (set_to("signing")(None), "signing is no key of 32 bytes"),
+    (lambda d: d.update({"signing": d["transport"]}), "transport and signing are the same key"),
+    (set_to("edition")(0), "edition is no whole number of 1 or more"),
+    (set_to("edition")(True), "edition is no whole number"),
+    (set_to("edition")(1.0), "edition is no whole number"),
+    (set_to("destroying")(["2026-03"]), "2026-03 is being destroyed and still has a key of pseudonyms"),
     (set_to("epochs")([]), "epochs is no object"),
     (lambda d: d["epochs"].update({"2026-03": d["epochs"]["2026-04"]}), "are the same key"),
     (lambda d: d.update({"transport": d["correlation"]}), "are the same key"),
-    (lambda d: d["public_keys"]["prompts"].update(d["public_keys"]["completions"]), "are the same key"),
+    (lambda d: d["readers"]["prompts"].update(prompts=d["readers"]["completions"]["completions"]), "are the same key"),
     (lambda d: json.dumps(d).replace('"transport"', '"transport": "x", "transport"'), "no JSON"),
     (lambda d: json.dumps(d).replace('"2026-03": ', '"2026-03": "x", "2026-03": ', 1), "no JSON"),
     (lambda d: "[" * 100_000, "no JSON"),
     (lambda d: "[]", "no JSON object"),
-    (lambda d: "{}", "without"),
+    (lambda d: "{}", "of version unknown"),
     (lambda d: " " * 5_000_000, "larger than any key ring"),
 ]
 
@@ -186,7 +210,9 @@ def test_the_output_remembers_the_whole_ring(ring: Path, tmp_path: Path) -> None
     facts = json.loads((out / "_output.json").read_text())
     (out / "_output.json").write_text(json.dumps({"version": 1, "buckets": 16, "key_ring": facts["key_ring"]}))
     run_batch(*flags)
-    assert json.loads((out / "_output.json").read_text()) == facts
+    again = json.loads((out / "_output.json").read_text())
+    assert again.pop("landing_from") > facts.pop("landing_from")  # of months that an older version wrote
+    assert again == facts
     keys.rotate(str(ring), f"{ring}/private", "2026-06")
     run_batch(*flags)
     keys.destroy(str(ring), f"{ring}/private", "2026-04")
@@ -194,20 +220,22 @@ def test_the_output_remembers_the_whole_ring(ring: Path, tmp_path: Path) -> None
     good = (ring / "ring.json").read_bytes()
     other = base64.b64encode(X25519PrivateKey.generate().public_key().public_bytes_raw()).decode()
     for place, value in (
-        (("public_keys", "prompts", "2026-03"), other),
-        (("public_keys", "operators", "standing"), other),
+        (("readers", "prompts", "prompts", "public_keys", "2026-03"), other),
+        (("readers", "operators", "operators", "public_keys", "standing"), other),
         (("epochs", "2026-06"), key(9)),
         (("transport",), key(9)),
+        (("signing",), key(9)),
     ):
         changed(ring, set_to(*place)(value))
-        with pytest.raises(InvalidOptions, match=f"{'.'.join(place)} is another key than the one"):
+        shown = f"public_keys.{place[1]}.{place[-1]}" if place[0] == "readers" else ".".join(place)
+        with pytest.raises(InvalidOptions, match=f"{shown} is another key than the one"):
             run_batch(*flags)
         (ring / "ring.json").write_bytes(good)
     ring_now = keyring.load(str(ring))
-    for months in (ring_now.epochs, ring_now.public_keys["prompts"], ring_now.public_keys["completions"]):
+    for months in (ring_now.epochs, *(ring_now.public_keys[r][r] for r in ("prompts", "completions"))):
         del months["2026-05"]
     (ring / "ring.json").write_bytes(keyring.dumps(ring_now))
-    with pytest.raises(InvalidOptions, match=r"2026-05, with which .* was written, is gone and was not destroyed"):
+    with pytest.raises(InvalidOptions, match=r"2026-05, with which .* was written, is gone, and not by pipelines.keys"):
         run_batch(*flags)
     shown = (out / "_output.json").read_text()
     for entry in keyring.KeyRing.entries.fget(ring_now).values():  # type: ignore[attr-defined]
@@ -222,8 +250,8 @@ def test_damaged_output_facts_are_one_line(tmp_path: Path, content: str) -> None
     (out / "_output.json").write_text(content)
     with pytest.raises(StorageUnavailable, match=r"_output\.json is damaged; bring it back"):
         run_batch(raw, out)
-    (out / "_output.json").write_text('{"version": 4, "slots": 4, "key_ring": "x"}')
-    with pytest.raises(StorageUnavailable, match="is of version 4; this program reads up to 3"):
+    (out / "_output.json").write_text('{"version": 5, "slots": 4, "key_ring": "x"}')
+    with pytest.raises(StorageUnavailable, match="is of version 5; this program reads up to 4"):
         run_batch(raw, out)
 
 
@@ -268,7 +296,14 @@ def test_code_in_clear_is_its_readers_alone(tmp_path: Path) -> None:
             target = tmp_path / name
             target.touch(0o666)
             target.chmod(0o666)
-            snippets.main([f"--datasets={tmp_path}/out", f"--private_key={PRIVATE}/prompts.json", f"--to={target}"])
+            snippets.main(
+                [
+                    f"--datasets={tmp_path}/out",
+                    f"--private_key={PRIVATE}/prompts.json",
+                    f"--to={target}",
+                    "--purpose=a test",
+                ]
+            )
             assert mode(target) == 0o600
         storage.write_atomic(str(tmp_path / "plain"), b"data")
         assert mode(tmp_path / "plain") == 0o666  # as the umask says

@@ -15,25 +15,18 @@ from pipelines import batch
 from schemas.errors import InvalidOptions, StorageUnavailable
 from tests.conftest import run_batch, sample, write_lines
 from tests.support.generated import generated_raw
-from tests.support.servers import BUCKET, gcs_server, s3_server
+from tests.support.servers import BUCKET, STORES, store_of
 from transforms.core import storage
 
-STORES = {"gs": gcs_server, "s3": s3_server}
-CIPHERTEXT = ("snippets/", "quarantine/")
+FRESH = ("snippets/", "quarantine/", "ledger/")
+"""Datasets with what is sealed afresh, and with digests of such files."""
 
 
 @pytest.fixture(scope="module", params=sorted(STORES))
 def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of an empty bucket; its environment is set for this process and its children."""
-    import fsspec.config
-
-    folder = tmp_path_factory.mktemp(request.param)
-    with STORES[request.param](folder) as environment, pytest.MonkeyPatch.context() as patch:
-        for name, value in environment.items():
-            patch.setenv(name, value)
-        patch.setattr(fsspec.config, "conf", {})
-        fsspec.config.set_conf_env(fsspec.config.conf)
-        yield f"{request.param}://{BUCKET}"
+    with store_of(request.param, tmp_path_factory.mktemp(request.param)) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
@@ -55,11 +48,11 @@ def every_file(folder: str) -> dict[str, str]:
 def test_outputs_are_equal_by_content(store: str, raw: Path, tmp_path: Path) -> None:
     local = run_batch(raw, tmp_path / "out")
     remote = run_batch(raw, f"{store}/equal")
-    assert remote == local
+    assert remote == local  # the books, of which the ledger is made
     ours, theirs = every_file(str(tmp_path / "out")), every_file(f"{store}/equal")
     assert set(ours) == set(theirs)
     assert len(ours) > 20
-    plain = [path for path in ours if not path.startswith(CIPHERTEXT)]
+    plain = [path for path in ours if not path.startswith(FRESH)]
     assert {p: ours[p] for p in plain} == {p: theirs[p] for p in plain}
 
 
@@ -89,7 +82,7 @@ def test_jobs_work_on_the_store(store: str, raw: Path) -> None:
         ["keys", "create", f"--output={store}/keys", "--start=2026-03", "--months=3"],
         ["batch", f"--input={raw}", f"--output={output}", f"--key_ring={store}/keys"],
         ["verify", f"--datasets={output}"],
-        ["snippets", f"--datasets={output}", f"--private_key={store}/keys/private/prompts.json"],
+        ["snippets", f"--datasets={output}", f"--private_key={store}/keys/private/prompts.json", "--purpose=a test"],
     ):
         done = subprocess.run(
             [sys.executable, "-m", f"pipelines.{command[0]}", *command[1:]],

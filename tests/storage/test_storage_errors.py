@@ -4,16 +4,16 @@ import os
 import resource
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
-import fsspec.config
 import pytest
 
 from schemas.errors import StorageUnavailable
 from tests.conftest import KEY_RING, all_rows, run_batch
 from tests.kills import content
 from tests.support.generated import generated_raw
-from tests.support.servers import BUCKET, Flaky, gcs_server, small_disk
+from tests.support.servers import BUCKET, Flaky, gcs_server, reached, small_disk
 
 
 @pytest.fixture(scope="module")
@@ -68,15 +68,10 @@ def test_write_that_is_refused(raw: Path, tmp_path: Path) -> None:
     assert all_rows(tmp_path / "out") == all_rows(tmp_path / "whole")
 
 
-def test_503_now_and_then_is_tried_again_and_503_for_good_is_a_clear_stop(
-    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with gcs_server(tmp_path) as environment:
+def test_503_now_and_then_is_tried_again_and_503_for_good_is_a_clear_stop(raw: Path, tmp_path: Path) -> None:
+    with gcs_server(tmp_path) as environment, ExitStack() as until_then:
         flaky = Flaky(environment["STORAGE_EMULATOR_HOST"])
-        for name, value in {**environment, "STORAGE_EMULATOR_HOST": flaky.url}.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setattr(fsspec.config, "conf", {})
-        fsspec.config.set_conf_env(fsspec.config.conf)
+        until_then.enter_context(reached({**environment, "STORAGE_EMULATOR_HOST": flaky.url}))
         import gcsfs
 
         gcsfs.GCSFileSystem.clear_instance_cache()

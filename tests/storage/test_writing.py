@@ -205,3 +205,45 @@ def test_two_attempts_at_one_file_never_meet_in_a_hidden_one(tmp_path: Path, mon
     assert len(set(hidden)) == 2
     assert (tmp_path / "file").read_bytes() in data
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_file_that_is_created_whole_is_never_seen_in_part(tmp_path: Path) -> None:
+    path, data = tmp_path / "new" / "line", b"x" * 5_000_000
+    seen: list[int] = []
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.is_set():
+            if path.exists():
+                seen.append(path.stat().st_size)
+
+    looker = threading.Thread(target=look)
+    looker.start()
+    assert storage.create_whole(str(path), data)
+    while not seen:
+        pass
+    over.set()
+    looker.join()
+    assert {*seen} == {len(data)}
+    assert not storage.create_whole(str(path), b"other")
+    assert path.read_bytes() == data
+    assert [p.name for p in path.parent.iterdir()] == ["line"]
+
+
+def test_a_whole_file_is_written_again_where_its_hidden_one_was_swept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, swept = os.link, []
+
+    def link(hidden: str, *args: object, **flags: object) -> None:
+        if not swept:
+            swept.append(hidden)
+            os.remove(hidden)
+        real(hidden, *args, **flags)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "link", link)
+    assert storage.create_whole(str(tmp_path / "a"), b"whole")
+    assert swept
+    assert (tmp_path / "a").read_bytes() == b"whole"
+    assert not storage.create_whole(str(tmp_path / "a"), b"other")
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]

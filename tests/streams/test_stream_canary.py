@@ -35,13 +35,13 @@ def test_on_prism_killed_once(tmp_path: Path) -> None:
     made, env = messages(tmp_path / "raw"), {"TMPDIR": str(tmp_path / "tmp"), "PYTHONDEVMODE": "1"}
     with kafka_broker(tmp_path / "kafka") as broker:
         uri = broker.create_topic("canary", 2)
-        with streaming(uri, tmp_path / "out", manifest_in(tmp_path), f"--metrics_file={tmp_path}/tmp/metrics.txt",
-                       env=env) as job:  # fmt: skip
+        metrics = f"--metrics_file={tmp_path}/tmp/metrics.txt"
+        with streaming(uri, tmp_path / "out", manifest_in(tmp_path), metrics, env=env) as job:
             produce(broker.servers, "canary", made)
             job.wait_taken(len(made))
             produce(broker.servers, "canary", made)
             job.kill()
-        with streaming(uri, tmp_path / "out", manifest_in(tmp_path), env=env) as job:
+        with streaming(uri, tmp_path / "out", manifest_in(tmp_path), metrics, env=env) as job:
             job.wait_taken(2 * len(made))
             assert job.stop() == 0
     assert not leaks(job.log.read_bytes())

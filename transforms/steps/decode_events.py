@@ -26,8 +26,13 @@ class _Decode(beam.DoFn):
         self._manifests = manifests
 
     def setup(self) -> None:
-        keys = open_quarantine(self._key_ring)
-        self._decoder = BlockDecoder(keys, self._slots, self._vocabulary, self._unprocessable, self._manifests)
+        self._keys = open_quarantine(self._key_ring)
+        self._decoder = BlockDecoder(self._keys, self._slots, self._vocabulary, self._unprocessable, self._manifests)
+
+    def start_bundle(self) -> None:
+        """An endless job sees months that were added to the ring, or destroyed, since it began."""
+        if open_quarantine(self._key_ring) is not self._keys:
+            self.setup()
 
     def process(self, block: Block) -> Iterator[EventBatch]:
         with payload_free_errors():

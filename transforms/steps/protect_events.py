@@ -1,6 +1,7 @@
 """ProtectEvents: consent, geolocation, scrubbing, pseudonyms; addresses and ids are gone after it."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import apache_beam as beam
 
@@ -17,19 +18,26 @@ from transforms.core.quarantine.unprocessable import Unprocessable
 
 class _Protect(beam.DoFn):
     def __init__(
-        self, key_ring: str, slots: int, geo: GeoSettings, vocabulary: Vocabulary, unprocessable: Unprocessable
-    ) -> None:
+        self, key_ring: str, slots: int, geo: GeoSettings, vocabulary: Vocabulary, unprocessable: Unprocessable,
+        overlap: timedelta,
+    ) -> None:  # fmt: skip
         self._key_ring = key_ring
         self._slots = slots
         self._geo = geo
         self._vocabulary = vocabulary
         self._unprocessable = unprocessable
+        self._overlap = overlap
 
     def setup(self) -> None:
         quarantine = Quarantine(open_quarantine(self._key_ring), self._slots)
-        keys = open_pseudonyms(self._key_ring)
-        protector = Protector(keys, GeoDatabase(*self._geo), self._slots, self._vocabulary)
+        self._keys = open_pseudonyms(self._key_ring)
+        protector = Protector(self._keys, GeoDatabase(*self._geo), self._slots, self._vocabulary, self._overlap)
         self._protector = RowProtector(protector, quarantine, self._unprocessable)
+
+    def start_bundle(self) -> None:
+        """An endless job sees months that were added to the ring, or destroyed, since it began."""
+        if open_pseudonyms(self._key_ring) is not self._keys:
+            self.setup()
 
     def process(self, events: EventBatch) -> Iterator[EventBatch]:
         with payload_free_errors():
@@ -41,6 +49,8 @@ class _Protect(beam.DoFn):
 
 class ProtectEvents(beam.PTransform):
     """Unprotected batches -> batches in `Schema.sealed_arrow`.
+
+    Events that are received within `overlap` after a month's begin carry their person's ids of the month before, too.
 
     What holds nothing to be protected passes through. A row on which our own code fails goes to quarantine
     as `unprocessable`; its event counts there if it was the event's own row, and not if it was attached. Raises
@@ -54,9 +64,10 @@ class ProtectEvents(beam.PTransform):
         geo: GeoSettings,
         vocabulary: Vocabulary = PACKAGED,
         unprocessable: Unprocessable | None = None,
+        overlap: timedelta = timedelta(0),
     ) -> None:
         super().__init__()
-        self._do_fn = _Protect(key_ring, slots, geo, vocabulary, unprocessable or Unprocessable())
+        self._do_fn = _Protect(key_ring, slots, geo, vocabulary, unprocessable or Unprocessable(), overlap)
 
     def expand(self, events: beam.PCollection[EventBatch]) -> beam.PCollection[EventBatch]:
         return events | "Protect" >> beam.ParDo(self._do_fn).with_output_types(EventBatch)

@@ -8,9 +8,11 @@ import apache_beam as beam
 from transforms.core.curating.curate import CuratedBucket, remembered
 from transforms.core.curating.publish import Publisher
 from transforms.core.guard import payload_free_errors
-from transforms.core.keys.open_ring import open_roles
+from transforms.core.keys.open_ring import open_landing, open_roles, open_row_proof
 from transforms.core.output import stream_state
+from transforms.core.output.landing import Landing
 from transforms.core.output.layout import Output
+from transforms.core.output.publishing import publishing_of
 from transforms.core.recent.memory import BucketMemory
 from transforms.core.shuffle.windows import Portion, Window
 from transforms.counters import WRITTEN_BUCKETS
@@ -27,16 +29,24 @@ class _Write(beam.DoFn):
         self._lookback = lookback
 
     def setup(self) -> None:
-        keys = open_roles(self._key_ring)
         self._memory = BucketMemory.of(self._output)
-        self._publisher = Publisher(self._output.listing(), keys)
+        self._open()
+
+    def _open(self) -> None:
+        self._keys = open_roles(self._key_ring)
+        landing = Landing.of(self._output, open_landing(self._key_ring))
+        proof = open_row_proof(self._key_ring)
+        self._publisher = Publisher(self._output.listing(), self._keys, proof, landing)
 
     def start_bundle(self) -> None:
+        """An endless job sees months and readers that came to the ring, or went, since it began."""
         self._published: list[Portion] = []
+        if open_roles(self._key_ring) is not self._keys:
+            self._open()
 
     def process(self, curated: CuratedBucket) -> Iterator[int]:
         portion = curated.portion
-        with payload_free_errors():
+        with payload_free_errors(), publishing_of(self._output).one():
             is_done = portion.window is not None and is_whole(self._output, portion.window)
             if not is_done:
                 self._publisher.publish(curated, self._earlier_days.get((portion.input, portion.bucket), []))

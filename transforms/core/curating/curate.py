@@ -10,13 +10,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.registry import load
+from schemas.registry import FORMER, load
 from transforms.core.batches import CLOCK, COUNT_BUCKET, COUNTS, QUARANTINE, RANGES, TAKEN
 from transforms.core.curating.deduplicate import content_ranks, duplicates
+from transforms.core.curating.epochs import settle_epochs
 from transforms.core.keys.pseudonym_columns import hex_column
 from transforms.core.output.books import Books
 from transforms.core.output.layout import LANDING_DATASETS
-from transforms.core.output.order import sort_keys
 from transforms.core.output.published import key_column
 from transforms.core.recent.memory import Published
 from transforms.core.recent.recent import Recent
@@ -39,7 +39,7 @@ class Clock(NamedTuple):
 
 @dataclass(frozen=True)
 class CuratedBucket:
-    """What a portion publishes: tables in the datasets' file schemas, sorted, and counts by day.
+    """What a portion publishes: tables in the datasets' file schemas, with ids as in memory, and counts by day.
 
     `taken` says what the source of a stream read: partition or file -> begin and end, exclusive. `ranges` says it
     of a batch input: range -> bytes and payloads. `loan` is the number under which the bucket's memory is lent, and
@@ -84,22 +84,28 @@ class CuratedBucket:
 
 
 def curate(
-    portion: Portion, tables: Mapping[str, pa.Table], recent: Recent, lookback: timedelta, lateness: timedelta
-) -> CuratedBucket:
-    """Drops duplicates, sorts, splits by day and counts. The order of the rows in the tables changes nothing.
+    portion: Portion, tables: Mapping[str, pa.Table], recent: Recent, lookback: timedelta, lateness: timedelta,
+    horizon: timedelta, least_clock_us: int | None = None,
+) -> CuratedBucket:  # fmt: skip
+    """Drops duplicates, settles the month of each row, splits by day and counts. No order of rows changes anything.
 
     `tables` are by kind, as `open_pieces` gives them. In a window the clock lags behind the latest receive time by
-    the lateness, because rows come out of order; a batch input has all its rows. Raises StorageUnavailable where
-    published rows cannot be read.
+    the lateness, because rows come out of order; a batch input has all its rows. Its clock is at least
+    `least_clock_us`: rows that are read again long after their day close what is over by now. Raises
+    StorageUnavailable where published rows cannot be read.
     """
     counts: dict[date, Books] = defaultdict(Books)
     for row in _rows(tables, COUNTS):
         counts[date_of(row["days"])].add(row["kind"], row["key"], row["count"])
+    kept = {
+        dataset: _without_duplicates(counts, recent, dataset, tables[dataset].combine_chunks(), lookback)
+        for dataset in LANDING_DATASETS
+        if dataset in tables
+    }
     landed: dict[tuple[str, date], pa.Table] = {}
-    for dataset in LANDING_DATASETS:
-        if dataset in tables:
-            landed |= _curate_dataset(counts, recent, dataset, tables[dataset].combine_chunks(), lookback)
-    clock = _clock(portion, recent, tables.get(CLOCK), lateness)
+    for dataset, table in settle_epochs(kept, recent, horizon).items():
+        landed |= _by_day(counts, dataset, table)
+    clock = _clock(portion, recent, tables.get(CLOCK), lateness, least_clock_us)
     curated = CuratedBucket(
         portion, landed, dict(counts), clock, _taken(tables), _ranges(tables), recent.loan, recent.quiet_since_s
     )
@@ -130,11 +136,13 @@ def _ranges(tables: Mapping[str, pa.Table]) -> dict[str, tuple[int, int]]:
     return ranges
 
 
-def _clock(portion: Portion, recent: Recent, clocks: pa.Table | None, lateness: timedelta) -> Clock:
+def _clock(
+    portion: Portion, recent: Recent, clocks: pa.Table | None, lateness: timedelta, least_us: int | None
+) -> Clock:
     seen_us = None if clocks is None else pc.max(clocks["received_at"].cast(pa.int64())).as_py()
     window = portion.window
     if window is None:
-        return Clock(_datetime(seen_us))
+        return Clock(_datetime(max((time_us for time_us in (seen_us, least_us) if time_us is not None), default=None)))
     lag_us, before_us = lateness // timedelta(microseconds=1), recent.latest_us
     latest_us = max((time_us for time_us in (before_us, seen_us) if time_us is not None), default=None)
     # A collector's clock that is ahead must not close what is open: nothing was received after it was in the log.
@@ -149,23 +157,27 @@ def _datetime(time_us: int | None) -> datetime | None:
     return time
 
 
-def _curate_dataset(
+def _without_duplicates(
     counts: dict[date, Books], recent: Recent, dataset: str, table: pa.Table, lookback: timedelta
-) -> dict[tuple[str, date], pa.Table]:
-    """The rows that land, by day; adds to `counts` what became of each event."""
-    landed = {}
+) -> pa.Table:
+    """The rows that land; adds the others to `counts`."""
     days = days_of(table["received_at"])
-    dates = {int(d): date_of(d) for d in np.unique(days)}
     table = as_in_files(dataset, table)
     is_duplicate = duplicate_rows(dataset, table, recent, lookback)
     is_primary = table["is_primary"].to_numpy()
-    for number, day in dates.items():
-        within = days == number
+    for number in np.unique(days):
+        copies = np.count_nonzero((days == number) & is_duplicate & is_primary)
+        counts[date_of(int(number))].duplicate += int(copies)
+    return table.filter(pa.array(~is_duplicate)) if is_duplicate.any() else table
+
+
+def _by_day(counts: dict[date, Books], dataset: str, table: pa.Table) -> dict[tuple[str, date], pa.Table]:
+    """Rows that land by day; adds to `counts` what became of each event."""
+    landed = {}
+    days = days_of(table["received_at"])
+    for number in np.unique(days):
+        day, kept = date_of(int(number)), table.filter(pa.array(days == number))
         of_day = counts[day]
-        of_day.duplicate += int(np.count_nonzero(within & is_duplicate & is_primary))
-        kept = table.filter(pa.array(within & ~is_duplicate))
-        if not kept.num_rows:
-            continue
         # An event can leave rows in several datasets. One of them is primary, and only that one is counted.
         primary = pc.sum(kept["is_primary"]).as_py()
         if dataset == QUARANTINE:
@@ -174,12 +186,12 @@ def _curate_dataset(
         else:
             of_day.landed += primary
         of_day.add("rows", dataset, kept.num_rows)
-        landed[dataset, day] = _sorted(dataset, kept.drop_columns(["is_primary"])).cast(load(dataset).arrow)
+        landed[dataset, day] = kept.drop_columns(["is_primary"]).cast(load(dataset).arrow)
     return landed
 
 
 def as_in_files(dataset: str, table: pa.Table) -> pa.Table:
-    """The same with pseudonyms as 32 hex digits; they travel as 16 bytes."""
+    """The same with pseudonyms as 32 hex digits; they travel as 16 bytes. Ids are those of memory, not of files."""
     for index, f in enumerate(load(dataset).fields):
         if f.pseudonym_domain:
             values = pa.concat_arrays(table.column(index).chunks)
@@ -197,19 +209,16 @@ def duplicate_rows(dataset: str, table: pa.Table, recent: Recent, lookback: time
     keys, times_us = recent.same_keys(dataset, own_keys, own_times_us, lookback)
 
     def contents_of(rows: np.ndarray) -> np.ndarray:
-        return content_ranks(table.drop_columns(_FRESH.get(dataset, [])).take(pa.array(rows)))
+        told = table.select([name for name in table.column_names if name not in _NOT_COMPARED])
+        return content_ranks(told.take(pa.array(rows)))
 
     lookback_us = lookback // timedelta(microseconds=1)
     return duplicates(own_keys, own_times_us, keys, times_us, lookback_us, contents_of)
 
 
-_FRESH = {QUARANTINE: ["body"]}
-"""Columns that differ between two copies of one payload, because each was sealed afresh."""
-
-
-def _sorted(dataset: str, table: pa.Table) -> pa.Table:
-    """In the order of the files; no two rows tie, because no two that land share key and receive time."""
-    return table.sort_by([(name, "ascending") for name in sort_keys(dataset)])
+_NOT_COMPARED = ("body", *FORMER.values())
+"""Columns that differ between two copies of one payload, because each was sealed afresh; and those that follow from
+others."""
 
 
 def remembered(curated: CuratedBucket, lookback: timedelta) -> Published:

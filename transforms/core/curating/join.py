@@ -14,7 +14,6 @@ from schemas.registry import SUGGESTIONS
 from transforms.core.curating.curate import CuratedBucket
 from transforms.core.curating.gather import Gathered, Material, gather, life_spans
 from transforms.core.output.books import Books
-from transforms.core.output.order import sort_keys
 from transforms.core.recent.open_facts import OpenFacts
 from transforms.core.recent.recent import Recent
 from transforms.core.suggestions import unjoined
@@ -131,8 +130,7 @@ def _count_unjoined(counts: dict[date, Books], *found: unjoined.Counts) -> None:
 
 
 def _by_day(rows: pa.Table) -> dict[date, pa.Table]:
-    """Rows of suggestions, sorted, by the day on which they closed."""
-    rows = rows.sort_by([(name, "ascending") for name in sort_keys(SUGGESTIONS)])
+    """Rows of suggestions by the day on which they closed."""
     days = days_of(rows["closed_at"])
     return {date_of(number): rows.filter(pa.array(days == number)) for number in np.unique(days)}
 

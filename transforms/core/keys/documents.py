@@ -4,11 +4,15 @@ import base64
 import json
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from schemas.errors import KeyUnavailable
 
 KEY_BYTES = 32
+SIGNATURE_BYTES = 64
+_MOST_EDITIONS = 2**53
+"""More than anybody writes, and still a whole number to every reader of JSON."""
 _MONTH = re.compile(r"(?!0000)[0-9]{4}-(0[1-9]|1[0-2])")
 
 
@@ -23,28 +27,33 @@ def check_month(month: str) -> str:
     return month
 
 
-def read_document(data: bytes, members: frozenset[str]) -> dict[str, Any]:
-    """A JSON object of version 1 with exactly these members beside `version`; raises Unsound."""
+def read_document(data: bytes, versions: Mapping[int, frozenset[str]]) -> tuple[int, dict[str, Any]]:
+    """The version of a JSON object and its members: exactly those of that version, beside `version`; raises Unsound."""
     try:
         document = json.loads(data, object_pairs_hook=_told_once)
     except (ValueError, RecursionError):
         raise Unsound("no JSON") from None
     if not isinstance(document, dict):
         raise Unsound("no JSON object")
-    if missing := sorted(members - {*document}):
-        raise Unsound(f"without {missing[0]!r}")
     version = document.pop("version", None)
-    if type(version) is not int or version != 1:
+    if type(version) is not int or version not in versions:
         shown = version if type(version) is int and 0 <= version < 1000 else "unknown"
-        raise Unsound(f"of version {shown}; this program reads version 1")
+        raise Unsound(f"of version {shown}; this program reads up to {max(versions)}")
+    check_members(document, versions[version])
+    return version, document
+
+
+def check_members(document: Mapping[str, Any], members: frozenset[str]) -> None:
+    """Raises Unsound where an object has not exactly these members."""
+    if missing := sorted(members - document.keys()):
+        raise Unsound(f"without {missing[0]!r}")
     if document.keys() - members:
         raise Unsound("with a member that this version does not know")
-    return document
 
 
-def write_document(**members: Any) -> bytes:
+def write_document(version: int, **members: Any) -> bytes:
     """What `read_document` reads."""
-    return (json.dumps({"version": 1, **members}, indent=1) + "\n").encode()
+    return (json.dumps({"version": version, **members}, indent=1) + "\n").encode()
 
 
 def key_text(key: bytes) -> str:
@@ -87,6 +96,42 @@ def months_of(value: object, place: str) -> list[str]:
     if len({*value}) != len(value):
         raise Unsound(f"{place} names a month twice")
     return list(value)
+
+
+def signature_of(value: object, place: str) -> bytes:
+    """A signature's 64 bytes; raises Unsound where it is not so many in base64."""
+    try:
+        signature = base64.b64decode(value.encode("ascii"), validate=True) if isinstance(value, str) else b""
+    except ValueError:
+        signature = b""
+    if len(signature) != SIGNATURE_BYTES:
+        raise Unsound(f"{place} is no signature of {SIGNATURE_BYTES} bytes in base64")
+    return signature
+
+
+def time_of(value: object, place: str) -> datetime:
+    """A time in UTC as `isoformat` writes it; raises Unsound."""
+    try:
+        time = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        time = None
+    if time is None or time.tzinfo != UTC or time.isoformat() != value:
+        raise Unsound(f"{place} is no time in UTC")
+    return time
+
+
+def month_of(value: object, place: str) -> str | None:
+    """A month or null; raises Unsound."""
+    if value is not None and not (isinstance(value, str) and _MONTH.fullmatch(value)):
+        raise Unsound(f"{place} is no month")
+    return value
+
+
+def edition_of(value: object) -> int:
+    """A whole number from 1 on; raises Unsound."""
+    if type(value) is not int or not 1 <= value < _MOST_EDITIONS:
+        raise Unsound("edition is no whole number of 1 or more")
+    return value
 
 
 def check_distinct(keys: dict[str, bytes]) -> None:

@@ -1,12 +1,14 @@
-"""The key ring: what a run needs to protect events, and nothing that reads code.
+"""The key ring as a file: what a run needs to protect events, and nothing that reads code.
 
-`ring.json` holds the secrets of workers (pseudonyms, sealing in flight) and the
-public keys of roles. The roles' private keys lie in files of their own, made
-beside it by `keys create` and kept elsewhere in production.
+`ring.json` holds the secrets of workers (pseudonyms, sealing in flight,
+signing) and the public keys of roles' readers. Readers' private keys lie in
+files of their own, made beside it by `keys create` and kept elsewhere in
+production. Version 1 had no edition, no signing key and no readers by name:
+each role was its own reader. It is still read, and lifted when it is next
+written. Version 3 has signing keys that were retired and key files that were
+declared lost; a ring that has neither is written as of version 2.
 """
 
-from dataclasses import dataclass, field
-from hashlib import blake2b
 from typing import Any
 
 from schemas.errors import KeyUnavailable
@@ -14,7 +16,7 @@ from transforms.core import storage
 from transforms.core.keys.documents import (
     Unsound,
     check_distinct,
-    check_month,
+    edition_of,
     key_of,
     key_text,
     key_texts,
@@ -23,78 +25,67 @@ from transforms.core.keys.documents import (
     read_document,
     write_document,
 )
-from transforms.core.keys.in_process import InProcess
-from transforms.core.keys.pseudonyms import derive_key
-from transforms.core.keys.roles import OPERATORS, ROLES, STANDING
+from transforms.core.keys.lost import lost_of, lost_text, not_proven_of, not_proven_text
+from transforms.core.keys.readers import readers_of, readers_of_roles, readers_text
+from transforms.core.keys.retired import retired_of, retired_text
+from transforms.core.keys.ring import KeyRing
+from transforms.core.keys.roles import OPERATORS, STANDING
 from transforms.core.keys.seal import generate_key_pair, generate_secret, is_sound_public_key
+from transforms.core.keys.wrapping import opened
 from transforms.core.storage.secret_files import read_secret
 
+__all__ = ["RING_FILE", "KeyRing", "create", "dumps", "load", "next_edition", "parse", "read"]
+
 RING_FILE = "ring.json"
-_RING_MEMBERS = frozenset(("correlation", "transport", "epochs", "destroyed", "public_keys"))
+_BOTH = frozenset(("correlation", "transport", "epochs", "destroyed"))
+_OF_2 = _BOTH | {"edition", "signing", "destroying", "readers"}
+_MEMBERS = {1: _BOTH | {"public_keys"}, 2: _OF_2, 3: _OF_2 | {"retired", "lost", "not_proven"}}
 HOW_TO_CREATE = "python -m pipelines.keys create --output DIR makes one"
-
-
-@dataclass(repr=False)
-class KeyRing(InProcess):
-    """Secrets by purpose, epoch secrets by month, roles' public keys by key id."""
-
-    correlation: bytes
-    transport: bytes
-    epochs: dict[str, bytes] = field(default_factory=dict)
-    destroyed: list[str] = field(default_factory=list)
-    public_keys: dict[str, dict[str, bytes]] = field(default_factory=lambda: {r: {} for r in ROLES})
-
-    @property
-    def check_value(self) -> str:
-        """16 hex digits that tell rings apart and tell nothing else."""
-        return derive_key(self.correlation, "check")[:8].hex()
-
-    @property
-    def entries(self) -> dict[str, bytes]:
-        """Every key by the place where it stands in the ring."""
-        return {
-            "correlation": self.correlation,
-            "transport": self.transport,
-            **{f"epochs.{month}": key for month, key in self.epochs.items()},
-            **{f"public_keys.{r}.{name}": key for r, keys in self.public_keys.items() for name, key in keys.items()},
-        }
-
-    @property
-    def entry_checks(self) -> dict[str, str]:
-        """16 hex digits for each key, which tell that it is the same one and nothing else."""
-        secret = derive_key(self.correlation, "entries")
-        return {
-            place: blake2b(place.encode() + b"\0" + key, key=secret, digest_size=8).hexdigest()
-            for place, key in self.entries.items()
-        }
-
-    def add_month(self, month: str) -> dict[str, bytes]:
-        """Adds a month's epoch secret and role keys; returns the new private keys by role."""
-        check_month(month)
-        self.epochs[month] = generate_secret()
-        made = {}
-        for role in ROLES:
-            if role != OPERATORS:
-                made[role], self.public_keys[role][month] = generate_key_pair()
-        return made
 
 
 def create() -> tuple[KeyRing, bytes]:
     """A ring without months, and the operators' private key."""
-    ring = KeyRing(generate_secret(), generate_secret())
-    private, ring.public_keys[OPERATORS][STANDING] = generate_key_pair()
+    ring = next_edition(KeyRing(generate_secret(), generate_secret()))
+    private, ring.readers[OPERATORS][OPERATORS].public_keys[STANDING] = generate_key_pair()
     return ring, private
 
 
+def next_edition(ring: KeyRing) -> KeyRing:
+    """The ring itself, as it is written next: its edition has grown, and it has a signing key."""
+    ring.edition += 1
+    if ring.signing is None:
+        ring.signing = generate_secret()
+    return ring
+
+
 def dumps(ring: KeyRing) -> bytes:
-    """The content of ring.json."""
-    return write_document(
+    """The content of ring.json, wrapped as it was; `next_edition` comes before each write."""
+    if ring.signing is None:
+        raise ValueError("a ring without a signing key is of version 1, which is not written any more")
+    newer = _members_of_3(ring)
+    document = write_document(
+        3 if newer else 2,
+        edition=ring.edition,
         correlation=key_text(ring.correlation),
         transport=key_text(ring.transport),
+        signing=key_text(ring.signing),
         epochs=key_texts(ring.epochs),
         destroyed=sorted(ring.destroyed),
-        public_keys={role: key_texts(keys) for role, keys in ring.public_keys.items()},
+        destroying=sorted(ring.destroying),
+        readers=readers_text(ring.readers),
+        **newer,
     )
+    return document if ring.envelope is None else ring.envelope.seal(document)
+
+
+def _members_of_3(ring: KeyRing) -> dict[str, Any]:
+    if not (ring.retired or ring.lost or ring.not_proven):
+        return {}
+    return {
+        "retired": retired_text(ring.retired),
+        "lost": lost_text(ring.lost),
+        "not_proven": not_proven_text(ring.not_proven),
+    }
 
 
 def load(folder: str) -> KeyRing:
@@ -111,42 +102,79 @@ def read(folder: str) -> bytes:
 
 
 def parse(data: bytes, folder: str) -> KeyRing:
-    """The ring that ring.json of this folder holds; raises KeyUnavailable where it is not sound."""
+    """The ring that ring.json of this folder holds; raises KeyUnavailable where it is not sound, or does not open."""
     try:
-        return _ring_of(read_document(data, _RING_MEMBERS))
+        document, envelope = opened(data)
+        ring = _ring_of(*read_document(document, _MEMBERS))
+        ring.envelope = envelope
+        return ring
     except Unsound as found:
         raise KeyUnavailable(f"{storage.join(folder, RING_FILE)} is not a key ring: {found}") from None
 
 
-def _ring_of(document: dict[str, Any]) -> KeyRing:
+def _ring_of(version: int, document: dict[str, Any]) -> KeyRing:
     """Raises Unsound where a key is missing, doubled, of a wrong length, or of a month that was destroyed."""
-    public = document["public_keys"]
-    if not isinstance(public, dict) or {*public} != {*ROLES}:
-        raise Unsound(f"public_keys is no object of the roles {', '.join(ROLES)}")
     ring = KeyRing(
         correlation=key_of(document["correlation"], "correlation"),
         transport=key_of(document["transport"], "transport"),
         epochs=keys_of(document["epochs"], "epochs"),
         destroyed=months_of(document["destroyed"], "destroyed"),
-        public_keys={
-            role: keys_of(keys, f"public_keys.{role}", STANDING if role == OPERATORS else None)
-            for role, keys in public.items()
-        },
     )
+    if version == 1:
+        ring.readers = readers_of_roles(document["public_keys"])
+    else:
+        ring.readers = readers_of(document["readers"])
+        ring.signing = key_of(document["signing"], "signing")
+        ring.destroying = months_of(document["destroying"], "destroying")
+        ring.edition = edition_of(document["edition"])
+    if version > 2:
+        ring.retired = retired_of(document["retired"])
+        ring.lost = lost_of(document["lost"])
+        ring.not_proven = not_proven_of(document["not_proven"])
     _check_months(ring)
-    entries = ring.entries
-    check_distinct(entries)
-    for place, key in entries.items():
-        if place.startswith("public_keys.") and not is_sound_public_key(key):
-            raise Unsound(f"{place} is no public key: whatever is sealed to it, everybody can open")
+    _check_keys(ring)
+    _check_lost(ring)
     return ring
 
 
+def _check_keys(ring: KeyRing) -> None:
+    entries = ring.entries
+    receipts = {
+        f"readers.{role}.{name}.receipt_key": reader.receipt_key
+        for role, named in ring.readers.items()
+        for name, reader in named.items()
+        if reader.receipt_key is not None
+    }
+    check_distinct({**entries, **receipts})
+    for place, key in entries.items():
+        if place.startswith("public_keys.") and not is_sound_public_key(key):
+            raise Unsound(f"{place} is no public key: whatever is sealed to it, everybody can open")
+
+
+def _check_lost(ring: KeyRing) -> None:
+    signer = ring.signer
+    signed_with = [signer.public_key, *signer.retired] if signer else []
+    check_distinct({f"retired.{number}": key for number, key in enumerate(signed_with)})
+    for lost in ring.lost:
+        if not lost.is_signed(signed_with):
+            raise Unsound(f"that the key file of {lost.holder} is lost was not signed with this ring, or was altered")
+    for month, held in ring.not_proven.items():
+        if month not in ring.destroyed or not all(ring.declared_lost(holder, month) for holder in held):
+            raise Unsound(f"not_proven names {month} without a reason")
+
+
 def _check_months(ring: KeyRing) -> None:
+    keyed = {key_id for named in ring.public_keys.values() for keys in named.values() for key_id in keys}
     for month in ring.destroyed:
-        if month in ring.epochs or any(month in keys for keys in ring.public_keys.values()):
+        if month in ring.epochs or month in ring.destroying or month in keyed:
             raise Unsound(f"{month} was destroyed and still has a key")
-    for role, keys in ring.public_keys.items():
-        expected = {STANDING} if role == OPERATORS else {*ring.epochs}
-        if odd := sorted({*keys} ^ expected):
-            raise Unsound(f"public_keys.{role} and the months do not fit: {odd[0]} is in one of them alone")
+    for month in ring.destroying:
+        if month in ring.epochs:
+            raise Unsound(f"{month} is being destroyed and still has a key of pseudonyms")
+    for role, named in ring.readers.items():
+        months = {*ring.epochs}
+        have = {key_id for reader in named.values() for key_id in reader.public_keys} - {*ring.destroying}
+        sealed = {key_id for r in named.values() for key_id in r.public_keys if r.is_sealed_to(key_id)}
+        expected = {STANDING} if role == OPERATORS else months
+        if odd := sorted((have ^ expected) | (expected - sealed)):
+            raise Unsound(f"the readers of {role} and the months do not fit: {odd[0]} is in one of them alone")

@@ -11,8 +11,18 @@ from hashlib import blake2b
 
 from transforms.core import storage
 from transforms.core.keys import keyring
+from transforms.core.keys.proofs import RowProof
 from transforms.core.keys.seal import PieceSealer
-from transforms.core.keys.step_keys import PseudonymKeys, QuarantineKeys, RoleKeys, StepKeys, step_keys_of
+from transforms.core.keys.signing import Signer
+from transforms.core.keys.step_keys import (
+    LandingKeys,
+    PseudonymKeys,
+    QuarantineKeys,
+    RoleKeys,
+    SigningKeys,
+    StepKeys,
+    step_keys_of,
+)
 
 _MOST_RINGS = 4
 _opened: dict[bytes, StepKeys] = {}
@@ -37,6 +47,31 @@ def open_quarantine(key_ring: str) -> QuarantineKeys:
 def open_roles(key_ring: str) -> RoleKeys:
     """For WriteDatasets; raises KeyUnavailable as `keyring.load` does."""
     return _open(key_ring).roles
+
+
+def open_erased_key(key_ring: str) -> bytes:
+    """For CurateEvents: the key of digests of what was erased. Raises KeyUnavailable as `keyring.load` does."""
+    return _open(key_ring).erased_key
+
+
+def open_landing(key_ring: str) -> LandingKeys:
+    """For CurateEvents and WriteDatasets; raises KeyUnavailable as `keyring.load` does."""
+    return _open(key_ring).landing
+
+
+def open_signer(key_ring: str) -> Signer | None:
+    """What signs an output's manifests; None where the ring is of version 1. Raises as `keyring.load` does."""
+    return _open(key_ring).signer
+
+
+def open_row_proof(key_ring: str) -> RowProof:
+    """For WriteDatasets, and for who signs what it wrote; raises KeyUnavailable as `keyring.load` does."""
+    return _open(key_ring).row_proof
+
+
+def open_signing(key_ring: str) -> SigningKeys | None:
+    """For jobs that change landed files; None where the ring is of version 1. Raises as `keyring.load` does."""
+    return _open(key_ring).signing
 
 
 def _open(key_ring: str) -> StepKeys:

@@ -1,6 +1,6 @@
 """Whole columns of texts -> columns of pseudonyms."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -52,3 +52,23 @@ def hex_column(pseudonyms: pa.Array) -> pa.Array:
     digits = (data.to_pybytes()[: count * PSEUDONYM_BYTES] if data else b"").hex().encode()
     offsets = pa.py_buffer(np.arange(0, (count + 1) * width, width, dtype=np.int32))
     return pa.StringArray.from_buffers(count, offsets, pa.py_buffer(digits), plain.buffers()[0])
+
+
+def plain_bytes(texts: pa.Array) -> bytes:
+    """The 16 bytes that each 32 hex digits stand for, one after another; no text may be null."""
+    if not len(texts):
+        return b""
+    # The column's own memory is read; no text becomes a Python object.
+    start = np.frombuffer(texts.buffers()[1], dtype=np.int32)[texts.offset]
+    return bytes.fromhex(texts.buffers()[2][start : start + len(texts) * 2 * PSEUDONYM_BYTES].to_pybytes().decode())
+
+
+def translated(texts: pa.Array, translate: Callable[[bytes], bytes]) -> pa.Array:
+    """A column of 32 hex digits each, after `translate` took the bytes of all of them; null for null."""
+    known = texts.drop_null()
+    data = pa.py_buffer(translate(plain_bytes(known)))
+    made = hex_column(pa.FixedSizeBinaryArray.from_buffers(pa.binary(PSEUDONYM_BYTES), len(known), [None, data]))
+    if not texts.null_count:
+        return made
+    valid = np.asarray(texts.is_valid())
+    return made.take(pa.array(np.cumsum(valid) - 1, mask=~valid))

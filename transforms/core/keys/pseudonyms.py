@@ -3,11 +3,17 @@
 A domain's key is HKDF-SHA-256 of the epoch's or the correlation secret with
 the domain as info, so that the same text in two domains has two pseudonyms
 that nobody without the secret can connect.
+
+Ids of events and suggestions have one key as long as they are in memory, so that
+joins cross an epoch. In files they stand enciphered under a key of the epoch.
 """
 
 from collections.abc import Iterable
 from hashlib import sha256
 
+from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext
+from cryptography.hazmat.primitives.ciphers.algorithms import AES256
+from cryptography.hazmat.primitives.ciphers.modes import ECB
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
@@ -17,7 +23,7 @@ PERSON_DOMAINS = frozenset({"installation", "session", "user", "organization", "
 """Domains whose key changes with the epoch."""
 
 CORRELATION_DOMAINS = frozenset({"event", "suggestion", "opportunity", "request"})
-"""Domains that keep one key, so that joins cross an epoch."""
+"""Domains that keep one key in memory; what stands in files is enciphered under the key of the epoch."""
 
 PSEUDONYM_BYTES = 16
 _INNER_PAD, _OUTER_PAD = (bytes(x ^ pad for x in range(256)) for pad in (0x36, 0x5C))
@@ -26,6 +32,29 @@ _INNER_PAD, _OUTER_PAD = (bytes(x ^ pad for x in range(256)) for pad in (0x36, 0
 def derive_key(secret: bytes, purpose: str) -> bytes:
     """32 bytes for one purpose: HKDF-SHA-256 (RFC 5869) without salt, the purpose as info."""
     return HKDF(SHA256(), 32, None, purpose.encode()).derive(secret)
+
+
+def landing_key(secret: bytes, domain: str) -> bytes:
+    """The key under which ids of a correlation domain stand in files, from an epoch's secret."""
+    return derive_key(secret, f"landing/{domain}")
+
+
+def enciphered(key: bytes, pseudonyms: bytes) -> bytes:
+    """Each 16 bytes under AES-256; a permutation, so that ids which differ still do and a join finds the same rows.
+
+    Block by block, without a nonce: one id must have one cipher within an epoch. What goes in are pseudonyms, which
+    no two texts share, so equal blocks tell nothing that equal ids did not.
+    """
+    return _through(Cipher(AES256(key), ECB()).encryptor(), pseudonyms)  # noqa: S305
+
+
+def deciphered(key: bytes, ciphers: bytes) -> bytes:
+    """The inverse of `enciphered`."""
+    return _through(Cipher(AES256(key), ECB()).decryptor(), ciphers)  # noqa: S305
+
+
+def _through(context: CipherContext, blocks: bytes) -> bytes:
+    return context.update(blocks) + context.finalize()
 
 
 def domain_key(secret: bytes, domain: str) -> bytes:

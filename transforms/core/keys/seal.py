@@ -1,6 +1,6 @@
 """Sealing: AES-256-GCM for pieces in flight, HPKE (RFC 9180) for what workers must not read.
 
-With `pseudonyms.py` the only user of `cryptography`.
+With `signing.py` and `pseudonyms.py` the only user of `cryptography`.
 """
 
 import os
@@ -62,6 +62,11 @@ def generate_key_pair() -> tuple[bytes, bytes]:
     """A fresh X25519 pair as raw bytes: private, public."""
     private = X25519PrivateKey.generate()
     return private.private_bytes_raw(), private.public_key().public_bytes_raw()
+
+
+def public_half(private_key: bytes) -> bytes:
+    """The public key of a private one of X25519."""
+    return X25519PrivateKey.from_private_bytes(private_key).public_key().public_bytes_raw()
 
 
 def is_sound_public_key(key: bytes) -> bool:

@@ -7,19 +7,25 @@ that its part opens, seals or pseudonymizes what the step works on and nothing e
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import NamedTuple
 
 from schemas.errors import KeyUnavailable
 from transforms.core.keys.in_process import InProcess
 from transforms.core.keys.keyring import KeyRing
+from transforms.core.keys.proofs import RowProof
 from transforms.core.keys.pseudonym_columns import ColumnPseudonymizer
 from transforms.core.keys.pseudonyms import (
     CORRELATION_DOMAINS,
     PERSON_DOMAINS,
     derive_key,
     domain_key,
+    landing_key,
 )
-from transforms.core.keys.roles import OPERATORS, ROLES, STANDING, role_context
+from transforms.core.keys.readers import Reader
+from transforms.core.keys.recipients import seal_to_holders
+from transforms.core.keys.roles import OPERATORS, ROLES, STANDING, holder_of, role_context
 from transforms.core.keys.seal import PieceSealer, seal_to
+from transforms.core.keys.signing import Signer
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -39,6 +45,10 @@ class PseudonymKeys(InProcess):
         keys = self._of_month(month) if domain in PERSON_DOMAINS else self.correlation_keys
         return ColumnPseudonymizer(keys[domain], remembers=domain != "event")
 
+    def has(self, month: str) -> bool:
+        """Whether the ring has the key of the month."""
+        return month in self.person_keys
+
     def bucketer(self) -> ColumnPseudonymizer:
         """What buckets are chosen by; the same in every month, or a person's events would part."""
         return ColumnPseudonymizer(self.bucket_key, remembers=True)
@@ -47,7 +57,9 @@ class PseudonymKeys(InProcess):
         if month in self.person_keys:
             return self.person_keys[month]
         if month in self.destroyed:
-            raise KeyUnavailable(f"the key of epoch {month} was destroyed: events received then cannot land")
+            raise KeyUnavailable(
+                f"the key of epoch {month} is gone from the key ring: events received then cannot land"
+            )
         known = f"{min(self.person_keys)} to {max(self.person_keys)}" if self.person_keys else "none"
         raise KeyUnavailable(
             f"no key for epoch {month} (the ring has {known}): "
@@ -56,20 +68,48 @@ class PseudonymKeys(InProcess):
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class RoleKeys(InProcess):
-    """Roles' public keys by key id, which seal and cannot open: WriteDatasets has those of the roles that read code."""
+class LandingKeys(InProcess):
+    """What CurateEvents and WriteDatasets need: how ids and slots in files differ from those in memory.
 
-    public_keys: Mapping[str, Mapping[str, bytes]]
+    `id_keys` are by month and correlation domain; `slot_key` is the same in every month, because a row's slot is
+    asked for after its month is gone. With them nobody makes a pseudonym of a text.
+    """
+
+    id_keys: Mapping[str, Mapping[str, bytes]]
+    slot_key: bytes
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class RoleKeys(InProcess):
+    """Readers' public keys, which seal and cannot open: WriteDatasets has those of the roles that read code.
+
+    Role -> key id -> reader's name -> public key: only of readers who are sealed to under the key id.
+    """
+
+    public_keys: Mapping[str, Mapping[str, Mapping[str, bytes]]]
 
     def check(self, role: str, key_id: str) -> None:
         """Raises KeyUnavailable where the role has no key of that id."""
-        if key_id not in self.public_keys.get(role, {}):
+        if not self.public_keys.get(role, {}).get(key_id):
             raise KeyUnavailable(f"no public key of role {role} for {key_id} in the key ring")
 
-    def seal(self, role: str, key_id: str, plain: bytes) -> bytes:
-        """Seals to a role's key, bound to role and key id; raises KeyUnavailable where there is none."""
+    def holders(self, role: str, key_id: str) -> list[str]:
+        """Who can open what is sealed to the role under a key id; raises KeyUnavailable where nobody can."""
         self.check(role, key_id)
-        return seal_to(self.public_keys[role][key_id], plain, role_context(role, key_id))
+        return [holder_of(role, reader) for reader in self.public_keys[role][key_id]]
+
+    def seal(self, role: str, key_id: str, plain: bytes, holder: str | None = None, place: str = "") -> bytes:
+        """Seals to one holder's key, else to that of the reader who bears the role's name; bound to holder and key id,
+        and to a file's place where one is given.
+
+        Raises KeyUnavailable where there is none.
+        """
+        self.check(role, key_id)
+        name = holder or role
+        reader = name.rpartition("/")[2]
+        if reader not in self.public_keys[role][key_id]:
+            raise KeyUnavailable(f"no public key of {name} for {key_id} in the key ring")
+        return seal_to(self.public_keys[role][key_id][reader], plain, role_context(name, key_id, place))
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -82,8 +122,18 @@ class QuarantineKeys(InProcess):
     operators: RoleKeys
 
     def seal(self, body: bytes) -> bytes:
-        """Seals a payload to the operators' key, whose id is STANDING."""
-        return self.operators.seal(OPERATORS, STANDING, body)
+        """Seals a payload to each operator's key, whose id is STANDING."""
+        if self.operators.holders(OPERATORS, STANDING) == [OPERATORS]:
+            return self.operators.seal(OPERATORS, STANDING, body)
+        named = self.operators.public_keys[OPERATORS][STANDING]
+        return seal_to_holders({holder_of(OPERATORS, name): key for name, key in named.items()}, STANDING, body)
+
+
+class SigningKeys(NamedTuple):
+    """What signs for an output, and what tells rows that a worker with the same ring wrote."""
+
+    signer: Signer
+    proof: RowProof
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -93,11 +143,20 @@ class StepKeys(InProcess):
     pseudonyms: PseudonymKeys
     quarantine: QuarantineKeys
     roles: RoleKeys
+    landing: LandingKeys
     piece_key: bytes
+    erased_key: bytes
+    signer: Signer | None
+    row_proof: RowProof
 
     def sealer(self) -> PieceSealer:
         """Seals and opens pieces in flight; one for each step, as its compressor is not shared between threads."""
         return PieceSealer(self.piece_key)
+
+    @property
+    def signing(self) -> SigningKeys | None:
+        """None where the ring is of version 1, which cannot sign."""
+        return None if self.signer is None else SigningKeys(self.signer, self.row_proof)
 
 
 def step_keys_of(ring: KeyRing) -> StepKeys:
@@ -109,16 +168,28 @@ def step_keys_of(ring: KeyRing) -> StepKeys:
             person_keys=MappingProxyType(
                 {month: _domain_keys(secret, PERSON_DOMAINS) for month, secret in ring.epochs.items()}
             ),
-            destroyed=frozenset(ring.destroyed),
+            destroyed=ring.gone,
         ),
         quarantine=QuarantineKeys(
             payload_key=derive_key(ring.correlation, "payload"),
             epochs=frozenset(ring.epochs),
-            destroyed=frozenset(ring.destroyed),
+            destroyed=ring.gone,
             operators=_role_keys(ring, (OPERATORS,)),
         ),
         roles=_role_keys(ring, [role for role in ROLES if role != OPERATORS]),
+        landing=LandingKeys(
+            id_keys=MappingProxyType(
+                {
+                    month: MappingProxyType({domain: landing_key(secret, domain) for domain in CORRELATION_DOMAINS})
+                    for month, secret in ring.epochs.items()
+                }
+            ),
+            slot_key=derive_key(ring.correlation, "slot"),
+        ),
         piece_key=derive_key(ring.transport, "pieces"),
+        erased_key=derive_key(ring.correlation, "erased"),
+        signer=ring.signer,
+        row_proof=RowProof(derive_key(ring.transport, "rows")),
     )
 
 
@@ -127,4 +198,13 @@ def _domain_keys(secret: bytes, domains: Collection[str]) -> Mapping[str, bytes]
 
 
 def _role_keys(ring: KeyRing, roles: Collection[str]) -> RoleKeys:
-    return RoleKeys(MappingProxyType({role: MappingProxyType(dict(ring.public_keys[role])) for role in roles}))
+    return RoleKeys(MappingProxyType({role: MappingProxyType(_by_key_id(ring.readers[role])) for role in roles}))
+
+
+def _by_key_id(named: Mapping[str, Reader]) -> dict[str, Mapping[str, bytes]]:
+    found: dict[str, dict[str, bytes]] = {}
+    for name, reader in named.items():
+        for key_id, key in reader.public_keys.items():
+            if reader.is_sealed_to(key_id):
+                found.setdefault(key_id, {})[name] = key
+    return {key_id: MappingProxyType(keys) for key_id, keys in found.items()}

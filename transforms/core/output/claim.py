@@ -20,10 +20,11 @@ from typing import Any
 
 from schemas.errors import OutputInUse, StorageUnavailable
 from transforms.core import storage
-from transforms.core.output.claim_file import ClaimFile, beat_s_of, token_of
+from transforms.core.output.claim_file import ClaimFile, beat_s_of, token_of, token_of_path
 from transforms.core.output.claim_watch import PATIENT_BEATS, watch_of
 from transforms.core.output.holder import is_dead, is_here, named, this_process
 from transforms.core.output.layout import CLAIM_FILE, Output
+from transforms.core.output.unfinished import check_finished
 
 BEAT_S = 10.0
 """How often a holder beats."""
@@ -39,12 +40,13 @@ _TRIES = 3
 
 
 @contextmanager
-def claimed(output: Output, name: str = CLAIM_FILE) -> Iterator[None]:
+def claimed(output: Output, name: str = CLAIM_FILE, *, to_finish: bool = False) -> Iterator[None]:
     """Holds the output, or what the claim of another name stands for, while the block runs.
 
     Raises OutputInUse, naming the holder, where another run that may be alive
     holds it. The claim of a process of this machine that is dead is taken over at
-    once, any other one when its heartbeat was seen to stand still.
+    once, any other one when its heartbeat was seen to stand still. Raises
+    UnfinishedChange where a change was cut off, unless it is taken `to_finish` one.
     """
     claim = Claim(output, name)
     claim.take()
@@ -52,6 +54,9 @@ def claimed(output: Output, name: str = CLAIM_FILE) -> Iterator[None]:
     _HELD[place] = claim
     try:
         with claim.beating():
+            claim.clear_left()
+            if not to_finish:
+                check_finished(output)
             yield
     finally:
         del _HELD[place]
@@ -106,7 +111,18 @@ class Claim:
         except BaseException:
             storage.remove(self._file.beat_path(self.token))
             raise
+        self._beat(0)  # who held it meanwhile took the first one for a dead run's
         self._confirmed_at = time.monotonic()
+
+    def clear_left(self) -> None:
+        """Removes beats, and claims to take over, of runs that died while they took this claim or let it go.
+
+        Nobody else knows their names. Another run that is about to try does no harm without them: it looks at the claim
+        before it writes one, and beats again when it has it.
+        """
+        for path in self._file.beside():
+            if token_of_path(path) != self.token:
+                storage.remove(path)
 
     def _try(self) -> bool:
         """False where a claim was let go since it was found."""

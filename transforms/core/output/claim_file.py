@@ -1,6 +1,7 @@
 """The files of a claim: the claim itself, and the heartbeat of its holder beside it."""
 
 import json
+import re
 import time
 from typing import Any
 
@@ -17,6 +18,13 @@ class ClaimFile:
 
     def __init__(self, output: Output, name: str = CLAIM_FILE) -> None:
         self.path = output.beside(name)
+        self._folder = output.path
+        self._beside = re.compile(rf"{re.escape(name)}\.([0-9a-z]+)\.(over|beat)")
+
+    def beside(self) -> list[str]:
+        """Beats of holders, and claims of those who are taking this one over, that lie there."""
+        names = storage.list_sizes(self._folder)
+        return [storage.join(self._folder, name) for name in names if self._beside.fullmatch(name)]
 
     def read(self) -> dict[str, Any] | None:
         """What the claim says, None where there is none; raises OutputInUse where it cannot be understood."""
@@ -51,6 +59,11 @@ def token_of(found: dict[str, Any]) -> str:
     """What names the holder's heartbeat; empty where it has none, as in older versions."""
     token = found.get("token")
     return token if isinstance(token, str) and token.isalnum() else ""
+
+
+def token_of_path(path: str) -> str:
+    """The token in the path of a beat, or of a claim that is being taken over."""
+    return path.rsplit(".", 2)[-2]
 
 
 def beat_s_of(found: dict[str, Any]) -> float:

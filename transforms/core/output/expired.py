@@ -10,45 +10,28 @@ from datetime import date
 
 import msgspec
 
-from schemas.errors import StorageRefused
 from transforms.core import storage
 from transforms.core.output.layout import EXPIRED_FOLDER, Output
+from transforms.core.output.records import read_record
 from transforms.core.times import UNKNOWN_DATE
 
-_FILE = "record.json"
+RECORD = f"{EXPIRED_FOLDER}/record.json"
+"""The path in an output of what has expired."""
+
 _VERSION = 1
-
-
-class Deleted(msgspec.Struct):
-    """How much of a dataset an expiry deletes, and of which days; rows as the ledger counts them, where it does."""
-
-    first_day: date
-    last_day: date
-    files: int = 0
-    size_bytes: int = 0
-    rows: int = 0
-
-
-class Pending(msgspec.Struct):
-    """An expiry that has begun: paths in the output, in the order in which they are deleted, and their sums."""
-
-    checksum: str
-    as_of: date
-    paths: list[str]
-    datasets: dict[str, Deleted]
 
 
 class Expired(msgspec.Struct):
     """What has expired. `through` is the last such received_date of each dataset.
 
     `inputs` are dataset, received_date and input where the day tells no age: it is unknown, or was to come when the
-    files had grown old. `pending` is there while files are being deleted.
+    files had grown old. (Older versions wrote `pending` here while they deleted. What they left is found by the next
+    plan.)
     """
 
     version: int = _VERSION
     through: dict[str, date] = {}
     inputs: set[tuple[str, date, str]] = set()
-    pending: Pending | None = None
 
     def covers(self, dataset: str, day: date, of_input: str) -> bool:
         """Whether files of the dataset's day and input have expired."""
@@ -61,18 +44,12 @@ class Expired(msgspec.Struct):
 
     def save(self, output: Output) -> None:
         """Writes the record."""
-        output.write(output.beside(EXPIRED_FOLDER, _FILE), msgspec.json.encode(self, order="sorted") + b"\n")
+        output.write(output.beside(RECORD), msgspec.json.encode(self, order="sorted") + b"\n")
 
 
 def read_expired(output: Output) -> Expired:
     """The record of an output, empty where nothing has expired yet; raises StorageRefused where it is damaged."""
-    path = output.beside(EXPIRED_FOLDER, _FILE)
+    path = output.beside(RECORD)
     if not storage.exists(path):
         return Expired()
-    try:
-        found = msgspec.json.decode(storage.read_bytes(path), type=Expired)
-    except msgspec.MsgspecError:
-        raise StorageRefused(f"{path} is damaged; bring it back from a backup") from None
-    if found.version != _VERSION:
-        raise StorageRefused(f"{path} is of version {found.version}; this program reads version {_VERSION}")
-    return found
+    return read_record(path, Expired, _VERSION)

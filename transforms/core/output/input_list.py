@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from schemas.locations import shown_path
 from transforms.core import storage
 from transforms.core.output.layout import INPUTS_FOLDER, Output
-from transforms.core.output.ledger import Mark
+from transforms.core.output.ledger import Mark, differences, imbalances
 from transforms.core.ranges import Range
 
 _SUFFIX = ".json"
@@ -84,11 +84,30 @@ def saved_lists(output: Output) -> Iterator[InputList]:
 
 def buckets_before(output: Output, digest: str) -> int | None:
     """Into how many buckets an earlier run of an input put people; None where it did not say, or there was none."""
-    return _saved(output, digest).buckets if storage.exists(_path(output, digest)) else None
+    listed = list_before(output, digest)
+    return listed.buckets if listed else None
+
+
+def list_before(output: Output, digest: str) -> InputList | None:
+    """The list that a run of an input has saved; None where there is none."""
+    return _saved(output, digest) if storage.exists(_path(output, digest)) else None
+
+
+def is_list(data: bytes) -> bool:
+    """Whether these bytes are a list as runs save it."""
+    try:
+        listed = _list_of("", data)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return False
+    return all(isinstance(file.path, str) and type(file.size_bytes) is int for file in listed.files)
 
 
 def _saved(output: Output, digest: str) -> InputList:
-    facts = json.loads(storage.read_bytes(_path(output, digest)))
+    return _list_of(digest, storage.read_bytes(_path(output, digest)))
+
+
+def _list_of(digest: str, data: bytes) -> InputList:
+    facts = json.loads(data)
     files = [ListedFile(f["path"], f["size_bytes"], tuple(tuple(r) for r in f["ranges"])) for f in facts["files"]]
     return InputList(digest, tuple(files), facts.get("buckets"))
 
@@ -116,6 +135,11 @@ def unread(output: Output, listed: InputList, marks: Sequence[Mark]) -> Iterator
         )
     if listed.size_bytes and not payloads:
         yield f"input={listed.digest}: {listed.size_bytes} bytes gave no payload ({_named(listed)})"
+
+
+def troubles(output: Output, listed: InputList, marks: Sequence[Mark]) -> list[str]:
+    """One line for each place where an input is not whole by its ledger rows, or its books do not balance."""
+    return [*unread(output, listed, marks), *imbalances(marks), *differences(output, marks, listed.digest)]
 
 
 def payloads_by_file(listed: InputList, marks: Sequence[Mark]) -> dict[str, int]:

@@ -20,13 +20,31 @@ LEDGER = "ledger"
 RUNS = "runs"
 """The folder of the records of runs: no dataset, and no file in it ends as one of a dataset does."""
 
+CHAINS_FOLDER = "manifests"
+"""Where the signed manifests of runs lie, within RUNS: a folder for each chain."""
+
 OUTPUT_FILE = "_output.json"
+PUBLIC_KEY_FILE = "_signing.pub"
+"""The public half of the key that signs the manifests."""
 CLAIM_FILE = "_claim.json"
+UNFINISHED_FILE = "_unfinished.json"
 INPUTS_FOLDER = "_inputs"
 MANIFESTS_FOLDER = "_manifests"
 SCHEMAS_FOLDER = "_schemas"
+ERASED_FOLDER = "_erased"
+"""Where it is written down what people no longer permit of what was received before."""
 EXPIRED_FOLDER = "_expired"
 """Where it is written down which days have reached the end of their retention."""
+REPLAYED_FOLDER = "_replayed"
+"""Where it is written down which quarantined payloads have gone through the job again."""
+PUBLISHED_FOLDER = "_published"
+"""Where it is written down which days of a dataset of figures were published, and what that has spent."""
+UNSIGNED_FOLDER = "_unsigned"
+"""Where it is written down of which batch inputs a run has begun and has not signed what it wrote."""
+COMPACTED_FOLDER = "_compacted"
+"""Where it is written down which files of a day were put together into which."""
+SPILL_FOLDER = "_spill"
+"""Where sealed pieces of a job wait between its processes, where the output is local."""
 WRITING_FOLDER = "_writing"
 """Where local files lie until they are whole. In the folder of a dataset Polars would refuse to read beside them."""
 
@@ -69,6 +87,11 @@ def path_in_output(dataset: str, day: date, name: str = "") -> str:
 def claim_of(dataset: str) -> str:
     """The claim of who writes a dataset that is no part of the output's own, so that a running job does not matter."""
     return f"_claim-{dataset}.json"
+
+
+def chain_of(claim: str) -> str:
+    """The chain of manifests of what a claim stands for: `output`, or the dataset that has a claim of its own."""
+    return "output" if claim == CLAIM_FILE else claim.removeprefix("_claim-").removesuffix(".json")
 
 
 def parse_name(name: str) -> FileName | None:
@@ -120,6 +143,11 @@ class DataFile(NamedTuple):
     day: date
     name: FileName
     path: str
+
+    @property
+    def place(self) -> str:
+        """Its path in the output."""
+        return path_in_output(self.dataset, self.day, str(self.name))
 
 
 class Listing:

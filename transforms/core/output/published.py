@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from schemas.registry import load
 from transforms.core import storage
 from transforms.core.carried import SLOT
+from transforms.core.output.landing import Landing
 from transforms.core.output.layout import LEDGER, FileName, Listing
 from transforms.core.output.ledger import is_quiet, mark_files
 from transforms.core.shuffle.windows import Portion
@@ -46,16 +47,17 @@ class PublishedRows:
     this one, and of these files' rows those of its slots.
     """
 
-    def __init__(self, listing: Listing, portion: Portion) -> None:
+    def __init__(self, listing: Listing, portion: Portion, landing: Landing) -> None:
         self._portion = portion
         self._listing = listing
+        self._landing = landing
 
     def days(self, dataset: str, first: date, last: date) -> list[date]:
         """The days from first to last for which the dataset has a folder."""
         return self._listing.days(dataset, first, last)
 
     def read(self, dataset: str, days: Iterable[date], columns: Sequence[str]) -> pa.Table:
-        """These columns, as they stand in the files; no rows where nobody else wrote any.
+        """These columns, with ids and slots as they are in memory; no rows where nobody else wrote any.
 
         A column that a file does not have, because it was written before there was one, is null.
         """
@@ -90,10 +92,13 @@ class PublishedRows:
     def _rows(self, path: str, name: FileName, dataset: str, columns: Sequence[str]) -> pa.Table:
         is_mixed = name.may_hold_others(self._portion.buckets)
         wanted = [*columns, *([SLOT] if is_mixed and SLOT not in columns else [])]
-        table = _completed(_read_file(path, wanted), dataset, wanted, name)
+        read = _read_file(path, self._landing.needed(dataset, wanted))
+        table = _completed(self._landing.from_files(dataset, read), dataset, wanted, name)
         if is_mixed:
-            slots = table[SLOT].to_numpy()
-            table = table.filter(pa.array(slots % self._portion.buckets == self._portion.bucket))
+            # Compaction leaves rows of older versions without a slot. They are of days whose suggestions are over, so
+            # each bucket may look for copies among them.
+            slots = table[SLOT].fill_null(-1).to_numpy()
+            table = table.filter(pa.array((slots < 0) | (slots % self._portion.buckets == self._portion.bucket)))
         return table.select(columns)
 
 

@@ -11,6 +11,7 @@ from transforms.core import storage
 from transforms.core.batches import QUARANTINE
 from transforms.core.output.input_days import days_of_input
 from transforms.core.output.layout import Output
+from transforms.core.output.replayed import replayed_ids
 
 _KIND = ("reason", "dataset", "field", "expected")
 
@@ -32,10 +33,12 @@ class Refusals(NamedTuple):
 
 
 def refusals(output: Output, input_digest: str) -> Refusals:
-    """Read from the quarantine rows of one input; raises StorageUnavailable."""
+    """Read from the quarantine rows of one input; what was replayed since is none. Raises StorageUnavailable."""
     kinds, months = Counter[Refused](), dict[str, set[str]]()
+    replayed = pa.array(sorted(replayed_ids(output)), pa.string())
     for file in output.listing().files(QUARANTINE, days=days_of_input(output, input_digest), of_input=input_digest):
         rows = _rows(file.path)
+        rows = rows.filter(pc.invert(pc.is_in(rows["payload_id"], replayed)))
         for row in rows.group_by(list(_KIND)).aggregate([([], "count_all")]).to_pylist():
             kinds[_kind(row)] += row["count_all"]
         received = pc.strftime(rows["received_at"].drop_null(), "%Y-%m")
@@ -54,4 +57,4 @@ def _kind(row: dict[str, Any]) -> Refused:
 
 def _rows(path: str) -> pa.Table:
     with storage.open_read(path) as file:
-        return pq.ParquetFile(file).read(columns=[*_KIND, "received_at"])
+        return pq.ParquetFile(file).read(columns=[*_KIND, "received_at", "payload_id"])

@@ -16,10 +16,15 @@ _SUFFIX = ".json"
 
 
 def write_schema_file(output: Output) -> None:
-    """Writes that of this program's contract, where it is not there; it never changes. Raises StorageUnavailable."""
-    path = _path(output, contract_digest())
-    if not storage.exists(path):
-        output.write(path, _content())
+    """Writes that of this program's contract, where it is not there as it must be. Raises StorageUnavailable."""
+    path, content = _path(output, contract_digest()), _content()
+    if not storage.exists(path) or storage.read_bytes(path) != content:
+        output.write(path, content)
+
+
+def schema_path() -> str:
+    """Where that of this program's contract lies in an output."""
+    return f"{SCHEMAS_FOLDER}/{contract_digest()}{_SUFFIX}"
 
 
 def schema_problems(output: Output, marks: Iterable[Mark]) -> Iterator[str]:
@@ -30,6 +35,12 @@ def schema_problems(output: Output, marks: Iterable[Mark]) -> Iterator[str]:
             yield f"{path}: missing, though rows were written under that contract"
         elif not _is_whole(storage.read_bytes(path), digest):
             yield f"{path}: damaged; a copy from another output of the same contract does"
+
+
+def names_column(output: Output, digest: str, column: str) -> bool:
+    """Whether the contract of that digest has a column of that name, by its schema file; no where that is missing."""
+    path = _path(output, digest)
+    return storage.exists(path) and f'"{column}"'.encode() in storage.read_bytes(path)
 
 
 def _is_whole(content: bytes, digest: str) -> bool:

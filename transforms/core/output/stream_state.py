@@ -7,6 +7,7 @@ whole yet: then it alone says where the stream begins.
 """
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -19,11 +20,14 @@ import pyarrow as pa
 from schemas.errors import StorageRefused, UnbalancedBooks
 from schemas.registry import load as load_schema
 from transforms.core import storage
+from transforms.core.keys.proofs import RowProof
 from transforms.core.output.layout import DATA_DATASETS, LEDGER, DataFile, FileName, Listing, Output
 from transforms.core.output.ledger import is_quiet, mark_files, read_row
 from transforms.core.output.parquet import parquet_bytes
 from transforms.core.shuffle.windows import Window, window_end_s
 from transforms.core.topic_identity import TopicIdentity
+
+_STATE_FILE = re.compile(r"_stream-([0-9a-f]+)\.json")
 
 
 @dataclass
@@ -63,7 +67,18 @@ class StreamState:
 
 
 def _path(output: Output, stream: str) -> str:
-    return output.beside(f"_stream-{stream}.json")
+    return output.beside(state_path(stream))
+
+
+def state_path(stream: str) -> str:
+    """The path in its output of the file that says how far a stream is whole."""
+    return f"_stream-{stream}.json"
+
+
+def streams_of(output: Output) -> list[str]:
+    """The streams of which an output keeps how far they are whole, by their digests, sorted."""
+    names = storage.list_sizes(output.path)  # hidden ones included
+    return [found[1] for name in names if (found := _STATE_FILE.fullmatch(name))]
 
 
 def load(output: Output, stream: str) -> StreamState | None:
@@ -173,17 +188,17 @@ def _checked(state: StreamState, rows: list[dict[str, Any]]) -> dict[str, int]:
     return positions
 
 
-def remove_unfinished(state: StreamState) -> int:
+def remove_unfinished(state: StreamState, proof: RowProof | None = None) -> int:
     """Removes files of windows that are not whole, marks first; returns how many. They are written again.
 
     What the mark of a quiet span says holds for each part of it: of one that reaches beyond the last
-    whole window what lies before stays.
+    whole window what lies before stays, with the proof of the row as it is then.
     """
     removed = 0
     listing = state.output.listing()
     for file, _, row in _marks(state.stream, listing, state.whole_to_s):
         if is_quiet(row) and row["window_begin"].timestamp() < state.whole_to_s:
-            _shorten(state, row, file.name.buckets)
+            _shorten(state, row, file.name.buckets, proof)
     for file in listing.files(LEDGER, *DATA_DATASETS):
         if (window_end_s(file.name.input, state.stream) or 0) > state.whole_to_s:
             storage.remove(file.path)
@@ -191,11 +206,14 @@ def remove_unfinished(state: StreamState) -> int:
     return removed
 
 
-def _shorten(state: StreamState, row: dict[str, Any], buckets: int | None) -> None:
+def _shorten(state: StreamState, row: dict[str, Any], buckets: int | None, proof: RowProof | None) -> None:
     """Writes a quiet span's mark anew, as it was when the last whole window ended."""
     window = Window(state.stream, int(row["window_begin"].timestamp()), state.whole_to_s)
     row |= {"input": window.name, "window_end": datetime.fromtimestamp(window.end_s, UTC)}
     table = pa.Table.from_pylist([row], schema=load_schema(LEDGER).arrow)
+    if proof is not None:
+        row["proof"] = proof.of(table.to_pylist()[0])
+        table = pa.Table.from_pylist([row], schema=load_schema(LEDGER).arrow)
     path = state.output.file(LEDGER, window.mark_day, FileName(window.name, row["bucket"], buckets))
     state.output.write(path, parquet_bytes(LEDGER, table, None))
 

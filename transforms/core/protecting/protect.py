@@ -6,6 +6,7 @@ when it is written.
 """
 
 from collections import Counter
+from datetime import timedelta
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ import pyarrow.compute as pc
 
 from schemas.fields import LISTED, Field
 from schemas.known_values import PACKAGED, Vocabulary
-from schemas.registry import EXTENSION_EVENTS, LEVELS, Schema, load
+from schemas.registry import EXTENSION_EVENTS, FORMER, LEVELS, Schema, load
 from transforms.core.carried import CLIENT_IP, LEVEL, SLOT, SNIPPET_CONSENT, month_column, slot_of
 from transforms.core.keys.pseudonym_columns import ColumnPseudonymizer, hex_column
 from transforms.core.keys.pseudonyms import PERSON_DOMAINS
@@ -23,6 +24,9 @@ from transforms.core.protecting.places.geo import GeoDatabase
 from transforms.core.protecting.properties import land_properties
 from transforms.core.protecting.scrub import CODE, ERRORS, scrub_column
 from transforms.core.protecting.words import Words
+
+_LONGEST_OVERLAP = timedelta(days=27)
+"""An event is of its own month or of the one before, never of an earlier one, however long the lookback is."""
 
 _MOST_PSEUDONYMIZERS = 64
 _PERSON = ("installation_id", "session_id", "user_id", "event_id")
@@ -38,13 +42,20 @@ class Protected(NamedTuple):
 
 
 class Protector:
-    """Protects batches with the keys and the geo database of a worker. It is made in `setup` and never pickled."""
+    """Protects batches with the keys and the geo database of a worker. It is made in `setup` and never pickled.
 
-    def __init__(self, keys: PseudonymKeys, geo: GeoDatabase, slots: int, vocabulary: Vocabulary = PACKAGED) -> None:
+    What is received within `overlap` after a month's begin gets its person's ids of the month before, too.
+    """
+
+    def __init__(
+        self, keys: PseudonymKeys, geo: GeoDatabase, slots: int, vocabulary: Vocabulary = PACKAGED,
+        overlap: timedelta = timedelta(0),
+    ) -> None:  # fmt: skip
         self._keys = keys
         self._geo = geo
         self._geo_date = geo.build_date
         self._slots = slots
+        self._overlap = min(overlap, _LONGEST_OVERLAP)
         self._words = Words(vocabulary)
         self._pseudonymizers: dict[tuple[str, str], ColumnPseudonymizer] = {}
         self._bucketer = keys.bucketer()
@@ -90,12 +101,30 @@ class Protector:
     def _pseudonymize(self, schema: Schema, columns: dict[str, pa.Array]) -> None:
         months = month_column(columns["received_at"])
         columns["key_id"] = months.cast(pa.string())
+        columns |= self._former(schema, columns)
         for field in schema.fields:
             domain = field.pseudonym_domain
             if domain in PERSON_DOMAINS:
                 columns[field.name] = self._by_epoch(domain, columns[field.name], months)
             elif domain is not None:
                 columns[field.name] = self._pseudonymizer(domain, "").column(columns[field.name])
+
+    def _former(self, schema: Schema, columns: dict[str, pa.Array]) -> dict[str, pa.Array]:
+        """The columns of `Schema.former`; null in rows from after the overlap, or whose former month has no key."""
+        before = month_column(_earlier(columns["received_at"], self._overlap))
+        texts = before.cast(pa.string())
+        known = pa.array([month for month in before.dictionary.to_pylist() if self._keys.has(month)], pa.string())
+        is_early = pc.and_(pc.not_equal(texts, columns["key_id"]), pc.is_in(texts, known))
+        made = {f.name: pa.nulls(len(texts), f.type) for f in schema.former}
+        if not made or not pc.any(is_early).as_py():
+            return made
+        months = pc.if_else(is_early, texts, None).dictionary_encode()
+        for name, former in FORMER.items():
+            if former in made and name == "key_id":
+                made[former] = months.cast(pa.string())
+            elif former in made and (domain := schema.field(name).pseudonym_domain):
+                made[former] = self._by_epoch(domain, pc.if_else(is_early, columns[name], None), months)
+        return made
 
     def _by_epoch(self, domain: str, values: pa.Array, months: pa.DictionaryArray) -> pa.Array:
         epochs = months.dictionary.to_pylist()
@@ -125,6 +154,10 @@ class Protector:
             "schema_version": pa.repeat(pa.scalar(schema.version, pa.int32()), rows),
             "redaction_count": pa.array(redactions, pa.int32()),
         }
+
+
+def _earlier(times: pa.Array, by: timedelta) -> pa.Array:
+    return pc.subtract(times, pa.scalar(by, pa.duration("us")))
 
 
 def needed_level(field: Field) -> int:

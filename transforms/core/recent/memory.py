@@ -15,6 +15,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from schemas.errors import PipelineError
+from transforms.core.output.landing import Landing
 from transforms.core.output.layout import Listing, Output
 from transforms.core.output.published import PublishedRows
 from transforms.core.recent.recent import Recent
@@ -50,12 +51,12 @@ class BucketMemory:
         """The one memory of an output in this process."""
         return _MEMORIES.setdefault(output, BucketMemory())
 
-    def lend(self, portion: Portion, listing: Listing) -> Recent:
+    def lend(self, portion: Portion, listing: Listing, landing: Landing) -> Recent:
         """The memory of a portion's bucket: as the window before left it, else a new one that reads the listed files.
 
         Raises StorageUnavailable. An earlier loan of the same bucket that was not given back ends: its try has failed.
         """
-        published = PublishedRows(listing, portion)
+        published = PublishedRows(listing, portion, landing)
         recent = self._as_kept(portion)
         if recent is not None:
             recent.published = published

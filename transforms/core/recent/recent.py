@@ -13,9 +13,11 @@ from functools import partial
 import numpy as np
 import pyarrow as pa
 
+from schemas.registry import EVENT_DATASETS
 from transforms.core.output.ledger import is_quiet
 from transforms.core.output.published import PublishedRows, days_around, key_column
 from transforms.core.recent.key_index import KeyIndex
+from transforms.core.recent.near_ids import NearIds, NearIndex, columns_asked, ids_of, together
 from transforms.core.recent.open_facts import OpenFacts
 from transforms.core.shuffle.windows import Window
 from transforms.core.times import DAY_US, UNKNOWN_DATE, date_of, micros_of
@@ -40,6 +42,7 @@ class Recent:
         self._put_off: list[Callable[[], None]] = []
         # Dataset -> keys with their receive times, and since when they are complete, both in microseconds since 1970.
         self._keys: dict[str, tuple[KeyIndex, int]] = {}
+        self._near: NearIndex | None = None
 
     def read_mark(self, window: Window) -> None:
         """Reads what the mark of the window before this one says; raises StorageUnavailable."""
@@ -86,6 +89,29 @@ class Recent:
         index.forget_before(earliest_us)
         return index
 
+    def near_ids(self, month: str, ids: pa.Array, since_us: int, until_us: int) -> NearIds:
+        """What rows published before say of these ids (nulls are left out), and of others, in a span of receive times.
+
+        `month` is the former one; times are microseconds since 1970. Rows from outside of the span may be among them.
+        Raises StorageUnavailable.
+        """
+        if not self.is_kept:
+            return self._read_near(month, since_us, date_of(until_us // DAY_US))
+        if self._near is None or self._near.month != month:
+            self._near = NearIndex(month, since_us, self._read_near(month, since_us, date.max))
+        self._near.asked_us = max(self._near.asked_us, until_us)
+        if since_us >= self._near.complete_from_us:
+            return self._near.find(ids)
+        return self._read_near(month, since_us, date.max)
+
+    def _read_near(self, month: str, since_us: int, last: date) -> NearIds:
+        told, first = [], date_of(since_us // DAY_US)
+        for dataset in EVENT_DATASETS:
+            rows = self.published.read(dataset, self.published.days(dataset, first, last), columns_asked(dataset))
+            if rows.num_rows:
+                told.append(ids_of(dataset, rows, month, since_us))
+        return together(told)
+
     def put_off(self, work: Callable[[], None]) -> None:
         """Keeps work for `settle`, which does it in the order in which it was put off."""
         self._put_off.append(work)
@@ -98,10 +124,18 @@ class Recent:
     def remember(self, tables: Mapping[tuple[str, date], pa.Table]) -> None:
         """Adds the keys of rows that were just published, once `settle` is called."""
         for (dataset, _), table in tables.items():
+            if self._near is not None and dataset in EVENT_DATASETS:
+                self.put_off(partial(self._add_near, dataset, table))
             if dataset in self._keys:
                 times_us = pa.concat_arrays(table["received_at"].chunks).cast(pa.int64()).fill_null(0).to_numpy()
                 keys = pa.concat_arrays(table[key_column(dataset)].chunks)
                 self.put_off(partial(self._keys[dataset][0].add, keys, times_us))
+
+    def _add_near(self, dataset: str, table: pa.Table) -> None:
+        if self._near is not None and self._near.is_over(table):
+            self._near = None
+        if self._near is not None:
+            self._near.add(dataset, table)
 
     def forget_before(self, earliest_us: int) -> None:
         """Removes the keys of rows received before `earliest_us`, once `settle` is called.
@@ -111,6 +145,8 @@ class Recent:
         self.put_off(partial(self._forget_before, earliest_us))
 
     def _forget_before(self, earliest_us: int) -> None:
+        if self._near is not None:
+            self._near.forget_before(earliest_us)
         for dataset, (index, complete_from_us) in self._keys.items():
             if earliest_us > complete_from_us:
                 index.forget_before(earliest_us)

@@ -17,6 +17,7 @@ from transforms.core.storage.files import (
     read_start,
     written_at,
 )
+from transforms.core.storage.halves import is_half, sweep
 from transforms.core.storage.paths import absolute, file_system, join, local_path
 from transforms.core.storage.source_files import (
     InputFiles,
@@ -29,32 +30,37 @@ from transforms.core.storage.source_files import (
     list_tree,
     whole_folder,
 )
+from transforms.core.storage.whole_tree import Entry, file_digest, whole_tree
 from transforms.core.storage.writing import (
     create_exclusive,
+    create_whole,
     remove,
     remove_at_once,
     remove_empty,
     remove_tree,
-    sweep,
     write_atomic,
     write_private,
 )
 
 __all__ = [
+    "Entry",
     "InputFiles",
     "SourceFile",
     "absolute",
     "can_hold_files",
     "check_unchanged",
     "create_exclusive",
+    "create_whole",
     "each_once",
     "exists",
     "expand_inputs",
     "explained",
     "fetched_once",
+    "file_digest",
     "file_system",
     "forget_fetched",
     "input_digest",
+    "is_half",
     "is_local",
     "join",
     "lies_in",
@@ -73,6 +79,7 @@ __all__ = [
     "remove_tree",
     "sweep",
     "whole_folder",
+    "whole_tree",
     "write_atomic",
     "write_private",
     "written_at",

@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, BinaryIO, cast
 
 import fsspec
@@ -75,10 +76,16 @@ def open_fs(path: str) -> tuple[Any, str]:
     """
     with explained(path, "reach"):
         if is_local(path):
-            return LocalFileSystem(), os.path.abspath(os.path.expanduser(path.removeprefix("file://")))
+            return _local(), os.path.abspath(os.path.expanduser(path.removeprefix("file://")))
         kind = fsspec.get_filesystem_class(path.partition("://")[0])
         where = {k: v for k, v in kind._get_kwargs_from_urls(path).items() if k != "version_aware"}
         return kind(use_listings_cache=False, **where), kind._strip_protocol(path)
+
+
+@cache
+def _local() -> LocalFileSystem:
+    """Made once: fsspec keeps one, too, but takes 40 us to find it, and a file is opened, looked for and moved."""
+    return LocalFileSystem()
 
 
 def is_local(path: str) -> bool:

@@ -44,6 +44,18 @@ def check_folder(folder: str, what: str) -> None:
         )
 
 
+def check_not_writable(path: str, what: str) -> None:
+    """Raises KeyUnavailable where others may write a local file, or put another into its place."""
+    for folder in _folders(path):
+        check_folder(folder, what)
+    try:
+        mode = os.stat(storage.local_path(path)).st_mode
+    except OSError:
+        return  # what cannot be looked at cannot be used either; using tells why
+    if mode & _OTHERS_WRITE and not _is_read_only(path):
+        raise _writable(path, what, mode)
+
+
 def readable_by_others(path: str) -> str | None:
     """A line that warns, where everybody on this machine may read the file; None where it is well."""
     if not storage.is_local(path):
@@ -66,9 +78,14 @@ def _read_local(path: str, what: str) -> bytes:
         if not stat.S_ISREG(found.st_mode):
             raise KeyUnavailable(f"{path} is no file: allowed is a {what}")
         if found.st_mode & _OTHERS_WRITE and not _is_read_only(path):
-            mode = f"{stat.S_IMODE(found.st_mode):04o}"
-            raise KeyUnavailable(f"the {what} {path} may be written by others (mode {mode}): chmod go-w {path}")
+            raise _writable(path, what, found.st_mode)
         return file.read(MAX_BYTES + 1)
+
+
+def _writable(path: str, what: str, mode: int) -> KeyUnavailable:
+    return KeyUnavailable(
+        f"the {what} {path} may be written by others (mode {stat.S_IMODE(mode):04o}): chmod go-w {path}"
+    )
 
 
 def _folders(path: str) -> list[str]:

@@ -2,27 +2,21 @@
 
 import errno
 import os
-import secrets
 import shutil
-import stat
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 from transforms.core.storage.file_systems import explained, is_local, open_fs
+from transforms.core.storage.halves import half_elsewhere, half_of, sweep_halves_of
 
-_HIDDEN = ".writing-"
-_HALF = (
-    ".half"  # DuckDB's and Polars' globs match hidden names, too: what is not whole must not end as a data file does
-)
-
-_NAME_CHARS = 100  # of a file's name in that of the hidden one, which must not be longer than a name may be
+_SWEPT_TRIES = 3
 
 
 def write_atomic(path: str, data: bytes, staging: str | None = None) -> None:
     """Writes the whole file or nothing; a reader sees the old bytes or the new ones.
 
     Local: a hidden file, fsync, rename. The hidden file lies in the folder `staging`, which is made where it is
-    missing; beside the file where none is given, or where it is on another disk. Object stores: one PUT.
+    missing; beside the file where none is given, or where it is on another disk, and then a note in `staging` says so.
+    Object stores: one PUT.
     """
     fs, inner = open_fs(path)
     with explained(path, "write"):
@@ -30,19 +24,22 @@ def write_atomic(path: str, data: bytes, staging: str | None = None) -> None:
             fs.pipe_file(inner, data)
             return
         os.makedirs(os.path.dirname(inner), exist_ok=True)
-        if staging is None or not _moved_from(open_fs(staging)[1], inner, data):
-            with _written_beside(inner, data, 0o666) as hidden:
+        if staging is None:
+            with half_of(inner, data, 0o666) as hidden:
+                os.replace(hidden, inner)
+        elif not _moved_from(halves := open_fs(staging)[1], inner, data):
+            with half_elsewhere(halves, inner, data, 0o666) as hidden:
                 os.replace(hidden, inner)
 
 
 def _moved_from(staging: str, inner: str, data: bytes) -> bool:
     """Writes the file by way of the folder `staging`; False, and nothing written, where that is on another disk."""
     os.makedirs(staging, exist_ok=True)
-    with _written_beside(os.path.join(staging, os.path.basename(inner)), data, 0o666) as hidden:
-        return _renamed(hidden, inner)
+    with half_of(os.path.join(staging, os.path.basename(inner)), data, 0o666) as hidden:
+        return renamed(hidden, inner)
 
 
-def _renamed(inner: str, to: str) -> bool:
+def renamed(inner: str, to: str) -> bool:
     """Renames a file or folder; False, and nothing done, where the new place is on another disk."""
     try:
         os.replace(inner, to)
@@ -65,37 +62,13 @@ def write_private(path: str, data: bytes, *, replaces: bool = True, keeps_mode: 
         if not is_local(path):
             return create_exclusive(path, data) if not replaces else fs.pipe_file(inner, data) is None
         _make_private_folder(os.path.dirname(inner))
+        sweep_halves_of(inner)  # a killed run's half holds keys or code, and nobody else looks here
         before = os.lstat(inner) if keeps_mode and os.path.lexists(inner) else None
-        with _written_beside(inner, data, 0o600, before) as hidden:
-            try:
-                if replaces:
-                    os.replace(hidden, inner)
-                else:
-                    os.link(hidden, inner, follow_symlinks=False)
-            except FileExistsError:
-                return False
+        with half_of(inner, data, 0o600, before) as hidden:
+            if not replaces:
+                return _linked(hidden, inner)
+            os.replace(hidden, inner)
         return True
-
-
-@contextmanager
-def _written_beside(inner: str, data: bytes, mode: int, before: os.stat_result | None = None) -> Iterator[str]:
-    """A hidden file in the same folder with these bytes on the disk, of a name that nobody can foresee and plant a
-    link under; gone after the block, unless it was renamed.
-    """
-    folder, name = os.path.split(inner)
-    hidden = os.path.join(folder, f"{_HIDDEN}{secrets.token_hex(8)}-{name[:_NAME_CHARS]}{_HALF}")
-    number = os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
-    try:
-        with open(number, "wb") as file:
-            if before is not None and stat.S_ISREG(before.st_mode):
-                _hand_down(file.fileno(), before)
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        yield hidden
-    finally:
-        with suppress(FileNotFoundError):
-            os.remove(hidden)
 
 
 def _make_private_folder(folder: str) -> None:
@@ -104,15 +77,6 @@ def _make_private_folder(folder: str) -> None:
         _make_private_folder(os.path.dirname(folder))
         with suppress(FileExistsError):
             os.mkdir(folder, 0o700)
-
-
-def _hand_down(number: int, before: os.stat_result) -> None:
-    """Group and mode of the file that will be replaced, where this process may give them."""
-    try:
-        os.fchown(number, before.st_uid if os.geteuid() == 0 else -1, before.st_gid)
-    except PermissionError:
-        return
-    os.fchmod(number, stat.S_IMODE(before.st_mode))
 
 
 def create_exclusive(path: str, data: bytes) -> bool:
@@ -133,6 +97,33 @@ def create_exclusive(path: str, data: bytes) -> bool:
         except FileExistsError:
             return False
         return True
+
+
+def create_whole(path: str, data: bytes) -> bool:
+    """Like `create_exclusive`, and a local file is seen only when it is whole and on the disk, as one in a store is.
+
+    It is written again where a job swept away its hidden file: on a disk without locks nobody can tell it from a dead
+    one's.
+    """
+    if not is_local(path):
+        return create_exclusive(path, data)
+    _, inner = open_fs(path)
+    with explained(path, "write"):
+        os.makedirs(os.path.dirname(inner), exist_ok=True)
+        for _ in range(_SWEPT_TRIES):
+            with suppress(FileNotFoundError), half_of(inner, data, 0o666) as hidden:
+                return _linked(hidden, inner)
+        with half_of(inner, data, 0o666) as hidden:
+            return _linked(hidden, inner)
+
+
+def _linked(hidden: str, inner: str) -> bool:
+    """Gives a file its name; False where another one has it."""
+    try:
+        os.link(hidden, inner, follow_symlinks=False)
+    except FileExistsError:
+        return False
+    return True
 
 
 def remove(path: str) -> None:
@@ -160,7 +151,7 @@ def remove_at_once(folder: str, aside: str) -> bool:
     inner, inner_aside = open_fs(folder)[1], open_fs(aside)[1]
     with explained(folder, "remove"):
         os.makedirs(os.path.dirname(inner_aside), exist_ok=True)
-        if not _renamed(inner, inner_aside):
+        if not renamed(inner, inner_aside):
             return False
     remove_tree(aside)
     return True
@@ -171,20 +162,3 @@ def remove_tree(folder: str) -> None:
     if is_local(folder):
         with explained(folder, "remove"), suppress(FileNotFoundError):
             shutil.rmtree(open_fs(folder)[1])
-
-
-def sweep(folder: str, *, deep: bool = True) -> int:
-    """Removes what a killed writer left half written below a local folder, or right in it; returns how many."""
-    if not is_local(folder):
-        return 0
-    _, inner = open_fs(folder)
-    swept = 0
-    with explained(folder, "sweep"):
-        for root, folders, names in os.walk(inner):
-            if not deep:
-                folders.clear()
-            for name in names:
-                if name.startswith(_HIDDEN):
-                    os.remove(os.path.join(root, name))
-                    swept += 1
-    return swept

@@ -1,0 +1,1 @@
+"""The parts of `pipelines.erase` and `pipelines.withdraw`: what people no longer permit goes out of landed files."""

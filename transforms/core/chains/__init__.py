@@ -1,0 +1,1 @@
+"""The signed chains of manifests of an output: what each run, window and change put there and took away."""
