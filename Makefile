@@ -95,7 +95,7 @@ replay_kills: setup ## 20 SIGKILLs of a replay of quarantine, the same rows afte
 erase_kills: setup ## 20 SIGKILLs of an erasure and 20 of a withdrawal, the same rows after each (5 minutes)
 	@$(PY) -m tests.erase_kills
 
-erase_show: setup ## 50 of 5,000 people erased out of 30 days: no trace, everything else as it was, and what it took (10 minutes)
+erase_show: setup ## 50 of 5,000 people erased out of 30 days: no trace, everything else as it was, and what it took (15 minutes)
 	@$(PY) -m tests.bench.erase
 
 collect_kills: setup ## 20 SIGKILLs of the collector while 100,000 events are sent (3 minutes)

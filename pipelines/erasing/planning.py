@@ -4,6 +4,7 @@ import hashlib
 import json
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -33,9 +34,10 @@ def plan_of(told: Told) -> Plan:
     read_erased(told.output)  # a damaged one is told now, not when files are changed
     keys, listing = told.keys, told.output.listing()
     known = KnownAs(told.people, keys.pseudonyms)
-    found = find_people(listing, known)
     tell_of_quarantine(told)
-    payloads = find_payloads(listing, told.people, told.private.get(OPERATORS))
+    with ThreadPoolExecutor(1, "quarantine") as opener:  # one after the other they took a sixth longer
+        opening = opener.submit(find_payloads, listing, told.people, told.private.get(OPERATORS))
+        found, payloads = find_people(listing, known), opening.result()
     of_files = [*found.files, *payloads.files]
     before_us = max([time.time_ns() // 1000, *(each.latest_us for each in of_files)]) + 1
     rules = [rule_of(person, before_us, erases=told.erases) for person in told.people]

@@ -1,5 +1,6 @@
 """Which files hold rows of people, and which rows. Of files that may hold some, only the columns of ids are read."""
 
+import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -90,12 +91,12 @@ def find_people(listing: Listing, known: KnownAs, datasets: Sequence[str] = PERS
 
 
 def _read_ahead(files: Iterable[DataFile], slots: frozenset[int] | None, is_local: bool) -> Iterator[_Read]:
-    """The files that may hold people, in order; a few of an object store are read at once, and never more than that."""
-    waiting = deque[Future[_Read | None]]()
-    with ThreadPoolExecutor(1 if is_local else _READERS, "find") as readers:
+    """The files that may hold people, in order. As many are read at once as there are cores; of an object store more."""
+    waiting, at_once = deque[Future[_Read | None]](), (os.cpu_count() or 1) if is_local else _READERS
+    with ThreadPoolExecutor(at_once, "find") as readers:
         for file in files:
             waiting.append(readers.submit(_read, file, slots))
-            if len(waiting) > (1 if is_local else _READERS) and (read := waiting.popleft().result()) is not None:
+            if len(waiting) > at_once and (read := waiting.popleft().result()) is not None:
                 yield read
         yield from (read for each in waiting if (read := each.result()) is not None)
 

@@ -3,11 +3,10 @@
     make erase_show
     python -m tests.bench.erase --events 300000 --buckets 4
 
-Before and after are compared by code that shares nothing with the job but the making of pseudonyms: whose row it is
-follows from the raw lines. A full rewrite is measured in two ways: the batch job over the same input into a new output,
-which is what one would have to do without `pipelines.erase`; and every file of the output written anew. One run makes
-all days, with as many buckets as each of 30 daily runs would choose: that of a day's 90,000 events, which are 240 MB, has
-one.
+Before and after are compared as `tests.bench.erase_traces` says. A full rewrite is measured in two ways: the batch job
+over the same input into a new output, which is what one would have to do without `pipelines.erase`; and every file of
+the output written anew. One run makes all days, with as many buckets as each of 30 daily runs would choose: that of a
+day's 90,000 events, which are 240 MB, has one.
 """
 
 import argparse
@@ -15,116 +14,25 @@ import io
 import json
 import os
 import shutil
+import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
-from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
 from typing import Any, NamedTuple
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipelines import batch, erase, generate, verify
-from pipelines.snippets import read_snippets
+from tests.bench.erase_traces import check, parquets, people_of
 from tests.conftest import KEY_RING, PRIVATE, plain_columns
-from transforms.core.keys.open_ring import open_pseudonyms
-from transforms.core.keys.private_keys import load_private
-from transforms.core.output.layout import Output
 from transforms.core.output.parquet import parquet_bytes
 
 KEYS = [f"--private_key={PRIVATE / role}.json" for role in ("operators", "prompts", "completions")]
-COLUMNS = {"installation_id": "installation", "session_id": "session", "user_id": "user"}
-MACHINES = ("client_machineid", "common.vscodemachineid", "common_vscodemachineid")
-TRACKED = ("copilot_trackingId", "common.tid", "ai.user.id")
-SESSIONS = ("client_sessionid", "common.vscodesessionid", "common_vscodesessionid", "sessionID", "ai.session.id")
-
-
-@dataclass
-class Ids:
-    """Raw ids of a person, as the lines show them."""
-
-    machines: set[str] = field(default_factory=set)
-    users: set[str] = field(default_factory=set)
-    sessions: set[str] = field(default_factory=set)
-
-
-def people_of(raw: Path) -> dict[str, Ids]:
-    """By machine: what else each line of that machine names."""
-    found: dict[str, Ids] = {}
-    for path in sorted(raw.rglob("*.ndjson")):
-        for line in path.read_bytes().splitlines():
-            try:
-                document = json.loads(line)
-                values = {**document["data"]["baseData"]["properties"], **(document.get("tags") or {})}
-            except (ValueError, KeyError, TypeError):
-                continue
-            machine = next((values[name] for name in MACHINES if isinstance(values.get(name), str)), None)
-            if machine is None:
-                continue
-            ids = found.setdefault(machine, Ids({machine}))
-            ids.users |= {values[n] for n in TRACKED if isinstance(values.get(n), str) and values[n]}
-            ids.sessions |= {values[n] for n in SESSIONS if isinstance(values.get(n), str) and values[n]}
-    return found
-
-
-def pseudonyms(people: Sequence[Ids]) -> dict[str, set[str]]:
-    """By column, of every month."""
-    keys = open_pseudonyms(KEY_RING)
-    texts = sorted({text for ids in people for text in (*ids.machines, *ids.users, *ids.sessions)})
-    return {
-        column: {made.hex() for month in keys.person_keys for made in keys.pseudonymizer(domain, month).of_each(texts)}
-        for column, domain in COLUMNS.items()
-    }
-
-
-def theirs(table: pa.Table, names: dict[str, set[str]]) -> np.ndarray:
-    """Which rows bear one of the names."""
-    found = np.zeros(table.num_rows, dtype=bool)
-    for column, texts in names.items():
-        if column in table.column_names:
-            found |= np.asarray(pc.is_in(table[column], value_set=pa.array(sorted(texts), pa.string())))
-    return found
-
-
-class Needles:
-    """Looks for many texts in bytes at once: by their first 8 bytes, at every place."""
-
-    def __init__(self, needles: set[bytes]) -> None:
-        self._by_start: dict[int, list[bytes]] = {}
-        for needle in needles:
-            if len(needle) >= 8:
-                self._by_start.setdefault(int.from_bytes(needle[:8], "little"), []).append(needle)
-        self._starts = np.array(sorted(self._by_start), dtype=np.uint64)
-
-    def in_bytes(self, data: bytes) -> list[bytes]:
-        """Those that are there."""
-        found = []
-        for offset in range(8):
-            count = (len(data) - offset) // 8
-            view = np.frombuffer(data, dtype="<u8", count=max(count, 0), offset=offset) if count > 0 else None
-            if view is None:
-                continue
-            for place in np.flatnonzero(np.isin(view, self._starts)):
-                at = offset + 8 * int(place)
-                found += [n for n in self._by_start[int(view[place])] if data[at : at + len(n)] == n]
-        return found
-
-
-def plain(path: Path) -> pa.Table:
-    return pq.ParquetFile(path).read(columns=plain_columns(path))
-
-
-def parquets(output: Path) -> Iterator[Path]:
-    for path in sorted(output.rglob("*.parquet")):
-        if path.parts[-3] not in ("ledger", "quarantine", "acceptance"):
-            yield path
 
 
 class Took(NamedTuple):
@@ -164,12 +72,6 @@ def all_anew(output: Path) -> None:
         target.unlink()
 
 
-def code_by_event(output: Path, role: str) -> dict[str, dict[str, Any]]:
-    keys = load_private(str(PRIVATE / f"{role}.json"))
-    tables = read_snippets(Output(str(output)), keys, None, None)
-    return {row["event_id"]: row for table in tables for row in table.to_pylist()}
-
-
 def main() -> None:
     """The command; exits with 1 where something is not as it must be."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -178,9 +80,25 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=5_000)
     parser.add_argument("--erased", type=int, default=50)
     parser.add_argument("--days", type=int, default=30)
+    parser.add_argument("--rounds", type=int, default=3, help="How often the job and the erasing are run and timed.")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="erase-show-") as name:
         show(Path(name), args)
+
+
+class Round(NamedTuple):
+    """What one round took: the batch job, looking for the people, erasing them, and writing every file anew."""
+
+    job: Took
+    dry: Took
+    erasing: Took
+    anew: Took
+
+    def __str__(self) -> str:
+        return (
+            f"job {self.job}; dry run {self.dry}; erasing {self.erasing}, {part_of(self.erasing, self.job)} of the job; "
+            f"every file anew {self.anew}"
+        )
 
 
 def show(folder: Path, args: argparse.Namespace) -> None:
@@ -190,15 +108,11 @@ def show(folder: Path, args: argparse.Namespace) -> None:
     chosen = [crowd[machine] for machine in sorted(crowd)[:: max(1, len(crowd) // args.erased)][: args.erased]]
     lines = [json.dumps({"machine": sorted(ids.machines), "user": sorted(ids.users)}) for ids in chosen]
     (folder / "people.jsonl").write_text("\n".join(lines))
-    run = [f"--input={folder}/raw", f"--key_ring={KEY_RING}", "--close_open_suggestions", f"--buckets={args.buckets}"]
-    _, job = quietly(batch.run, [*run, f"--output={folder}/out"])
-    shutil.copytree(folder / "out", folder / "before")
     flags = [f"--datasets={folder}/out", f"--key_ring={KEY_RING}", f"--people={folder}/people.jsonl", *KEYS]
-    told, dry = quietly(erase.main, [*flags, "--dry_run"])
-    printed, erasing = quietly(erase.main, [*flags, f"--checksum={told.split()[-1]}"])
-    _, anew = quietly(lambda _: all_anew(folder / "before"), [])
-    print(told)
-    print(Path(printed.split()[-1]).read_text())
+    rounds = []
+    for _ in range(args.rounds):
+        rounds.append(one_round(folder, args.buckets, flags))
+        print(rounds[-1], flush=True)
     check(folder, chosen)
     quietly(verify.main, [f"--datasets={folder}/out", "--max_unjoined=100%"])
     again, _ = quietly(erase.main, [*flags, "--dry_run"])
@@ -207,59 +121,48 @@ def show(folder: Path, args: argparse.Namespace) -> None:
     print(
         f"{len(crowd):,} people, {len(chosen)} erased; {args.events:,} events in {args.days} days; buckets {sorted(buckets)}"
     )
-    print(
-        f"dry run: {dry}; erasing: {erasing} (both find the people), {erasing.cpu_s / len(chosen):.3f} CPU s a person"
-    )
-    print(f"the batch job over the same input: {job}; erasing takes {part_of(erasing, job)}")
-    print(f"every file written anew: {anew}; erasing takes {part_of(erasing, anew)}")
+    tell(rounds, len(chosen))
 
 
-def part_of(took: Took, other: Took) -> str:
-    return f"{took.wall_s / other.wall_s:.1%} of its time, {took.cpu_s / other.cpu_s:.1%} of its CPU time"
+def one_round(folder: Path, buckets: int, flags: Sequence[str]) -> Round:
+    """Makes the datasets in `out`, keeps a copy in `before`, and erases the people from `out`."""
+    for name in ("out", "before"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    run = [f"--input={folder}/raw", f"--key_ring={KEY_RING}", "--close_open_suggestions", f"--buckets={buckets}"]
+    _, job = quietly(batch.run, [*run, f"--output={folder}/out"])
+    shutil.copytree(folder / "out", folder / "before")
+    told, dry = quietly(erase.main, [*flags, "--dry_run"])
+    printed, erasing = quietly(erase.main, [*flags, f"--checksum={told.split()[-1]}"])
+    _, anew = quietly(lambda _: all_anew(folder / "before"), [])
+    print(told, Path(printed.split()[-1]).read_text(), sep="\n")
+    return Round(job, dry, erasing, anew)
 
 
-def check(folder: Path, chosen: Sequence[Ids]) -> None:
-    """Raises AssertionError at the first trace, and the first value of others that is not as it was."""
-    names = pseudonyms(chosen)
-    touched, untouched, rows_gone, event_ids = 0, 0, 0, set()
-    for path in parquets(folder / "before"):
-        after, before = folder / "out" / path.relative_to(folder / "before"), plain(path)
-        gone = theirs(before, names)
-        rows_gone += int(gone.sum())
-        if "event_id" in before.column_names:
-            event_ids |= set(before.filter(pa.array(gone))["event_id"].to_pylist())
-        if not gone.any():
-            assert after.read_bytes() == path.read_bytes(), f"{path} was touched and holds nobody of them"
-            untouched += 1
-            continue
-        touched += 1
-        kept = before.filter(pa.array(~gone))
-        assert plain(after).equals(kept) if kept.num_rows else not after.exists(), path
-    raw = {text for ids in chosen for text in (*ids.machines, *ids.users, *ids.sessions)}
-    hexed = set().union(*names.values())
-    needles = Needles(
-        {t.encode() for t in (*raw, *hexed, *event_ids)} | {bytes.fromhex(t) for t in (*hexed, *event_ids)}
-    )
-    searched = 0
-    for path in sorted(p for p in (folder / "out").rglob("*") if p.is_file()):
-        data = path.read_bytes()
-        searched += len(data)
-        assert not needles.in_bytes(data), path
-        if path.suffix == ".parquet":
-            decoded = io.BytesIO()
-            pq.write_table(plain(path), decoded, compression="none", use_dictionary=False)
-            searched += len(decoded.getvalue())
-            assert not needles.in_bytes(decoded.getvalue()), path
-    control = next(p for p in parquets(folder / "before") if theirs(plain(p), names).any())
-    decoded = io.BytesIO()
-    pq.write_table(plain(control), decoded, compression="none", use_dictionary=False)
-    assert needles.in_bytes(decoded.getvalue()), "the search finds nothing where there is something"
-    for role in ("prompts", "completions"):
-        before_code, after_code = (code_by_event(folder / which, role) for which in ("before", "out"))
-        assert after_code == {name: row for name, row in before_code.items() if name not in event_ids}, role
-        print(f"{role}: code of {len(after_code):,} events as it was, of {len(before_code) - len(after_code):,} gone")
-    print(f"{rows_gone:,} rows gone; {touched:,} files written anew, {untouched:,} the same to the byte")
-    print(f"{searched:,} bytes searched for {len(raw) + len(hexed) + len(event_ids):,} ids: no trace")
+def tell(rounds: Sequence[Round], people: int) -> None:
+    """The medians: single rounds differ by a sixth where others use the machine, too."""
+    of_job = [part_of(each.erasing, each.job) for each in rounds]
+    of_anew = [part_of(each.erasing, each.anew) for each in rounds]
+    cpu_s = statistics.median(each.erasing.cpu_s for each in rounds)
+    print(f"erasing takes {_median(of_job)} of the batch job over the same input, medians of {len(rounds)} rounds")
+    print(f"and {_median(of_anew)} of writing every file anew in one thread; {cpu_s / people:.3f} CPU s a person")
+
+
+class Part(NamedTuple):
+    """One time as a part of another."""
+
+    wall: float
+    cpu: float
+
+    def __str__(self) -> str:
+        return f"{self.wall:.1%} of the time and {self.cpu:.1%} of the CPU time"
+
+
+def part_of(took: Took, other: Took) -> Part:
+    return Part(took.wall_s / other.wall_s, took.cpu_s / other.cpu_s)
+
+
+def _median(parts: Sequence[Part]) -> Part:
+    return Part(*(statistics.median(column) for column in zip(*parts, strict=True)))
 
 
 if __name__ == "__main__":
