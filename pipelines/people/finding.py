@@ -91,7 +91,7 @@ def find_people(listing: Listing, known: KnownAs, datasets: Sequence[str] = PERS
 
 
 def _read_ahead(files: Iterable[DataFile], slots: frozenset[int] | None, is_local: bool) -> Iterator[_Read]:
-    """The files that may hold people, in order. As many are read at once as there are cores; of an object store more."""
+    """The files that may hold people, in order. As many are read at once as there are cores, more in object stores."""
     waiting, at_once = deque[Future[_Read | None]](), (os.cpu_count() or 1) if is_local else _READERS
     with ThreadPoolExecutor(at_once, "find") as readers:
         for file in files:
