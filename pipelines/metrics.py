@@ -23,7 +23,7 @@ from pipelines.releasing.flags import add_privacy
 from pipelines.releasing.publications import EXACT, exactly, file_of
 from pipelines.releasing.publishing import Closing, Standing, noised_days, publish, standings
 from pipelines.releasing.release import Terms
-from pipelines.releasing.signing import signed
+from pipelines.releasing.signing import days_as_signed, signed
 from pipelines.releasing.telling import check_asked, describe, describe_left
 from pipelines.running.command import run_job
 from schemas.errors import InvalidOptions
@@ -165,9 +165,14 @@ def main(argv: Sequence[str]) -> None:
         print(f"nothing has landed in {args.datasets}: nothing to do")
         return
     days = _days(args.datasets, existing, args.date)
-    with claimed(args.datasets, claim_of(ACCEPTANCE)), signed(args.datasets, args.key_ring, days):
-        write_schema_file(args.datasets)
-        told = (publish_exact if args.privacy_epsilon is None else publish_noised)(args.datasets, days, args)
+    with claimed(args.datasets, claim_of(ACCEPTANCE)):
+        days, waiting = days_as_signed(args.datasets, args.key_ring, days, MADE_OF)
+        check_asked(args.date, dict.fromkeys(waiting, Standing.UNSIGNED))
+        for line in describe_left({Standing.UNSIGNED: waiting}):
+            print(line)
+        with signed(args.datasets, args.key_ring, days):
+            write_schema_file(args.datasets)
+            told = (publish_exact if args.privacy_epsilon is None else publish_noised)(args.datasets, days, args)
     print(told)
     if assignment is not None:
         arms = compare_arms(args.datasets, days, assignment, args.min_installations)

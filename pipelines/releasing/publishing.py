@@ -35,6 +35,7 @@ class Standing(Enum):
     CHANGED = "what its figures are made of has changed since they were published; they stay as they are"
     NOISED = "it was published with noise, which exact figures would undo"
     EXACT = "its exact figures were published; they stay as they are"
+    UNSIGNED = "a job has not signed the files of it yet that it wrote: run this again when it has"
     GONE = "it was published, and its file is gone"
 
     @property

@@ -25,7 +25,7 @@ def describe_left(left: Mapping[Standing, Sequence[date]]) -> list[str]:
 
 
 def _way_out(standing: Standing) -> str:
-    if standing in (Standing.OPEN, Standing.PUBLISHED):
+    if standing in (Standing.OPEN, Standing.PUBLISHED, Standing.UNSIGNED):
         return ""
     return "; --revise publishes the day again, and spends its epsilon again"
 

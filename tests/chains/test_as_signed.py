@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import UnbalancedBooks
-from transforms.core.chains.as_signed import check_as_signed
+from transforms.core.chains.as_signed import check_as_signed, check_folders_as_signed
 from transforms.core.chains.chain import Chain, begin_chain, put_file
 from transforms.core.keys.signing import Signer
 from transforms.core.output.layout import Output
@@ -69,3 +69,18 @@ def test_of_many_some_are_named(chain: Chain, tmp_path: Path) -> None:
         (tmp_path / path).write_text("x")
     with pytest.raises(UnbalancedBooks, match=r"_a/new2 is told by no manifest; and 6 more\. pipelines\.verify"):
         check(chain, tmp_path, *paths)
+
+
+def test_a_folder_tells_also_what_is_missing_and_what_is_new(chain: Chain, tmp_path: Path) -> None:
+    output = Output(str(tmp_path))
+    check_folders_as_signed(output, chain, {"_a", "_b"})
+    (tmp_path / "_b").mkdir()
+    (tmp_path / "_b" / "new").write_text("x")
+    check_folders_as_signed(output, chain, {"_a"})
+    check_folders_as_signed(output, chain, {"_a", "_b"}, unsigned={"_b/new"})
+    with pytest.raises(UnbalancedBooks, match="_b/new is told by no manifest"):
+        check_folders_as_signed(output, chain, {"_a", "_b"})
+    (tmp_path / FILES[2]).unlink()
+    with pytest.raises(UnbalancedBooks, match=r"_a/three is gone \(manifest output 3\)"):
+        check_folders_as_signed(output, chain, {"_a"})
+    check_folders_as_signed(output, chain, {"_a"}, unsigned={FILES[2]})

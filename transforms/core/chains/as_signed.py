@@ -1,9 +1,9 @@
-"""Whether files still are as they were signed, asked before somebody changes them and vouches for what is there then.
+"""Whether files still are as they were signed, asked before somebody vouches for what is made of them.
 
-A change that read an altered file would carry what was altered over into files that are signed anew.
+A change that read an altered file would carry what was altered over into files that are signed anew. So would figures.
 """
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Callable, Collection, Container, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from schemas.errors import UnbalancedBooks
@@ -24,10 +24,27 @@ def check_as_signed(output: Output, chain: Chain, paths: Iterable[str], unsigned
 
     Reads each file once, and the chain back to the oldest of them.
     """
-    asked = sorted({path for path in paths if path not in unsigned})
-    told = _told(chain, asked)
+    asked = {path for path in paths if path not in unsigned}
+    _check(output, chain, asked, _told(chain, asked.__contains__, len(asked)))
+
+
+def check_folders_as_signed(
+    output: Output, chain: Chain, folders: Collection[str], unsigned: Container[str] = ()
+) -> None:
+    """The same of all files in these folders, paths in the output; also of those that must be there and are not.
+
+    Reads the whole chain.
+    """
+    there = {storage.join(folder, name) for folder in folders for name in storage.list_files(output.beside(folder))}
+    told = _told(chain, lambda path: path.rpartition("/")[0] in folders)
+    asked = there | {path for path, (digest, _) in told.items() if digest is not None}
+    _check(output, chain, {path for path in asked if path not in unsigned}, told)
+
+
+def _check(output: Output, chain: Chain, asked: Collection[str], told: _Told) -> None:
+    paths = sorted(asked)
     with ThreadPoolExecutor(_READERS, "digest") as readers:
-        found = dict(zip(asked, readers.map(lambda path: _digest(output, path), asked), strict=True))
+        found = dict(zip(paths, readers.map(lambda path: _digest(output, path), paths), strict=True))
     lines = [*_differences(chain, found, told)]
     if lines:
         more = f"; and {len(lines) - _MOST_NAMED} more" if len(lines) > _MOST_NAMED else ""
@@ -37,14 +54,14 @@ def check_as_signed(output: Output, chain: Chain, paths: Iterable[str], unsigned
         )
 
 
-def _told(chain: Chain, paths: Iterable[str]) -> _Told:
-    left, told = {*paths}, _Told()
-    for manifest in chain.backwards() if left else ():
-        put = {file.path: file.sha256 for file in manifest.put if file.path in left}
-        gone = dict.fromkeys(path for path in manifest.removed if path in left)
-        told |= {path: (digest, manifest.number) for path, digest in {**gone, **put}.items()}
-        left -= told.keys()
-        if not left:
+def _told(chain: Chain, is_asked: Callable[[str], bool], count: int | None = None) -> _Told:
+    """What is told last of the paths that are asked for; the chain is read until so many are known."""
+    told = _Told()
+    for manifest in chain.backwards() if count != 0 else ():
+        put = {file.path: file.sha256 for file in manifest.put if is_asked(file.path)}
+        gone = dict.fromkeys(path for path in manifest.removed if is_asked(path))
+        told = {path: (digest, manifest.number) for path, digest in {**gone, **put}.items()} | told
+        if len(told) == count:
             break
     return told
 
