@@ -53,8 +53,8 @@ class IngestSettings:
     """What the steps need to know; holds paths, never keys. `input_digest` is of a batch input, `stream` of a log.
 
     `spill_folder` is where sealed pieces of a batch input wait, on a disk that all workers see; without one they cross
-    the runner's shuffle. `slots` are the output's, `buckets` the run's. `least_clock_us` is a receive time, in
-    microseconds since 1970, by which a batch input's suggestions are closed as if it were in the input.
+    the runner's shuffle. `slots` and `sender_from` are the output's, `buckets` the run's. `least_clock_us` is a receive
+    time, in microseconds since 1970, by which a batch input's suggestions are closed as if it were in the input.
     """
 
     key_ring: str
@@ -75,6 +75,7 @@ class IngestSettings:
     vocabulary: Vocabulary = PACKAGED
     manifests: Manifests = NO_MANIFESTS
     least_clock_us: int | None = None
+    sender_from: str = ""
 
 
 class Ingest(beam.PTransform):
@@ -96,7 +97,9 @@ class Ingest(beam.PTransform):
         return (
             blocks
             | DecodeEvents(s.key_ring, s.slots, s.vocabulary, unprocessable, s.manifests)
-            | ProtectEvents(s.key_ring, s.slots, geo, s.vocabulary, unprocessable, s.suggestion_horizon + s.lookback)
+            | ProtectEvents(
+                s.key_ring, s.slots, geo, s.vocabulary, unprocessable, s.suggestion_horizon + s.lookback, s.sender_from
+            )
             | SealBatches(s.key_ring, s.buckets, s.stream.interval_s if s.stream else None)
             | self._group()
             | CurateEvents(s.key_ring, s.output, s.lookback, lateness, s.suggestion_horizon, s.least_clock_us)

@@ -12,7 +12,7 @@ from apache_beam.options.pipeline_options import StandardOptions
 
 from pipelines.ingest import Ingest, IngestSettings, StreamSettings
 from pipelines.options.beam_options import parse_pipeline_options
-from pipelines.options.ingest_flags import STREAM_BUCKETS, held_output, ingest_flags_of
+from pipelines.options.ingest_flags import STREAM_BUCKETS, Held, held_output, ingest_flags_of
 from pipelines.recording.log_lines import LogLines, begin_log
 from pipelines.recording.record import Record, new_record
 from pipelines.recording.record_file import RecordFile
@@ -36,13 +36,19 @@ from transforms.core.storage.secret_files import readable_by_others
 from transforms.steps.read_log import LogSettings, ReadLog
 
 
-def build(options: Any, state: StreamState, slots: int, reader: Reader | None = None) -> beam.Pipeline:
+def build(options: Any, state: StreamState, held: Held, reader: Reader | None = None) -> beam.Pipeline:
     """The job's graph, from where the output is whole."""
     interval_s = int(options.publish_interval.total_seconds())
     config = options.kafka_config and storage.absolute(options.kafka_config)
     source = LogSource(storage.absolute(options.input), config)
     stream = StreamSettings(state.stream, interval_s, state.whole_to_s, options.allowed_lateness)
-    settings = IngestSettings(**ingest_flags_of(options), slots=slots, buckets=buckets_of(options), stream=stream)
+    settings = IngestSettings(
+        **ingest_flags_of(options),
+        slots=held.slots,
+        sender_from=held.sender_from,
+        buckets=buckets_of(options),
+        stream=stream,
+    )
     log = LogSettings(source, settings.output, state.stream, interval_s, settings.buckets, options.readers)
     start = LogPosition(state.positions, state.whole_to_s * 1000)
     pipeline = beam.Pipeline(TwoProcessRunner(reader) if reader else None, options=options.for_runner())
@@ -92,7 +98,7 @@ def run_until_stopped(options: Any, record: Recorder) -> None:
             manifests.take_in()
             manifests.start()
         with Watch(options, state, reader, manifests) as watch:
-            watch.until_stopped(build(options, state, held.slots, reader).run())
+            watch.until_stopped(build(options, state, held, reader).run())
 
 
 def main(argv: Sequence[str]) -> None:

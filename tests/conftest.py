@@ -13,7 +13,7 @@ from hypothesis import settings
 from pipelines import batch
 from tests.support.wheels import CleanEnvironment, build_wheel
 from transforms.core.keys import keyring
-from transforms.core.keys.pseudonyms import Pseudonymizer, domain_key, enciphered, landing_key
+from transforms.core.keys.pseudonyms import Pseudonymizer, derive_key, domain_key, enciphered, landing_key, sent_key
 from transforms.core.keys.step_keys import step_keys_of
 from transforms.core.output.books import Books
 from transforms.core.output.landing import Landing
@@ -76,9 +76,15 @@ def landing(first_month: str = "") -> Landing:
     return Landing(step_keys_of(keyring.load(KEY_RING)).landing, first_month, LEAST_SLOTS)
 
 
-def landed_id(ring: keyring.KeyRing, domain: str, raw: str, month: str) -> str:
-    """An id of a correlation domain as it stands in files of a month."""
-    plain = Pseudonymizer(domain_key(ring.correlation, domain)).of(raw)
+def sent_id(ring: keyring.KeyRing, domain: str, sender: str, raw: str) -> bytes:
+    """An id of a correlation domain as it is in memory: that of its sender, who is an installation's raw id or another."""
+    of_senders = Pseudonymizer(domain_key(derive_key(ring.correlation, "bucket"), "installation"))
+    return Pseudonymizer(sent_key(ring.correlation, domain)).of_each_data([of_senders.of(sender) + raw.encode()])[0]
+
+
+def landed_id(ring: keyring.KeyRing, domain: str, sender: str, raw: str, month: str) -> str:
+    """The same as it stands in files of a month."""
+    plain = sent_id(ring, domain, sender, raw)
     return enciphered(landing_key(ring.epochs[month], domain), plain).hex()
 
 

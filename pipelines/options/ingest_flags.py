@@ -22,7 +22,7 @@ from transforms.core.keys import keyring
 from transforms.core.keys.open_ring import open_row_proof
 from transforms.core.output.claim import claimed, held_by_this_run
 from transforms.core.output.layout import OUTPUT_FILE, Output
-from transforms.core.output.output_facts import LEAST_SLOTS, begin_output, check_output
+from transforms.core.output.output_facts import LEAST_SLOTS, begin_output, check_output, sender_from
 from transforms.core.output.schema_file import schema_path, write_schema_file
 from transforms.core.output.sweeping import sweep_output
 from transforms.core.protecting.places.geo import REGION_MIN_POPULATION, GeoDatabase
@@ -67,9 +67,12 @@ STREAM_BUCKETS = 4
 
 @dataclass(frozen=True)
 class Held:
-    """An output that a run holds: its number of slots, and what signs its manifests, None where it is not signed."""
+    """An output that a run holds: what it keeps of its first run on, and what signs its manifests, None where it is not
+    signed. `sender_from` is the first month in which its ids depend on their sender.
+    """
 
     slots: int
+    sender_from: str
     signing: Signing | None
 
 
@@ -99,7 +102,7 @@ def held_output(options: Any, buckets: int, *, to_finish: bool = False) -> Itera
         sweep_output(options.output)
         keep_manifests(options.output, manifests)
         beside, proof = _beside(manifests), open_row_proof(options.key_ring)
-        yield Held(slots, Signing(chain, proof, beside, geo.build_date) if chain else None)
+        yield Held(slots, sender_from(options.output), Signing(chain, proof, beside, geo.build_date) if chain else None)
 
 
 def _begun_chain(options: Any, ring: keyring.KeyRing) -> Chain | None:

@@ -9,7 +9,7 @@ import apache_beam as beam
 
 from pipelines.ingest import Ingest, IngestSettings
 from pipelines.options.beam_options import JobOptions
-from pipelines.options.ingest_flags import held_output, ingest_flags_of
+from pipelines.options.ingest_flags import Held, held_output, ingest_flags_of
 from pipelines.recording.recorder import Recorder
 from pipelines.runners.ending import ended_with_this_run
 from pipelines.running.progress import Progress, shown
@@ -98,7 +98,7 @@ def run_input(options: Any, found: BatchInput, record: Recorder) -> Books:
             shown(listed.size_bytes, buckets, workers=workers) as progress,
             record.reading_and_writing(progress.figures, listed.size_bytes),
         ):
-            settings = _settings(options, found, held.slots, buckets, spill_folder, earlier_days)
+            settings = _settings(options, found, held, buckets, spill_folder, earlier_days)
             _run_pipeline(options, settings, found, workers, progress)
         try:
             found.was_read()
@@ -139,11 +139,12 @@ def buckets_of(options: Any, digest: str, ranges: Sequence[Range]) -> int:
 
 
 def _settings(
-    options: Any, found: BatchInput, slots: int, buckets: int, spill_folder: str, earlier_days: EarlierDays
+    options: Any, found: BatchInput, held: Held, buckets: int, spill_folder: str, earlier_days: EarlierDays
 ) -> IngestSettings:
     return IngestSettings(
         **ingest_flags_of(options),
-        slots=slots,
+        slots=held.slots,
+        sender_from=held.sender_from,
         buckets=buckets,
         close_open_suggestions=found.close_open_suggestions,
         input_digest=found.digest,

@@ -51,7 +51,7 @@ def test_common_columns(landed: tuple[str, Path], ring: object) -> None:
     assert row["installation_id"] == Pseudonymizer(domain_key(epoch, "installation")).of("6d" * 32).hex()
     assert row["session_id"] == Pseudonymizer(domain_key(epoch, "session")).of(SESSION).hex()
     completion = "d2b10000-0000-4000-8000-000000000004"
-    assert row["suggestion_id"] == landed_id(ring, "suggestion", completion, "2026-11")
+    assert row["suggestion_id"] == landed_id(ring, "suggestion", "6d" * 32, completion, "2026-11")
     if client != "extension-telemetry-1ds":  # 1DS knows no tags and this event no tracking id
         user = Pseudonymizer(domain_key(epoch, "user")).of("0123456789abcdef0123456789abcdef").hex()
         assert row["user_id"] == user

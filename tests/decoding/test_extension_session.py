@@ -53,11 +53,11 @@ def landed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return Landed(request.param, folder / "out", books)
 
 
-def expected(ring: KeyRing, said: dict[str, Any]) -> dict[str, Any]:
+def expected(ring: KeyRing, machine: str, said: dict[str, Any]) -> dict[str, Any]:
     """A row that the script says, its ids as they land."""
 
     def pseudonym(domain: str, raw: str) -> str:
-        return landed_id(ring, domain, raw, "2026-11")
+        return landed_id(ring, domain, machine, raw, "2026-11")
 
     columns = {"opportunity": "opportunity_id", "request": "request_id", "completion": "suggestion_id"}
     row = dict(said["row"])
@@ -76,10 +76,10 @@ def test_nothing_is_refused_and_every_word_is_known(landed: Landed) -> None:
 
 
 def test_every_row_that_the_script_says_lands_once_and_no_other(landed: Landed, ring: KeyRing) -> None:
-    missing, left = [], []
+    missing, left, machine = [], [], landed.said["person"]["machineId"]
     for dataset in sorted({r["dataset"] for r in landed.said["rows"]}):
         rows = read_rows(landed.folder, dataset)
-        for each in (expected(ring, r) for r in landed.said["rows"] if r["dataset"] == dataset):
+        for each in (expected(ring, machine, r) for r in landed.said["rows"] if r["dataset"] == dataset):
             if found := [r for r in rows if all(r[k] == v for k, v in each.items())]:
                 rows.remove(found[0])
                 continue

@@ -67,7 +67,7 @@ def test_a_ring_that_was_rotated_or_lost_a_month_is_seen_at_once(folder: str, pa
 def test_another_content_of_the_same_size_and_time_is_seen(folder: str) -> None:
     """In a tick of the clock a file's size and time may stay as they were."""
     path = Path(folder) / "ring.json"
-    first, at = open_pseudonyms(folder).pseudonymizer("event", "").of("x"), path.stat()
+    first, at = open_pseudonyms(folder).id_pseudonymizer("event").of("x"), path.stat()
     ring = keyring.load(folder)
     ring.correlation = bytes(range(32))
     with path.open("r+b") as file:
@@ -76,7 +76,7 @@ def test_another_content_of_the_same_size_and_time_is_seen(folder: str) -> None:
 
     os.utime(path, ns=(at.st_atime_ns, at.st_mtime_ns))
     assert (path.stat().st_size, path.stat().st_mtime_ns, path.stat().st_ino) == (at.st_size, at.st_mtime_ns, at.st_ino)
-    assert open_pseudonyms(folder).pseudonymizer("event", "").of("x") != first
+    assert open_pseudonyms(folder).id_pseudonymizer("event").of("x") != first
 
 
 def test_who_may_write_it_is_looked_at_each_time(folder: str) -> None:

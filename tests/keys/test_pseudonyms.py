@@ -23,6 +23,7 @@ from transforms.core.keys.pseudonyms import (
     domain_key,
     enciphered,
     landing_key,
+    sent_key,
 )
 from transforms.core.keys.step_keys import PseudonymKeys, step_keys_of
 
@@ -148,30 +149,37 @@ def test_every_domain_of_the_contract_has_a_key(pseudonyms: PseudonymKeys) -> No
     assert not PERSON_DOMAINS & CORRELATION_DOMAINS
     assert {f.pseudonym_domain for f in load("suggestions").fields} - {None} <= domains
     for domain in PERSON_DOMAINS | CORRELATION_DOMAINS:
-        pseudonyms.pseudonymizer(domain, "2026-03").of("x")
+        assert (domain in PERSON_DOMAINS) is (domain in pseudonyms.person_keys["2026-03"])
+        assert (domain in CORRELATION_DOMAINS) is (domain in pseudonyms.sent_keys)
+        assert (domain in CORRELATION_DOMAINS) is (domain in pseudonyms.unsent_keys)
     with pytest.raises(KeyError):
         pseudonyms.pseudonymizer("bucket", "2026-03")
 
 
 def test_no_two_domains_and_no_two_months_of_a_person_meet(pseudonyms: PseudonymKeys, ring: KeyRing) -> None:
     made = [pseudonyms.pseudonymizer(d, m).of("x") for d in PERSON_DOMAINS for m in ring.epochs]
-    made += [pseudonyms.pseudonymizer(d, "").of("x") for d in CORRELATION_DOMAINS]
+    made += [
+        pseudonyms.id_pseudonymizer(d, has_sender=has).of("x") for d in CORRELATION_DOMAINS for has in (True, False)
+    ]
     made.append(pseudonyms.bucketer().of("x"))
     assert len({*made}) == len(made) > 20
 
 
 def test_what_joins_across_months_and_what_chooses_buckets_stays(pseudonyms: PseudonymKeys, ring: KeyRing) -> None:
     for domain in CORRELATION_DOMAINS:
-        made = {pseudonyms.pseudonymizer(domain, month).of("x") for month in [*ring.epochs, "1999-01", ""]}
-        assert made == {Pseudonymizer(domain_key(ring.correlation, domain)).of("x")}
+        unsent = pseudonyms.id_pseudonymizer(domain, has_sender=False).of("x")
+        assert unsent == Pseudonymizer(domain_key(ring.correlation, domain)).of("x")
+        sent = pseudonyms.id_pseudonymizer(domain).of("x")
+        assert sent == Pseudonymizer(sent_key(ring.correlation, domain)).of("x")
     bucket_key = derive_key(ring.correlation, "bucket")
     assert pseudonyms.bucketer().of("x") == Pseudonymizer(domain_key(bucket_key, "installation")).of("x")
 
 
 def test_only_events_ids_are_not_remembered(pseudonyms: PseudonymKeys) -> None:
-    for domain in PERSON_DOMAINS | CORRELATION_DOMAINS:
-        remembers = pseudonyms.pseudonymizer(domain, "2026-03")._known is not None
-        assert remembers is (domain != "event")
+    for domain in PERSON_DOMAINS:
+        assert pseudonyms.pseudonymizer(domain, "2026-03")._known is not None
+    for domain in CORRELATION_DOMAINS:
+        assert (pseudonyms.id_pseudonymizer(domain)._known is not None) is (domain != "event")
 
 
 def test_months_without_a_key_say_what_to_do() -> None:

@@ -34,17 +34,14 @@ Made = tuple[KeyRing, StepKeys, dict[str, PrivateKeys]]
 
 
 def test_pseudonyms_differ_by_domain_and_those_of_persons_by_month(made: Made) -> None:
-    text = pa.array(["one text"])
-    of = {
-        (d, m): made[1].pseudonyms.pseudonymizer(d, m).column(text)[0].as_py()
-        for d in (*PERSON_DOMAINS, *CORRELATION_DOMAINS)
-        for m in MONTHS
-    }
-    for domain in PERSON_DOMAINS:
-        assert of[domain, MONTHS[0]] != of[domain, MONTHS[1]]
-    for domain in CORRELATION_DOMAINS:
-        assert of[domain, MONTHS[0]] == of[domain, MONTHS[1]]
-    assert len({of[d, MONTHS[0]] for d in (*PERSON_DOMAINS, *CORRELATION_DOMAINS)}) == len(of) // 2
+    keys, text = made[1].pseudonyms, pa.array(["one text"])
+    of_persons = [keys.pseudonymizer(d, m).column(text)[0].as_py() for d in PERSON_DOMAINS for m in MONTHS]
+    of_ids = [
+        keys.id_pseudonymizer(d, has_sender=has_sender).column(text)[0].as_py()
+        for d in CORRELATION_DOMAINS
+        for has_sender in (True, False)
+    ]
+    assert len({*of_persons, *of_ids}) == len(of_persons) + len(of_ids) == 18
 
 
 def test_another_ring_gives_other_pseudonyms_and_buckets(made: Made) -> None:

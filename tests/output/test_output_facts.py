@@ -12,7 +12,14 @@ from transforms.core.keys.documents import key_text
 from transforms.core.keys.keyring import KeyRing
 from transforms.core.keys.readers import Reader
 from transforms.core.output.layout import Output
-from transforms.core.output.output_facts import begin_output, check_output, landing_facts, signer_of, slots_of
+from transforms.core.output.output_facts import (
+    begin_output,
+    check_output,
+    landing_facts,
+    sender_from,
+    signer_of,
+    slots_of,
+)
 
 
 def ring_of(*months: str) -> KeyRing:
@@ -42,15 +49,15 @@ def test_the_same_again_and_months_more(tmp_path: Path) -> None:
         check_output(output, 4, ring)
 
 
-def test_a_new_output_has_ids_of_each_month_from_the_first_row_on(tmp_path: Path) -> None:
+def test_a_new_output_has_ids_of_each_month_and_sender_from_the_first_row_on(tmp_path: Path) -> None:
     output, ring = Output(str(tmp_path)), ring_of("2026-03")
-    assert landing_facts(output) == ("", 16)
+    assert (landing_facts(output), sender_from(output)) == (("", 16), "")
     begin_output(output, 20, ring)
-    assert landing_facts(output) == ("", 20)
+    assert (landing_facts(output), sender_from(output)) == (("", 20), "")
     (tmp_path / "displays" / "received_date=2026-03-31").mkdir(parents=True)
     ring.add_month("2026-04")
     begin_output(output, 4, ring)
-    assert landing_facts(output) == ("", 20)
+    assert (landing_facts(output), sender_from(output)) == (("", 20), "")
 
 
 @pytest.mark.parametrize(
@@ -68,16 +75,29 @@ def test_what_an_older_version_began_keeps_its_ids_to_the_end_of_its_last_month(
     output, ring = Output(str(tmp_path)), ring_of("2026-03")
     begin_output(output, 4, ring)
     kept = json.loads((tmp_path / "_output.json").read_text())
-    del kept["landing_from"]
+    del kept["landing_from"], kept["sender_from"]
     (tmp_path / "_output.json").write_text(json.dumps({**kept, "version": 3}))
     for dataset, found in days.items():
         for day in found:
             (tmp_path / dataset / f"received_date={day}").mkdir(parents=True)
     assert landing_facts(output)[0] > "2099-12", "until a run of this version began, all of them have one key"
+    assert sender_from(output) > "2099-12"
     for _ in range(2):
         begin_output(output, 4, ring)
         assert landing_facts(output) == (first_month, 16)
+        assert sender_from(output) == first_month
         (tmp_path / "displays" / "received_date=2028-01-01").mkdir(parents=True, exist_ok=True)
+
+
+def test_what_version_4_began_knows_its_months_and_no_senders_in_them(tmp_path: Path) -> None:
+    output, ring = Output(str(tmp_path)), ring_of("2026-03")
+    begin_output(output, 4, ring)
+    kept = json.loads((tmp_path / "_output.json").read_text())
+    del kept["sender_from"]
+    (tmp_path / "_output.json").write_text(json.dumps({**kept, "version": 4, "landing_from": "2026-02"}))
+    (tmp_path / "displays" / "received_date=2026-03-31").mkdir(parents=True)
+    begin_output(output, 4, ring)
+    assert (landing_facts(output)[0], sender_from(output)) == ("2026-02", "2026-04")
 
 
 @pytest.mark.parametrize(("first", "slots"), [(1, 16), (16, 16), (40, 40)])
@@ -170,11 +190,11 @@ def test_a_damaged_file_is_one_line(tmp_path: Path, content: bytes) -> None:
     assert "\n" not in str(told.value)
 
 
-@pytest.mark.parametrize("version", [0, 5, 99])
+@pytest.mark.parametrize("version", [0, 6, 99])
 def test_a_version_of_another_program(tmp_path: Path, version: int) -> None:
     facts = {"version": version, "buckets": 4, "key_ring": "x"}
     (tmp_path / "_output.json").write_text(json.dumps(facts))
-    with pytest.raises(StorageUnavailable, match=f"is of version {version}; this program reads up to 4"):
+    with pytest.raises(StorageUnavailable, match=f"is of version {version}; this program reads up to 5"):
         check_output(Output(str(tmp_path)), 4, ring_of())
 
 

@@ -19,7 +19,7 @@ from transforms.core.carried import CLIENT_IP, LEVEL, SNIPPET_CONSENT, slot_of
 from transforms.core.decoding.decode import BlockDecoder
 from transforms.core.keys.keyring import KeyRing
 from transforms.core.keys.pseudonym_columns import ColumnPseudonymizer
-from transforms.core.keys.pseudonyms import PERSON_DOMAINS, Pseudonymizer
+from transforms.core.keys.pseudonyms import CORRELATION_DOMAINS, PERSON_DOMAINS, Pseudonymizer
 from transforms.core.keys.step_keys import step_keys_of
 from transforms.core.protecting import protect
 from transforms.core.protecting.places.geo import GeoDatabase
@@ -224,12 +224,9 @@ def test_slots_are_evenly_filled(ring: KeyRing, slots: int) -> None:
 
 
 def test_pseudonyms_differ_by_domain_and_by_month(ring: KeyRing) -> None:
-    domains = ("installation", "session", "user", "organization", "event", "suggestion", "opportunity", "request")
     keys, text = step_keys_of(ring).pseudonyms, pa.array(["one text"])
     months = ("2026-03", "2026-04")
-    made = {(d, m): keys.pseudonymizer(d, m).column(text).to_pylist()[0] for d in domains for m in months}
-    assert all(len(pseudonym) == 16 for pseudonym in made.values())
-    for domain in domains:
-        changes = made[domain, "2026-03"] != made[domain, "2026-04"]
-        assert changes == (domain in PERSON_DOMAINS)
-    assert len({made[d, "2026-03"] for d in domains}) == len(domains)
+    made = [keys.pseudonymizer(d, m).column(text).to_pylist()[0] for d in PERSON_DOMAINS for m in months]
+    made += [keys.id_pseudonymizer(d).column(text).to_pylist()[0] for d in CORRELATION_DOMAINS]
+    assert {len(pseudonym) for pseudonym in made} == {16}
+    assert len({*made}) == len(made)

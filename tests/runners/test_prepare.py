@@ -15,7 +15,7 @@ from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
 from pipelines import streaming as streaming_job
 from pipelines.batch import BatchOptions
 from pipelines.options.beam_options import parse_pipeline_options
-from pipelines.options.ingest_flags import paths_of_workers
+from pipelines.options.ingest_flags import Held, paths_of_workers
 from pipelines.runners import job_server, prepare
 from pipelines.runners.flags import FlinkFlags
 from pipelines.runners.job_server import FLINK, OTHER, SPARK, engine_behind
@@ -211,7 +211,7 @@ def test_no_runner_sees_a_jobs_own_flags(kind: Any) -> None:
 def test_the_graph_of_an_endless_job_goes_to_its_runner_without_our_flags(tmp_path: Path) -> None:
     argv = ["--input=kafka://h:1/t", f"--output={tmp_path}", f"--key_ring={KEY_RING}", "--kafka_config=our-login"]
     options: Any = parse_pipeline_options("streaming", StreamingJobOptions, (), argv)
-    pipeline = streaming_job.build(options, StreamState(options.output, "0" * 16, 0), 16)
+    pipeline = streaming_job.build(options, StreamState(options.output, "0" * 16, 0), Held(16, "", None))
     seen = pipeline._options.get_all_options(retain_unknown_options=True)
     assert not {"input", "output", "key_ring", "kafka_config", "lookback", "publish_interval"} & {*seen}
     json.dumps(seen, default=lambda value: value.get())  # Beam's own value providers; a timedelta has no get

@@ -18,7 +18,14 @@ from pipelines.options.ingest_flags import default_geo_database
 from tests.conftest import KEY_RING
 from transforms.core.keys.documents import key_text
 from transforms.core.keys.keyring import KeyRing
-from transforms.core.keys.pseudonyms import CORRELATION_DOMAINS, PERSON_DOMAINS, derive_key, domain_key, landing_key
+from transforms.core.keys.pseudonyms import (
+    CORRELATION_DOMAINS,
+    PERSON_DOMAINS,
+    derive_key,
+    domain_key,
+    landing_key,
+    sent_key,
+)
 from transforms.core.keys.step_keys import step_keys_of
 from transforms.core.output.layout import Output
 from transforms.core.ranges import Range
@@ -68,7 +75,11 @@ def named(ring: KeyRing) -> dict[str, bytes]:
     }
     derived["pieces"] = derive_key(ring.transport, "pieces")
     derived["bucketer"] = domain_key(derived["bucket"], "installation")
-    derived |= {f"{domain}.": domain_key(ring.correlation, domain) for domain in CORRELATION_DOMAINS}
+    for domain in CORRELATION_DOMAINS:
+        derived |= {
+            f"{domain}.": domain_key(ring.correlation, domain),
+            f"{domain}.sent": sent_key(ring.correlation, domain),
+        }
     for month, secret in ring.epochs.items():
         derived |= {f"{domain}.{month}": domain_key(secret, domain) for domain in PERSON_DOMAINS}
         derived |= {f"landing.{domain}.{month}": landing_key(secret, domain) for domain in CORRELATION_DOMAINS}
@@ -154,7 +165,7 @@ def test_the_walk_finds_a_key_wherever_it_is_held(ring: KeyRing, named: dict[str
 def test_parts_of_the_ring_are_frozen_show_nothing_and_are_not_pickled(ring: KeyRing, named: dict[str, bytes]) -> None:
     parts = step_keys_of(ring)
     for part in (parts, parts.pseudonyms, parts.quarantine, parts.roles, parts.quarantine.operators, parts.sealer(),
-                 parts.pseudonyms.bucketer(), parts.pseudonyms.pseudonymizer("event", "")):  # fmt: skip
+                 parts.pseudonyms.bucketer(), parts.pseudonyms.id_pseudonymizer("event")):  # fmt: skip
         with pytest.raises(TypeError, match="never pickled"):
             pickle.dumps(part)
         with pytest.raises(TypeError, match="never pickled"):
@@ -164,7 +175,7 @@ def test_parts_of_the_ring_are_frozen_show_nothing_and_are_not_pickled(ring: Key
     for part, name in ((parts, "roles"), (parts.pseudonyms, "person_keys"), (parts.quarantine, "payload_key")):
         with pytest.raises(AttributeError):
             setattr(part, name, None)
-    for mapping in (parts.pseudonyms.person_keys, parts.pseudonyms.correlation_keys, parts.roles.public_keys,
+    for mapping in (parts.pseudonyms.person_keys, parts.pseudonyms.sent_keys, parts.pseudonyms.unsent_keys, parts.roles.public_keys,
                     parts.roles.public_keys["prompts"], next(iter(parts.pseudonyms.person_keys.values()))):  # fmt: skip
         with pytest.raises(TypeError):
             mapping["2099-01"] = b""  # type: ignore[index]

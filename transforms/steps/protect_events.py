@@ -19,7 +19,7 @@ from transforms.core.quarantine.unprocessable import Unprocessable
 class _Protect(beam.DoFn):
     def __init__(
         self, key_ring: str, slots: int, geo: GeoSettings, vocabulary: Vocabulary, unprocessable: Unprocessable,
-        overlap: timedelta,
+        overlap: timedelta, sender_from: str,
     ) -> None:  # fmt: skip
         self._key_ring = key_ring
         self._slots = slots
@@ -27,11 +27,13 @@ class _Protect(beam.DoFn):
         self._vocabulary = vocabulary
         self._unprocessable = unprocessable
         self._overlap = overlap
+        self._sender_from = sender_from
 
     def setup(self) -> None:
         quarantine = Quarantine(open_quarantine(self._key_ring), self._slots)
         self._keys = open_pseudonyms(self._key_ring)
-        protector = Protector(self._keys, GeoDatabase(*self._geo), self._slots, self._vocabulary, self._overlap)
+        geo = GeoDatabase(*self._geo)
+        protector = Protector(self._keys, geo, self._slots, self._vocabulary, self._overlap, self._sender_from)
         self._protector = RowProtector(protector, quarantine, self._unprocessable)
 
     def start_bundle(self) -> None:
@@ -51,6 +53,7 @@ class ProtectEvents(beam.PTransform):
     """Unprotected batches -> batches in `Schema.sealed_arrow`.
 
     Events that are received within `overlap` after a month's begin carry their person's ids of the month before, too.
+    Ids of events and suggestions depend on their sender from the month `sender_from` on.
 
     What holds nothing to be protected passes through. A row on which our own code fails goes to quarantine
     as `unprocessable`; its event counts there if it was the event's own row, and not if it was attached. Raises
@@ -65,9 +68,11 @@ class ProtectEvents(beam.PTransform):
         vocabulary: Vocabulary = PACKAGED,
         unprocessable: Unprocessable | None = None,
         overlap: timedelta = timedelta(0),
+        sender_from: str = "",
     ) -> None:
         super().__init__()
-        self._do_fn = _Protect(key_ring, slots, geo, vocabulary, unprocessable or Unprocessable(), overlap)
+        bugs = unprocessable or Unprocessable()
+        self._do_fn = _Protect(key_ring, slots, geo, vocabulary, bugs, overlap, sender_from)
 
     def expand(self, events: beam.PCollection[EventBatch]) -> beam.PCollection[EventBatch]:
         return events | "Protect" >> beam.ParDo(self._do_fn).with_output_types(EventBatch)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from transforms.core.keys.pseudonyms import PSEUDONYM_BYTES, Pseudonymizer
 
@@ -19,28 +20,40 @@ class ColumnPseudonymizer(Pseudonymizer):
 
     def __init__(self, key: bytes, *, remembers: bool) -> None:
         super().__init__(key)
-        self._known: dict[str, bytes] | None = {} if remembers else None
+        self._known: dict[bytes, bytes] | None = {} if remembers else None
 
-    def column(self, values: pa.Array) -> pa.Array:
-        """binary(16) for each text, null for null."""
-        if values.null_count == len(values):
-            return pa.nulls(len(values), pa.binary(PSEUDONYM_BYTES))
+    def column(self, texts: pa.Array) -> pa.Array:
+        """binary(16) for each text, which may be in binary; null for null."""
+        if texts.null_count == len(texts):
+            return pa.nulls(len(texts), pa.binary(PSEUDONYM_BYTES))
+        values = texts.cast(pa.binary())
         if self._known is None and not values.null_count:
-            return pa.array(self.of_each(values.to_pylist()), pa.binary(PSEUDONYM_BYTES))
+            return pa.array(self.of_each_data(values.to_pylist()), pa.binary(PSEUDONYM_BYTES))
         coded = values.dictionary_encode()
         distinct = self.of_distinct(coded.dictionary.to_pylist())
         return pa.array(distinct, pa.binary(PSEUDONYM_BYTES)).take(coded.indices)
 
-    def of_distinct(self, values: Sequence[str]) -> list[bytes]:
-        """The pseudonym of each value, from memory where it is kept there."""
+    def of_distinct(self, values: Sequence[bytes]) -> list[bytes]:
+        """The pseudonym of each text in UTF-8, from memory where it is kept there."""
         known = self._known
         if known is None:
-            return self.of_each(values)
+            return self.of_each_data(values)
         if len(known) > _MOST_REMEMBERED:
             known.clear()
         fresh = [value for value in values if value not in known]
-        known.update(zip(fresh, self.of_each(fresh), strict=True))
+        known.update(zip(fresh, self.of_each_data(fresh), strict=True))
         return [known[value] for value in values]
+
+
+def sent_ids(senders: pa.Array, ids: pa.Array) -> pa.Array:
+    """What is digested of ids: the 16 bytes that stand for the sender, then the id in UTF-8; null where there is none.
+
+    The sender's part has one length, so no two pairs make the same bytes. Both fit one block of SHA-256 where the id
+    is a uuid.
+    """
+    if ids.null_count == len(ids):
+        return pa.nulls(len(ids), pa.binary())
+    return pc.binary_join_element_wise(senders.cast(pa.binary()), ids.cast(pa.binary()), b"")
 
 
 def hex_column(pseudonyms: pa.Array) -> pa.Array:

@@ -6,6 +6,8 @@ that nobody without the secret can connect.
 
 Ids of events and suggestions have one key as long as they are in memory, so that
 joins cross an epoch. In files they stand enciphered under a key of the epoch.
+What is digested of such an id is its sender and then its text: two senders who
+send one id have two pseudonyms, so nothing of theirs is ever put together.
 """
 
 from collections.abc import Iterable
@@ -62,6 +64,15 @@ def domain_key(secret: bytes, domain: str) -> bytes:
     return derive_key(secret, f"pseudonym/{domain}")
 
 
+def sent_key(secret: bytes, domain: str) -> bytes:
+    """The key of a correlation domain's pseudonyms that depend on the sender.
+
+    It is not that of `domain_key`, under which older versions' ids have no sender: no text of theirs equals one of ours
+    with its sender.
+    """
+    return derive_key(secret, f"sent/{domain}")
+
+
 class Pseudonymizer(InProcess):
     """The pseudonyms under one domain's key.
 
@@ -79,12 +90,16 @@ class Pseudonymizer(InProcess):
         return self.of_each([value])[0]
 
     def of_each(self, values: Iterable[str]) -> list[bytes]:
-        """The 16 bytes of each value. Looked up once for all, the methods take 1.0 us a value instead of 1.4."""
+        """The 16 bytes of each value."""
+        return self.of_each_data(value.encode("utf-8", "surrogatepass") for value in values)
+
+    def of_each_data(self, values: Iterable[bytes]) -> list[bytes]:
+        """The same of texts in UTF-8. Looked up once for all, the methods take 1.0 us a value instead of 1.4."""
         inner_of, outer_of = self._inner.copy, self._outer.copy
         found = []
         for value in values:
             inner, outer = inner_of(), outer_of()
-            inner.update(value.encode("utf-8", "surrogatepass"))
+            inner.update(value)
             outer.update(inner.digest())
             found.append(outer.digest()[:PSEUDONYM_BYTES])
         return found

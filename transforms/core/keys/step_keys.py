@@ -4,7 +4,7 @@ No step holds a secret as it stands in `ring.json`. What a step derives nothing 
 that its part opens, seals or pseudonymizes what the step works on and nothing else.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
@@ -20,6 +20,7 @@ from transforms.core.keys.pseudonyms import (
     derive_key,
     domain_key,
     landing_key,
+    sent_key,
 )
 from transforms.core.keys.readers import Reader
 from transforms.core.keys.recipients import seal_to_holders
@@ -30,19 +31,27 @@ from transforms.core.keys.signing import Signer
 
 @dataclass(frozen=True, repr=False, eq=False)
 class PseudonymKeys(InProcess):
-    """What ProtectEvents needs: the key of buckets, and each domain's key, of persons' domains by month."""
+    """What ProtectEvents needs: the key of buckets, and each domain's key, of persons' domains by month.
+
+    `unsent_keys` are those of ids without their sender, as older versions made them.
+    """
 
     bucket_key: bytes
-    correlation_keys: Mapping[str, bytes]
+    sent_keys: Mapping[str, bytes]
+    unsent_keys: Mapping[str, bytes]
     person_keys: Mapping[str, Mapping[str, bytes]]
     destroyed: frozenset[str]
 
     def pseudonymizer(self, domain: str, month: str) -> ColumnPseudonymizer:
-        """The pseudonymizer of a domain; the month matters to persons' domains only.
+        """The pseudonymizer of a person's domain in a month.
 
         Raises KeyUnavailable, saying what to do, where the ring has no key for the month.
         """
-        keys = self._of_month(month) if domain in PERSON_DOMAINS else self.correlation_keys
+        return ColumnPseudonymizer(self._of_month(month)[domain], remembers=True)
+
+    def id_pseudonymizer(self, domain: str, *, has_sender: bool = True) -> ColumnPseudonymizer:
+        """The pseudonymizer of a correlation domain: of what `sent_ids` gives, or of ids without their sender."""
+        keys = self.sent_keys if has_sender else self.unsent_keys
         return ColumnPseudonymizer(keys[domain], remembers=domain != "event")
 
     def has(self, month: str) -> bool:
@@ -50,7 +59,7 @@ class PseudonymKeys(InProcess):
         return month in self.person_keys
 
     def bucketer(self) -> ColumnPseudonymizer:
-        """What buckets are chosen by; the same in every month, or a person's events would part."""
+        """What stands for a sender; the same in every month, or a person's events would part."""
         return ColumnPseudonymizer(self.bucket_key, remembers=True)
 
     def _of_month(self, month: str) -> Mapping[str, bytes]:
@@ -164,9 +173,10 @@ def step_keys_of(ring: KeyRing) -> StepKeys:
     return StepKeys(
         pseudonyms=PseudonymKeys(
             bucket_key=domain_key(derive_key(ring.correlation, "bucket"), "installation"),
-            correlation_keys=_domain_keys(ring.correlation, CORRELATION_DOMAINS),
+            sent_keys=_keys_by_domain(sent_key, ring.correlation, CORRELATION_DOMAINS),
+            unsent_keys=_keys_by_domain(domain_key, ring.correlation, CORRELATION_DOMAINS),
             person_keys=MappingProxyType(
-                {month: _domain_keys(secret, PERSON_DOMAINS) for month, secret in ring.epochs.items()}
+                {month: _keys_by_domain(domain_key, secret, PERSON_DOMAINS) for month, secret in ring.epochs.items()}
             ),
             destroyed=ring.gone,
         ),
@@ -180,7 +190,7 @@ def step_keys_of(ring: KeyRing) -> StepKeys:
         landing=LandingKeys(
             id_keys=MappingProxyType(
                 {
-                    month: MappingProxyType({domain: landing_key(secret, domain) for domain in CORRELATION_DOMAINS})
+                    month: _keys_by_domain(landing_key, secret, CORRELATION_DOMAINS)
                     for month, secret in ring.epochs.items()
                 }
             ),
@@ -193,8 +203,10 @@ def step_keys_of(ring: KeyRing) -> StepKeys:
     )
 
 
-def _domain_keys(secret: bytes, domains: Collection[str]) -> Mapping[str, bytes]:
-    return MappingProxyType({domain: domain_key(secret, domain) for domain in domains})
+def _keys_by_domain(
+    key_of: Callable[[bytes, str], bytes], secret: bytes, domains: Collection[str]
+) -> Mapping[str, bytes]:
+    return MappingProxyType({domain: key_of(secret, domain) for domain in domains})
 
 
 def _role_keys(ring: KeyRing, roles: Collection[str]) -> RoleKeys:

@@ -21,7 +21,7 @@ from transforms.core.keys.ring import SIGNING, KeyRing
 from transforms.core.keys.signing import Signer
 from transforms.core.output.layout import LANDING_DATASETS, OUTPUT_FILE, Output
 
-_VERSION = 4
+_VERSION = 5
 _VERSION_OF_BUCKETS = 2
 _VERSION_WITHOUT_HALF_FILES = 3
 
@@ -40,6 +40,7 @@ class _Kept(msgspec.Struct, omit_defaults=True):
     buckets: int = 0  # what versions 1 and 2 had instead: each of their buckets is a slot
     entries: dict[str, str] = {}  # version 1 had none
     landing_from: str | None = None  # versions 1 to 3 had none: ids had one key for good
+    sender_from: str | None = None  # versions 1 to 4 had none: ids did not depend on who sent them
     edition: int = 0  # versions 1 to 3 had none, and knew nothing of destroyed months
     destroyed: list[str] = []
     not_proven: dict[str, list[str]] = {}  # why, by month; of these nobody has shown that all keys are gone
@@ -64,6 +65,18 @@ def landing_facts(output: Output) -> tuple[str, int]:
     if kept is None:
         return "", LEAST_SLOTS
     return _NEVER if kept.landing_from is None else kept.landing_from, kept.slots
+
+
+def sender_from(output: Output) -> str:
+    """The first month, YYYY-MM, in which ids of events and suggestions depend on their sender; empty where all do.
+
+    An older version's ids do not. They stay so to the end of the last month in which that version wrote rows, so that
+    copies of its events are known and ids of one month can be compared.
+    """
+    kept = _kept(output)
+    if kept is None:
+        return ""
+    return _NEVER if kept.sender_from is None else kept.sender_from
 
 
 def doubts_of(output: Output) -> list[str]:
@@ -156,7 +169,8 @@ def begin_output(
         slots=begun.slots,
         entries={**begun.entries, **ring.entry_checks},
         edition=ring.edition,
-        landing_from=_landing_from(output, kept),
+        landing_from=_month_of_change(output, kept, kept and kept.landing_from),
+        sender_from=_month_of_change(output, kept, kept and kept.sender_from),
         destroyed=sorted({*begun.destroyed} | ring.gone),
         not_proven={month: [lost.fact for lost in ring.doubts(month)] for month in sorted(ring.not_proven)},
     )
@@ -167,10 +181,12 @@ def begin_output(
     return new.slots
 
 
-def _landing_from(output: Output, kept: _Kept | None) -> str:
-    """Of what an older version began the month after the latest in which it has rows; empty where it has none."""
-    if kept is None or kept.landing_from is not None:
-        return kept.landing_from if kept and kept.landing_from else ""
+def _month_of_change(output: Output, kept: _Kept | None, known: str | None) -> str:
+    """From which month on something is as this version has it: what is known of it already, else, of what an older
+    version began, the month after the latest in which it has rows; empty where it has none.
+    """
+    if kept is None or known is not None:
+        return known or ""
     listing = output.listing()
     events = (name for name in LANDING_DATASETS if name != QUARANTINE)
     return month_after(max(days)) if (days := [day for name in events for day in listing.days(name)]) else ""

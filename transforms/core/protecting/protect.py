@@ -17,8 +17,8 @@ from schemas.fields import LISTED, Field
 from schemas.known_values import PACKAGED, Vocabulary
 from schemas.registry import EXTENSION_EVENTS, FORMER, LEVELS, Schema, load
 from transforms.core.carried import CLIENT_IP, LEVEL, SLOT, SNIPPET_CONSENT, month_column, slot_of
-from transforms.core.keys.pseudonym_columns import ColumnPseudonymizer, hex_column
-from transforms.core.keys.pseudonyms import PERSON_DOMAINS
+from transforms.core.keys.pseudonym_columns import ColumnPseudonymizer, hex_column, sent_ids
+from transforms.core.keys.pseudonyms import PERSON_DOMAINS, PSEUDONYM_BYTES
 from transforms.core.keys.step_keys import PseudonymKeys
 from transforms.core.protecting.places.geo import GeoDatabase
 from transforms.core.protecting.properties import land_properties
@@ -44,20 +44,23 @@ class Protected(NamedTuple):
 class Protector:
     """Protects batches with the keys and the geo database of a worker. It is made in `setup` and never pickled.
 
-    What is received within `overlap` after a month's begin gets its person's ids of the month before, too.
+    What is received within `overlap` after a month's begin gets its person's ids of the month before, too. Ids of
+    events and suggestions depend on their sender from the month `sender_from` on.
     """
 
     def __init__(
         self, keys: PseudonymKeys, geo: GeoDatabase, slots: int, vocabulary: Vocabulary = PACKAGED,
-        overlap: timedelta = timedelta(0),
+        overlap: timedelta = timedelta(0), sender_from: str = "",
     ) -> None:  # fmt: skip
         self._keys = keys
+        self._sender_from = sender_from
         self._geo = geo
         self._geo_date = geo.build_date
         self._slots = slots
         self._overlap = min(overlap, _LONGEST_OVERLAP)
         self._words = Words(vocabulary)
         self._pseudonymizers: dict[tuple[str, str], ColumnPseudonymizer] = {}
+        self._id_pseudonymizers: dict[tuple[str, bool], ColumnPseudonymizer] = {}
         self._bucketer = keys.bucketer()
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -67,7 +70,7 @@ class Protector:
         """Raises KeyUnavailable where the ring has no key for a month in which an event was received."""
         schema = load(dataset)
         columns = dict(zip(raw.schema.names, raw.columns, strict=True))
-        slots = self._slot_column(columns)
+        senders, slots = self._senders(columns)
         withheld, scrubbed, unknown = Counter[str](), Counter[str](), Counter[str]()
         withhold_fields(schema, columns, withheld)
         self._geolocate(schema, columns)
@@ -75,39 +78,51 @@ class Protector:
         redactions = scrub_fields(schema, columns, scrubbed)
         if dataset == EXTENSION_EVENTS:
             redactions += land_properties(columns, scrubbed, unknown, self._pseudonyms_of)
-        self._pseudonymize(schema, columns)
+        self._pseudonymize(schema, columns, senders)
         columns |= self._facts(schema, redactions, raw.num_rows) | {SLOT: slots}
         columns |= _lengths(schema, columns)
         target = schema.sealed_arrow
         arrays = [columns[name] for name in target.names]
         return Protected(pa.RecordBatch.from_arrays(arrays, schema=target), withheld, scrubbed, unknown)
 
-    def _slot_column(self, columns: dict[str, pa.Array]) -> pa.Array:
-        """The slot of the installation; without one, of the session, the user or the event.
+    def _senders(self, columns: dict[str, pa.Array]) -> tuple[pa.Array, pa.Array]:
+        """The 16 bytes that stand for each row's sender, and the sender's slot.
 
-        It is computed before fields are withheld, so that duplicates of an event meet whatever level each came with.
+        The sender is the installation; without one the session, the user or the event. It is found before fields are
+        withheld, so that duplicates of an event meet whatever level each came with.
         """
         person = pc.coalesce(*(columns[name] for name in _PERSON if name in columns))
-        coded = person.dictionary_encode()
+        coded = person.cast(pa.binary()).dictionary_encode()
         digests = self._bucketer.of_distinct(coded.dictionary.to_pylist())
         slots = [slot_of(digest, self._slots) for digest in digests]
-        return pa.array(slots, pa.int32()).take(coded.indices)
+        senders = pa.array(digests, pa.binary(PSEUDONYM_BYTES)).take(coded.indices)
+        return senders, pa.array(slots, pa.int32()).take(coded.indices)
 
     def _geolocate(self, schema: Schema, columns: dict[str, pa.Array]) -> None:
         addresses = columns.pop(CLIENT_IP)
         if any(f.treatment == "geolocate" for f in schema.fields):
             columns |= self._geo.columns(addresses)
 
-    def _pseudonymize(self, schema: Schema, columns: dict[str, pa.Array]) -> None:
+    def _pseudonymize(self, schema: Schema, columns: dict[str, pa.Array], senders: pa.Array) -> None:
         months = month_column(columns["received_at"])
         columns["key_id"] = months.cast(pa.string())
         columns |= self._former(schema, columns)
+        has_sender = pc.greater_equal(columns["key_id"], self._sender_from)
         for field in schema.fields:
             domain = field.pseudonym_domain
             if domain in PERSON_DOMAINS:
                 columns[field.name] = self._by_epoch(domain, columns[field.name], months)
             elif domain is not None:
-                columns[field.name] = self._pseudonymizer(domain, "").column(columns[field.name])
+                columns[field.name] = self._ids(domain, columns[field.name], senders, has_sender)
+
+    def _ids(self, domain: str, ids: pa.Array, senders: pa.Array, has_sender: pa.Array) -> pa.Array:
+        """Ids of a correlation domain, with their sender where the mask says so."""
+        if pc.all(has_sender).as_py():
+            return self._id_pseudonymizer(domain, has_sender=True).column(sent_ids(senders, ids))
+        sent = sent_ids(senders, pc.if_else(has_sender, ids, None))
+        made = self._id_pseudonymizer(domain, has_sender=True).column(sent)
+        unsent = pc.if_else(has_sender, None, ids)
+        return pc.coalesce(made, self._id_pseudonymizer(domain, has_sender=False).column(unsent))
 
     def _former(self, schema: Schema, columns: dict[str, pa.Array]) -> dict[str, pa.Array]:
         """The columns of `Schema.former`; null in rows from after the overlap, or whose former month has no key."""
@@ -147,6 +162,12 @@ class Protector:
                 self._pseudonymizers.clear()
             self._pseudonymizers[key] = self._keys.pseudonymizer(domain, epoch)
         return self._pseudonymizers[key]
+
+    def _id_pseudonymizer(self, domain: str, *, has_sender: bool) -> ColumnPseudonymizer:
+        key = (domain, has_sender)
+        if key not in self._id_pseudonymizers:
+            self._id_pseudonymizers[key] = self._keys.id_pseudonymizer(domain, has_sender=has_sender)
+        return self._id_pseudonymizers[key]
 
     def _facts(self, schema: Schema, redactions: np.ndarray, rows: int) -> dict[str, pa.Array]:
         return {
