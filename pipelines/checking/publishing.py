@@ -2,7 +2,7 @@
 
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import NamedTuple
@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.checking.fates import Fate, Suggestion, Verdict
-from pipelines.checking.tracing import BUCKETS, Tracer
+from pipelines.checking.tracing import Tracer
 from transforms.core.batches import CLOCK, CLOCK_SCHEMA, COUNT_BUCKET, COUNT_SCHEMA, COUNTS, QUARANTINE
 from transforms.core.curating.curate import CuratedBucket, as_in_files, curate, duplicate_rows
 from transforms.core.curating.join import join_suggestions
@@ -20,14 +20,12 @@ from transforms.core.output.layout import Output
 from transforms.core.output.published import key_column
 from transforms.core.recent.memory import BucketMemory
 from transforms.core.recent.recent import Recent
-from transforms.core.shuffle.pieces import split_by_bucket
 from transforms.core.shuffle.windows import Portion
 from transforms.core.suggestions.facts import Facts, micros
 from transforms.core.suggestions.lives import END_OF_INPUT
 from transforms.core.suggestions.rows import attachable
 from transforms.core.suggestions.unjoined import JOINED
 
-_FATE = "_fate"
 _NOBODY = -1
 
 _Rows = dict[str, tuple[pa.Table, list[int]]]
@@ -51,33 +49,29 @@ class Published:
 
 
 def published(traced: Tracer, fates: list[Fate], spans: Spans) -> Published:
-    """Curates and joins what was traced, bucket by bucket; says in each fate what becomes of it there.
+    """Curates and joins what was traced; says in each fate what becomes of it there.
 
     Every suggestion is closed at the end of the input: those that a job would leave open say so.
     """
     result = Published()
-    lives: dict[str, list[tuple[int, Suggestion]]] = defaultdict(list)
-    latest = _latest(traced)
+    rows, portion = _rows(traced, fates), Portion("check", COUNT_BUCKET)
     with tempfile.TemporaryDirectory() as nothing:
-        listing = Output(nothing).listing()
-        for bucket, rows in _by_bucket(traced, fates):
-            portion = Portion("check", bucket)
-            recent = BucketMemory().lend(portion, listing, traced.landing)
-            tables = {kind: table for kind, (table, _) in rows.items()} | latest
-            curated = curate(portion, tables, recent, spans.lookback, timedelta(0), spans.horizon)
-            witness = _Witness(bucket, fates, _mark_duplicates(rows, fates, recent, spans.lookback), lives)
-            joined = join_suggestions(curated, recent, spans.horizon, spans.lookback, True, witness)
-            witness.mark_unjoined(curated)
-            for day, books in joined.counts.items():
-                result.books.add_row(books.as_row())
-                result.months.add(f"{day:%Y-%m}")
-    result.suggestions = [suggestion for found in lives.values() for _, suggestion in found]
-    _mark_apart(lives)
+        recent = BucketMemory().lend(portion, Output(nothing).listing(), traced.landing)
+        tables = {kind: table for kind, (table, _) in rows.items()} | _latest(traced)
+        curated = curate(portion, tables, recent, spans.lookback, timedelta(0), spans.horizon)
+        witness = _Witness(fates, _mark_duplicates(rows, fates, recent, spans.lookback))
+        joined = join_suggestions(curated, recent, spans.horizon, spans.lookback, True, witness)
+        witness.mark_unjoined(curated)
+    for day, books in joined.counts.items():
+        result.books.add_row(books.as_row())
+        result.months.add(f"{day:%Y-%m}")
+    result.suggestions = [suggestion for _, suggestion in witness.lives]
+    _mark_apart(witness.lives, traced.named)
     return result
 
 
 def _latest(traced: Tracer) -> dict[str, pa.Table]:
-    """The clock of the whole input, as every bucket is told it."""
+    """The clock of the whole input, as the job tells it to each bucket."""
     times = [pc.max(p.batch["received_at"]) for kind, found in traced.passed.items() if kind != QUARANTINE
              for p in found]  # fmt: skip
     if not times:
@@ -86,20 +80,13 @@ def _latest(traced: Tracer) -> dict[str, pa.Table]:
     return {CLOCK: pa.table({"received_at": pa.array([latest], CLOCK_SCHEMA.field(0).type)})}
 
 
-def _by_bucket(traced: Tracer, fates: list[Fate]) -> Iterator[tuple[int, _Rows]]:
+def _rows(traced: Tracer, fates: list[Fate]) -> _Rows:
     numbers = {id(fate): number for number, fate in enumerate(fates)}
-    by_bucket: dict[int, _Rows] = defaultdict(dict)
-    by_bucket[COUNT_BUCKET] = {}
+    rows: _Rows = {COUNTS: (pa.Table.from_batches(traced.counts, COUNT_SCHEMA), [])}
     for kind, found in traced.passed.items():
-        together = pa.Table.from_batches([passed.batch for passed in found])
         of_rows = [numbers.get(id(fate), _NOBODY) for passed in found for fate in passed.fates]
-        together = together.append_column(_FATE, pa.array(of_rows, pa.int32()))
-        for bucket, rows in split_by_bucket(together.combine_chunks().to_batches()[0], BUCKETS):
-            table = pa.Table.from_batches([rows.drop_columns([_FATE])])
-            by_bucket[bucket][kind] = table, rows[_FATE].to_pylist()
-    counts = pa.Table.from_batches(traced.counts, COUNT_SCHEMA)
-    by_bucket[COUNT_BUCKET][COUNTS] = counts, []
-    yield from sorted(by_bucket.items())
+        rows[kind] = pa.Table.from_batches([passed.batch for passed in found]).combine_chunks(), of_rows
+    return rows
 
 
 _Landed = dict[tuple[str, str, int], int]
@@ -141,20 +128,18 @@ def _mark_copy(fate: Fate, kind: str, is_primary: bool, original: int, fates: li
 class _Witness:
     """Sees which events the join puts together."""
 
-    def __init__(
-        self, bucket: int, fates: list[Fate], landed: _Landed, lives: Mapping[str, list[tuple[int, Suggestion]]]
-    ) -> None:
-        self._bucket = bucket
+    def __init__(self, fates: list[Fate], landed: _Landed) -> None:
         self._fates = fates
         self._landed = landed
-        self._lives = lives
+        self.lives: list[tuple[str | None, Suggestion]] = []
+        """Each suggestion with its id."""
 
     def joined(self, facts: Mapping[str, Facts], suggestions: pa.Table) -> None:
         """Makes a Suggestion for each row, with its facts."""
         made = []
         for row in suggestions.select(["suggestion_id", "kind", "outcome", "closed_by"]).to_pylist():
             made.append(Suggestion(row["kind"], row["outcome"], row["closed_by"] == END_OF_INPUT))
-            self._lives[row["suggestion_id"] or ""].append((self._bucket, made[-1]))
+            self.lives.append((row["suggestion_id"], made[-1]))
         for dataset, (rows, life) in facts.items():
             for fate, number in zip(self._of(dataset, rows), life.tolist(), strict=True):
                 if fate is not None:
@@ -185,14 +170,21 @@ class _Witness:
         return [None if number == _NOBODY else self._fates[number] for number in numbers]
 
 
-def _mark_apart(lives: Mapping[str, list[tuple[int, Suggestion]]]) -> None:
-    """Tells where facts of one suggestion are not put together because they come of several installations."""
-    for name, found in lives.items():
-        shown = next((s for _, s in found if s.of("displays")), None)
-        for bucket, suggestion in found:
-            if name and shown and not suggestion.of("displays") and len({b for b, _ in found} | {bucket}) > 1:
-                for fate in suggestion.facts:
-                    fate.hint = (
-                        f"its display ({shown.of('displays')[0].place.short}) has another client_machineid: events are "
-                        "put together only if each has the same one"
-                    )
+def _mark_apart(lives: list[tuple[str | None, Suggestion]], named: Mapping[int, bytes]) -> None:
+    """Tells where facts that name one suggestion are not put together because they come of several installations.
+
+    `named` is that of a Tracer. The ids of lives depend on who sent them, and so differ there.
+    """
+    shown: dict[bytes, tuple[str | None, Suggestion]] = {}
+    for own_id, suggestion in lives:
+        if suggestion.of("displays"):
+            for fate in suggestion.facts:
+                shown.setdefault(named.get(id(fate), b""), (own_id, suggestion))
+    for own_id, suggestion in lives:
+        for fate in () if suggestion.of("displays") else suggestion.facts:
+            other_id, other = shown.get(named.get(id(fate), b""), (own_id, suggestion))
+            if id(fate) in named and other_id != own_id:
+                fate.hint = (
+                    f"its display ({other.of('displays')[0].place.short}) has another client_machineid: events are "
+                    "put together only if each has the same one"
+                )

@@ -28,9 +28,7 @@ from transforms.core.quarantine.rows import Quarantine
 from transforms.core.quarantine.unprocessable import Unprocessable
 from transforms.core.times import days_of
 
-BUCKETS = 997
-"""Persons whose events meet in one bucket are joined, in the jobs too. Here nearly nobody shall meet somebody else."""
-
+_SLOTS = 1
 _TOLD = {"withheld", "outside_contract", "withheld_fields", "unknown_values", "scrubbed"}
 _MOST_TOGETHER = 512
 
@@ -78,13 +76,16 @@ class Tracer:
         self, keys: StepKeys, geo_database: str, vocabulary: Vocabulary, manifests: Manifests, examples: Examples
     ) -> None:
         bugs = Unprocessable(most=10**12)
-        self.landing = Landing(keys.landing, "", BUCKETS)
-        self.decoder = BlockDecoder(keys.quarantine, BUCKETS, vocabulary, bugs, manifests)
-        protector = Protector(keys.pseudonyms, GeoDatabase(geo_database, 0), BUCKETS, vocabulary)
-        self._protector = RowProtector(protector, Quarantine(keys.quarantine, BUCKETS), bugs)
+        self.landing = Landing(keys.landing, "", _SLOTS)
+        self.decoder = BlockDecoder(keys.quarantine, _SLOTS, vocabulary, bugs, manifests)
+        protector = Protector(keys.pseudonyms, GeoDatabase(geo_database, 0), _SLOTS, vocabulary)
+        self._protector = RowProtector(protector, Quarantine(keys.quarantine, _SLOTS), bugs)
+        self._unsent = keys.pseudonyms.id_pseudonymizer("suggestion", has_sender=False)
         self._examples = examples
         self.passed: dict[str, list[Passed]] = defaultdict(list)
         self.counts: list[pa.RecordBatch] = []
+        self.named: dict[int, bytes] = {}
+        """The suggestion that an event names, by the `id` of its fate. Two senders may name the same one."""
 
     def trace(self, events: list[Numbered], *, are_lines: bool) -> None:
         """Says in each event's fate what is wanted of it."""
@@ -122,6 +123,7 @@ class Tracer:
             order = np.argsort(days_of(events.batch.column("received_at")), kind="stable")
             ordered, done = [fates[row] for row in order.tolist()], 0
             group.clear.append(events)
+            self._take_names(fates, events.batch)
             for made in self._protector.protect(events):
                 if made.kind != events.kind:
                     group = _with_aside(group, made, some)
@@ -131,6 +133,10 @@ class Tracer:
                 done += rows
             group = group._replace(is_whole=group.is_whole and done == len(ordered))
         return group
+
+    def _take_names(self, fates: Sequence[Fate], clear: pa.RecordBatch) -> None:
+        names = self._unsent.column(clear["suggestion_id"]).to_pylist()
+        self.named |= {id(fate): name for fate, name in zip(fates, names, strict=True) if name is not None}
 
     def _take(self, group: _Group) -> None:
         for kind, passed in group.rows:

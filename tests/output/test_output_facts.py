@@ -124,7 +124,7 @@ def test_an_output_of_an_older_version_has_as_many_slots_as_it_had_buckets(tmp_p
     check_output(output, 10, ring)
     assert begin_output(output, 1, ring) == slots_of(output) == 10
     assert not half.exists()  # newer versions leave none there, and look there no more
-    assert json.loads((tmp_path / "_output.json").read_text())["version"] == 4
+    assert json.loads((tmp_path / "_output.json").read_text())["version"] == 5
 
 
 def test_another_ring(tmp_path: Path) -> None:

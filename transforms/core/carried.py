@@ -9,7 +9,10 @@ from schemas.manifests import KEEP, ORGANIZATION, PERSON, SCRUB
 from transforms.core.times import date_of, days_of
 
 LEVEL, SNIPPET_CONSENT, CLIENT_IP = "_level", "_snippet_consent", "_client_ip"
-"""Columns that travel from decoding to protecting and no further."""
+USER = "_user"
+"""Columns that travel from decoding to protecting and no further. USER is the raw id of the user in datasets that have
+no column for it: all rows of an event must have one sender.
+"""
 
 DECLARED = {KEEP: "_kept", SCRUB: "_scrubbed", PERSON: "_of_person", ORGANIZATION: "_of_organization"}
 """Treatment of declared properties -> the column of maps in which they travel, as those before."""

@@ -4,7 +4,7 @@ Column by column, never row by row.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -16,6 +16,7 @@ from msgspec.structs import astuple
 
 from schemas.fields import LISTED, Field
 from schemas.registry import Schema, load
+from transforms.core.carried import USER
 from transforms.core.consent import Collector
 from transforms.core.decoding.convert import convert
 from transforms.core.decoding.envelopes import exception_facts
@@ -30,6 +31,7 @@ from transforms.core.decoding.wire import (
 )
 
 _NO_PROPERTIES, _NO_MEASUREMENTS, _NO_TAGS, _NO_STAMP = Properties(), Measurements(), Tags(), Collector()
+_USER_FIELD = load("event").field("user_id")
 _FLOATS = pa.float64()
 _STRINGS = pa.string()
 STAMP = "collector"
@@ -132,13 +134,20 @@ def members_of(dataset: str) -> dict[str, tuple[str, ...]]:
 
 @cache
 def sources_of(dataset: str) -> dict[str, tuple[Source, ...]]:
-    """Field -> where it may come from, in order; only fields that are read from the events themselves."""
+    """Field -> where it may come from, in order; only fields that are read from the events themselves, and USER."""
     found = {}
-    for field in load(dataset).fields:
+    for name, field in _fields_read(dataset).items():
         parts = [s.partition("=>") for s in field.sources if not s.startswith("collector.")]
         if parts:
-            found[field.name] = tuple((*attribute(p[0]), p[2] or None) for p in parts)
+            found[name] = tuple((*attribute(p[0]), p[2] or None) for p in parts)
     return found
+
+
+@cache
+def _fields_read(dataset: str) -> Mapping[str, Field]:
+    """The fields of a dataset by the names under which they are read."""
+    fields = {field.name: field for field in load(dataset).fields}
+    return fields if _USER_FIELD.name in fields else {**fields, USER: _USER_FIELD}
 
 
 def _coalesced(sources: Sequence[Source], arrays: WireArrays) -> pa.Array:
@@ -189,7 +198,7 @@ def raw_columns(schema: Schema, arrays: WireArrays, count: int) -> tuple[dict[st
     wrong = WrongValues(schema, count)
     columns = {}
     for name, sources in sources_of(schema.name).items():
-        field = schema.field(name)
+        field = _fields_read(schema.name)[name]
         values = (_listed if field.parse == LISTED else _coalesced)(sources, arrays)
         columns[name] = _typed(field, values, wrong)
     return columns, wrong

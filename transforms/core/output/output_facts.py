@@ -169,8 +169,8 @@ def begin_output(
         slots=begun.slots,
         entries={**begun.entries, **ring.entry_checks},
         edition=ring.edition,
-        landing_from=_month_of_change(output, kept, kept and kept.landing_from),
-        sender_from=_month_of_change(output, kept, kept and kept.sender_from),
+        landing_from=_month_of_change(output, kept, begun.landing_from),
+        sender_from=_month_of_change(output, kept, begun.sender_from),
         destroyed=sorted({*begun.destroyed} | ring.gone),
         not_proven={month: [lost.fact for lost in ring.doubts(month)] for month in sorted(ring.not_proven)},
     )

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from schemas.fields import LISTED, Field
 from schemas.known_values import PACKAGED, Vocabulary
 from schemas.registry import EXTENSION_EVENTS, FORMER, LEVELS, Schema, load
-from transforms.core.carried import CLIENT_IP, LEVEL, SLOT, SNIPPET_CONSENT, month_column, slot_of
+from transforms.core.carried import CLIENT_IP, LEVEL, SLOT, SNIPPET_CONSENT, USER, month_column, slot_of
 from transforms.core.keys.pseudonym_columns import ColumnPseudonymizer, hex_column, sent_ids
 from transforms.core.keys.pseudonyms import PERSON_DOMAINS, PSEUDONYM_BYTES
 from transforms.core.keys.step_keys import PseudonymKeys
@@ -29,7 +29,7 @@ _LONGEST_OVERLAP = timedelta(days=27)
 """An event is of its own month or of the one before, never of an earlier one, however long the lookback is."""
 
 _MOST_PSEUDONYMIZERS = 64
-_PERSON = ("installation_id", "session_id", "user_id", "event_id")
+_PERSON = ("installation_id", "session_id", "user_id", USER, "event_id")
 
 
 class Protected(NamedTuple):
