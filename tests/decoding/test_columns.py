@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.fields import LISTED
-from schemas.registry import EVENT_DATASETS, event_schemas
+from schemas.registry import EVENT_DATASETS, event_schemas, load
+from transforms.core.carried import USER
 from transforms.core.decoding.columns import WireArrays, members_of, raw_columns, sources_of
 from transforms.core.decoding.convert import convert
 from transforms.core.decoding.envelopes import decode_event, exception_facts
@@ -71,7 +72,7 @@ def test_each_field_is_the_first_of_its_sources_that_has_a_value(dataset: str, d
     columns, wrong = raw_columns(schema, arrays, len(events))
     assert set(columns) == set(sources_of(dataset))
     for name, column in columns.items():
-        field = schema.field(name)
+        field = load("event").field("user_id") if name == USER else schema.field(name)
         sources = [s for s in field.sources if not s.startswith("collector.")]
         for row, event in enumerate(events):
             given_values = [v for s in sources if (v := slow_value(event, s)) is not None]
@@ -108,6 +109,7 @@ def test_absorbing_in_other_parts_changes_nothing(dataset: str, data: st.DataObj
 
 @pytest.mark.parametrize("dataset", EVENT_DATASETS)
 def test_nothing_is_read_that_no_schema_names(dataset: str) -> None:
-    named = {attribute(s.partition("=>")[0]) for f in event_schemas()[dataset].fields for s in f.sources}
+    fields = [*event_schemas()[dataset].fields, load("event").field("user_id")]
+    named = {attribute(s.partition("=>")[0]) for f in fields for s in f.sources}
     read = {(group, name) for group, names in members_of(dataset).items() for name in names}
     assert read == {(group, name) for group, name in named if group != "collector"}

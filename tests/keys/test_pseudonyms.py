@@ -12,7 +12,7 @@ from schemas.errors import KeyUnavailable
 from schemas.registry import event_schemas, load
 from transforms.core.keys import pseudonym_columns
 from transforms.core.keys.keyring import KeyRing
-from transforms.core.keys.pseudonym_columns import ColumnPseudonymizer, hex_column, translated
+from transforms.core.keys.pseudonym_columns import ColumnPseudonymizer, hex_column, sent_ids, translated
 from transforms.core.keys.pseudonyms import (
     CORRELATION_DOMAINS,
     PERSON_DOMAINS,
@@ -89,6 +89,33 @@ def test_a_fixed_id_that_every_later_version_must_put_into_files() -> None:
     plain = Pseudonymizer(domain_key(correlation, "event")).of("8f1d7a52")
     assert plain.hex() == "74689dd82fd13e6be7a3a22e1bcbbc61"
     assert enciphered(landing_key(month, "event"), plain).hex() == "ed86ca7facf299e36a0f2fe53b5e9cb0"
+
+
+def test_a_fixed_id_of_a_sender_that_every_later_version_must_give() -> None:
+    """Made with openssl, `openssl kdf HKDF` and `openssl dgst -mac HMAC`: the sender under the key of buckets, and under
+    the domain's key these 16 bytes and then the id.
+    """
+    bucket_key = domain_key(derive_key(KEY, "bucket"), "installation")
+    sender = Pseudonymizer(bucket_key).of("machine")
+    assert sender.hex() == "54617ee1a18f90dcb3702b2e13e23088"
+    sent = sent_ids(pa.array([sender], pa.binary(16)), pa.array(["d2b1"]))
+    made = ColumnPseudonymizer(sent_key(KEY, "suggestion"), remembers=True).column(sent)
+    assert made[0].as_py().hex() == "cea3252f13c30d4cbab2fdd5511fdcd2"
+    assert hmac.new(hkdf(KEY, b"sent/suggestion"), sender + b"d2b1", hashlib.sha256).digest()[:16] == made[0].as_py()
+
+
+SENT = st.tuples(
+    st.sampled_from([b"a" * 16, b"b" * 16, b"a" * 15 + b"1"]), st.none() | st.sampled_from(["", "1", "a", "1a", "ä"])
+)
+
+
+@given(st.lists(SENT, max_size=12), st.integers(0, 3))
+def test_no_two_pairs_of_sender_and_id_are_digested_alike(pairs: list[tuple[bytes, str | None]], cut: int) -> None:
+    senders, ids = ([pair[n] for pair in pairs] for n in (0, 1))
+    made = sent_ids(pa.array(senders, pa.binary(16))[cut:], pa.array(ids, pa.string())[cut:]).to_pylist()
+    expected = [None if raw is None else sender + raw.encode() for sender, raw in pairs[cut:]]
+    assert made == expected
+    assert len({*made} - {None}) == len({pair for pair in pairs[cut:] if pair[1] is not None})
 
 
 @given(st.lists(st.binary(min_size=16, max_size=16)), st.binary(min_size=32, max_size=32))

@@ -100,6 +100,66 @@ def test_person_changes_with_the_epoch_and_the_suggestion_does_not(ring: KeyRing
         assert (rows[0][column] == rows[1][column]) is is_same
 
 
+IDS = ("event_id", "suggestion_id", "opportunity_id", "request_id")
+
+
+def test_two_senders_of_the_same_ids_have_none_in_common_in_any_month(ring: KeyRing) -> None:
+    """Who sends is the installation; without one the session, the user or the event."""
+    who = [
+        {"client_machineid": "a"},
+        {"client_machineid": "b"},
+        {"client_sessionid": "c"},
+        {"copilot_trackingId": "d"},
+        {},
+    ]
+    documents = []
+    for month in ("2026-03", "2026-04"):
+        for person in who:
+            document = sample("displays/pass/ghostText.shown")
+            document["tags"], properties = {}, document["data"]["baseData"]["properties"]
+            for name in ("client_machineid", "client_sessionid", "copilot_trackingId"):
+                properties.pop(name, None)
+            properties |= {"opportunityId": "o", "headerRequestId": "r", "unique_id": "u", **person}
+            document["collector"]["received_at"] = f"{month}-20T00:00:00Z"
+            documents.append(document)
+    rows = protected(ring, *documents)["displays"].batch.to_pylist()
+    for name in IDS:
+        assert len({row[name] for row in rows} - {None}) == len(who), name
+        assert [row[name] for row in rows[: len(who)]] == [row[name] for row in rows[len(who) :]]
+
+
+def test_all_rows_of_an_event_have_one_sender_whatever_columns_they_have(ring: KeyRing) -> None:
+    """A row of `snippets` has no user, and yet the user is its sender where nothing else is named."""
+    accepted = sample("outcomes/pass/ghostText.accepted")
+    properties = accepted["data"]["baseData"]["properties"]
+    for name in ("client_machineid", "client_sessionid"):
+        properties.pop(name, None)
+    accepted["tags"] = {}
+    properties |= {"completionTextJson": '"return 1"', "copilot_trackingId": "d"}
+    (outcome,), (snippet,) = (protected(ring, accepted)[n].batch.to_pylist() for n in ("outcomes", "snippets"))
+    assert "user_id" not in snippet
+    assert [outcome[name] for name in (*IDS, "slot_code")] == [snippet[name] for name in (*IDS, "slot_code")]
+
+
+def test_ids_of_months_before_have_no_sender(ring: KeyRing) -> None:
+    march, april = sample(), sample()
+    april["collector"]["received_at"] = "2026-04-01T00:00:00Z"
+    keys = step_keys_of(ring).pseudonyms
+    block = Block(lines=[json.dumps(d).encode() for d in (march, april)])
+    (batch,) = (b.batch for b in BlockDecoder(step_keys_of(ring).quarantine, 4).decode(block) if b.kind == "displays")
+    raw = march["data"]["baseData"]["properties"]["clientCompletionId"]
+    made = {}
+    for month in ("", "2026-04", "2026-05"):
+        protector = Protector(keys, GeoDatabase(default_geo_database(), 15_000), 4, sender_from=month)
+        made[month] = protector.protect("displays", batch).batch.to_pylist()
+    unsent = keys.id_pseudonymizer("suggestion", has_sender=False).of(raw)
+    sent = made[""][0]["suggestion_id"]
+    assert sent != unsent
+    assert {month: [row["suggestion_id"] for row in rows] for month, rows in made.items()} == {
+        "": [sent, sent], "2026-04": [unsent, sent], "2026-05": [unsent, unsent],
+    }  # fmt: skip
+
+
 def test_the_same_text_has_another_pseudonym_in_another_domain(ring: KeyRing) -> None:
     user, session = (step_keys_of(ring).pseudonyms.pseudonymizer(domain, "2026-03") for domain in ("user", "session"))
     assert user.of("x") != session.of("x")

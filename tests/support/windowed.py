@@ -35,13 +35,13 @@ class Windows:
     """Publishes windows of timed lines into an output."""
 
     def __init__(self, output: Path, buckets: int = 2, lookback: timedelta = timedelta(days=1),
-                 horizon: timedelta = timedelta(minutes=30), lateness: timedelta = timedelta(0)) -> None:  # fmt: skip
+                 horizon: timedelta = timedelta(minutes=30), lateness: timedelta = timedelta(0), sender_from: str = "") -> None:  # fmt: skip
         keys = step_keys_of(keyring.load(KEY_RING))
         self._output, self._buckets = Output(str(output)), buckets
         self._lookback, self._horizon, self._lateness = lookback, horizon, lateness
         self._decoder = BlockDecoder(keys.quarantine, SLOTS)
         self._protector = Protector(keys.pseudonyms, GeoDatabase(default_geo_database(), 15_000), SLOTS,
-                                    overlap=lookback + horizon)  # fmt: skip
+                                    overlap=lookback + horizon, sender_from=sender_from)  # fmt: skip
         self._sealer = keys.sealer()
         self._landing = Landing(keys.landing, "", SLOTS)
         self._publisher = Publisher(self._output.listing(), keys.roles, keys.row_proof, self._landing)
