@@ -105,7 +105,7 @@ MOMENTS = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(MOMENTS, st.sets(st.integers(0, 9), max_size=3))
 def test_batch_and_windows_of_any_number_of_buckets_give_the_same(
     tmp_path_factory: pytest.TempPathFactory, moments: list[tuple[int, int, str, int, int]], restarts: set[int]
@@ -115,9 +115,10 @@ def test_batch_and_windows_of_any_number_of_buckets_give_the_same(
              for second, person, kind, number, life in sorted(moments)]  # fmt: skip
     for buckets in (1, 2, 16):
         ran([line for _, line in lines], folder / str(buckets), f"--buckets={buckets}")
+    for buckets in (1, 16):
         Windows(folder / f"stream-{buckets}", buckets=buckets).run(lines, 900, restarts)
     expected = rows_of(folder / "1" / "out")
-    for name in ("2/out", "16/out", "stream-1", "stream-2", "stream-16"):
+    for name in ("2/out", "16/out", "stream-1", "stream-16"):
         assert rows_of(folder / name) == expected, name
         assert not [*imbalances(read_marks(Output(str(folder / name))))]
 
