@@ -6,7 +6,7 @@ python -m pipelines.replay --output datasets/ --key_ring keys/ --private_key key
 
 from collections.abc import Sequence
 
-from pipelines.changing.change import Change, dry_run, only_sweep
+from pipelines.changing.change import dry_run, only_sweep
 from pipelines.options.audit_flags import add_audit_flags
 from pipelines.options.flags import JobParser, iso_date, job_parser
 from pipelines.options.ingest_flags import add_ingest_flags
@@ -77,7 +77,7 @@ def main(argv: Sequence[str]) -> None:
     options = parsed(argv)
     replay = Replay(options)
     if options.dry_run:
-        dry_run(Change("replay", options.output, replay.plan, lambda _: "", keys=None))
+        dry_run("replay", options.output, replay.plan)
         return
     found = replay.input_of(options.checksum)
     if found is None:

@@ -21,20 +21,24 @@ from transforms.core.output.sweeping import sweep_output
 from transforms.core.output.unfinished import Unfinished, begun, check_is_of, forget_unfinished, read_unfinished
 
 
-class Plan(Protocol):
-    """What a change would do; making it only looks."""
+class Shown(Protocol):
+    """What a dry run shows of a change; making it only looks."""
 
     @property
     def checksum(self) -> str:
         """Stands for all that would be changed; of another output, or one that has changed, it is another one."""
 
     @property
-    def is_empty(self) -> bool:
-        """Whether nothing is to be changed."""
-
-    @property
     def told(self) -> list[str]:
         """Lines for people that say what would be changed; nothing of a person."""
+
+
+class Plan(Shown, Protocol):
+    """What a change would do."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is to be changed."""
 
     @property
     def payload(self) -> Any:
@@ -57,8 +61,9 @@ class Change(Generic[P]):
     """A change by a job. `plan` is called by the dry run, and again when the output is held.
 
     `finish` makes the change from the record of its begin alone, from wherever a killed run left it, and returns the
-    path of its receipt. `otherwise` is called where nothing is to be changed. `check` raises where a change that a dry
-    run may print cannot be carried out, as for want of a key. `keys` sign what was changed; None where none are given.
+    path of its receipt. `otherwise` notes something where nothing is to be changed. `check` raises where a change that
+    a dry run may print cannot be carried out, as for want of a key. `keys` sign what was changed; None where none are
+    given.
     """
 
     job: str
@@ -66,21 +71,21 @@ class Change(Generic[P]):
     plan: Callable[[], P]
     finish: Callable[[Unfinished], str]
     keys: SigningKeys | None
-    otherwise: Callable[[P], None] = lambda _: None
+    otherwise: Callable[[P], None] | None = None
     check: Callable[[P], None] = lambda _: None
 
 
-def dry_run(change: Change[Any]) -> None:
+def dry_run(job: str, output: Output, plan: Callable[[], Shown]) -> None:
     """Prints what would be changed and its checksum; of a change that was cut off, what it was to do.
 
     Raises UnfinishedChange where that is another job's.
     """
-    found = read_unfinished(change.output)
+    found = read_unfinished(output)
     if found is None:
-        plan = change.plan()
-        told, checksum = plan.told, plan.checksum
+        made = plan()
+        told, checksum = made.told, made.checksum
     else:
-        check_is_of(change.output, found, change.job)
+        check_is_of(output, found, job)
         told, checksum = ["this was cut off before its end:", *found.told], found.checksum
     print("\n".join(told))
     print("nothing was changed; to do it, run this again with the same flags and --checksum CHECKSUM")
@@ -112,12 +117,15 @@ def carry_out(change: Change[Any], checksum: str) -> str | None:
             change.check(plan)
             for line in settle(change.output, change.keys):
                 print(line, file=sys.stderr, flush=True)
-            if plan.is_empty:
-                change.otherwise(plan)
+            if plan.is_empty and change.otherwise is None:
                 return None
             _check_vouched(change, plan)
             found = begun(change.job, checksum, plan.told, plan.payload)
             found.save(change.output)
+            if plan.is_empty and change.otherwise is not None:
+                change.otherwise(plan)
+                forget_unfinished(change.output)
+                return None
         receipt = change.finish(found)
         forget_unfinished(change.output)
         return receipt
@@ -144,7 +152,7 @@ def run(
 ) -> None:
     """The dry run where there is no checksum, else the change; `done` says that it was made, or that nothing was."""
     if checksum is None:
-        dry_run(change)
+        dry_run(change.job, change.output, change.plan)
         return
     receipt = carry_out(change, checksum)
     print(f"{done[0]}; receipt: {receipt}" if receipt else done[1])

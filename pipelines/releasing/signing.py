@@ -7,17 +7,15 @@ they were signed, not of rows that somebody altered since then.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, timedelta
-from itertools import chain
 
 from pipelines.releasing.publications import FILE, RECORD_PATH
 from schemas.registry import ACCEPTANCE
-from transforms.core import storage
 from transforms.core.chains.apart import digests_now, sign_apart
 from transforms.core.chains.as_signed import check_folders_as_signed
 from transforms.core.chains.chain import OUTPUT_CHAIN, Chain, chain_to_append
 from transforms.core.chains.chain_files import last_number
 from transforms.core.chains.unsigned_files import UnsignedFiles
-from transforms.core.output.layout import Output, claim_of, path_in_output
+from transforms.core.output.layout import EXPIRED_FOLDER, Output, claim_of, path_in_output
 from transforms.core.output.output_facts import signer_of
 
 _METRICS = "metrics"
@@ -46,23 +44,17 @@ def days_as_signed(
     """The days whose figures may be signed, and those that wait: a job beside this one has not signed their files yet.
 
     Figures of a day are made of its files, of the datasets `made_of`, and of those of the day before. Without a ring
-    nothing is checked. Raises UnbalancedBooks where one of the others is not as it was signed, InvalidOptions as
-    `signed`.
+    nothing is checked. Raises UnbalancedBooks where one of the others, or the record of what has expired, is not as it
+    was signed, InvalidOptions as `signed`.
     """
     signer = signer_of(output, key_ring)
     if signer is None or not last_number(output, OUTPUT_CHAIN):
         return [*days], []
     head = Chain(output, signer).head
     unsigned = UnsignedFiles(output, head.streams if head else {})  # first: what is signed meanwhile waits, too
-    reach = {day: [day - timedelta(days=n) for n in (0, 1)] for day in days}
-    folders = {
-        day: [path_in_output(dataset, day) for dataset in made_of] for of_day in reach.values() for day in of_day
-    }
-    waiting = {day for day, of_day in folders.items() if any(_holds(output, folder, unsigned) for folder in of_day)}
-    check_folders_as_signed(output, Chain(output, signer), {*chain.from_iterable(folders.values())}, unsigned)
-    left = [day for day in days if waiting.intersection(reach[day])]
-    return [day for day in days if day not in left], left
-
-
-def _holds(output: Output, folder: str, unsigned: UnsignedFiles) -> bool:
-    return any(name in unsigned for name in storage.list_files(output.beside(folder)))
+    reach = {day: {day - timedelta(days=n) for n in (0, 1)} for day in days}
+    folders = {path_in_output(name, day): day for name in made_of for day in set[date]().union(*reach.values())}
+    left_out = check_folders_as_signed(output, Chain(output, signer), {*folders, EXPIRED_FOLDER}, unsigned)
+    unsigned_days = {folders[path.rpartition("/")[0]] for path in left_out}
+    waiting = [day for day in days if not unsigned_days.isdisjoint(reach[day])]
+    return [day for day in days if day not in waiting], waiting

@@ -83,7 +83,7 @@ class Replay:
                 f"--checksum {checksum}: what would be replayed now is something with another checksum; run "
                 "--dry_run again with the same flags and read what it prints"
             )
-        return None if plan.is_empty else begun(JOB, checksum, plan.told, plan.payload)
+        return begun(JOB, checksum, plan.told, plan.going) if plan.going else None
 
     def _refused_now(self, going: Sequence[Going]) -> frozenset[str]:
         """Those that would go aside again since the run that was cut off: keys of their month may have been destroyed.

@@ -1,12 +1,11 @@
 """What a replay would do: the payloads that would leave quarantine, and those that stay."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from hashlib import blake2b
-from typing import Any
 
 import msgspec
 
@@ -18,7 +17,6 @@ from transforms.core.decoding.lowered import Consent
 from transforms.core.decoding.sealed_part import payloads_of
 from transforms.core.keys.private_keys import PrivateKeys
 from transforms.core.output.books import Books
-from transforms.core.output.layout import Output
 
 
 class Going(msgspec.Struct, frozen=True, order=True):
@@ -43,7 +41,7 @@ class Going(msgspec.Struct, frozen=True, order=True):
 
 @dataclass(frozen=True)
 class ReplayPlan:
-    """A plan as `pipelines.changing` takes it. `books` are those of everything that was tried."""
+    """What a dry run shows. `books` are those of everything that was tried."""
 
     chosen: Chosen
     going: tuple[Going, ...]
@@ -55,20 +53,6 @@ class ReplayPlan:
         stays = sorted(set(self.chosen.reason_of) - {one.payload_id for one in self.going})
         text = [contract_digest().encode(), msgspec.json.encode(self.going), msgspec.json.encode(stays)]
         return blake2b(b"\n".join(text), digest_size=16).hexdigest()
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether everything stays."""
-        return not self.going
-
-    @property
-    def payload(self) -> Any:
-        """What is needed to finish it: the payloads that go, by keyed digests."""
-        return self.going
-
-    def vouched(self, _: Output) -> Iterator[str]:
-        """The files of the payloads."""
-        yield from (file.place for file, _, _ in self.chosen.files)
 
     @property
     def told(self) -> list[str]:

@@ -113,10 +113,8 @@ def strange_lines(expected: Expected, strange: Iterable[Entry]) -> Iterator[str]
             yield f"{path}: {_shown_kind(entry)}, put there: no file of this system"
         elif path in expected.removed:
             yield f"{path}: is back, though manifest {expected.removed[path]} removed it"
-        elif parse_name(path.rpartition("/")[2]) is not None or path.startswith("_inputs/"):
-            yield (
-                f"{path}: no manifest names it; where its run was cut off, run that input again, else somebody put it "
-                "there"
-            )
+        elif (name := parse_name(path.rpartition("/")[2])) is not None or path.startswith("_inputs/"):
+            way = name.way_to_whole if name else "run that input again"
+            yield f"{path}: no manifest names it; where its run was cut off, {way}, else somebody put it there"
         else:
             yield f"{path}: no manifest names it; somebody put it there"

@@ -1,6 +1,6 @@
 """A change needs the checksum of its dry run, makes its plan again when it holds the output, and is finished when cut off."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,9 @@ class Removal:
     def payload(self) -> list[str]:
         return self.names
 
+    def vouched(self, _: Output) -> list[str]:
+        return []
+
 
 @dataclass
 class Job:
@@ -62,6 +65,10 @@ def job(tmp_path: Path) -> Job:
     for name in "abc":
         (tmp_path / f"{name}.txt").write_text(name)
     return Job(tmp_path)
+
+
+def show(change: Change[Removal]) -> None:
+    dry_run(change.job, change.output, change.plan)
 
 
 def left(job: Job) -> set[str]:
@@ -105,10 +112,10 @@ def test_a_change_that_was_cut_off_keeps_the_output_until_it_is_finished(
         with pytest.raises(UnfinishedChange, match=line), claimed(output, name):
             pass
     other = Change("other", output, job.plan, job.finish, None)
-    for attempt in (lambda: carry_out(other, checksum), lambda: dry_run(other), lambda: carry_out(job.change, "x")):
+    for attempt in (lambda: carry_out(other, checksum), lambda: show(other), lambda: carry_out(job.change, "x")):
         with pytest.raises(UnfinishedChange, match=line):
             attempt()
-    dry_run(job.change)
+    show(job.change)
     assert capsys.readouterr().out.splitlines()[1:] == ["3 files", *_way(checksum)]
     job.dies_at = 99
     assert carry_out(job.change, checksum) == "the receipt"
@@ -139,3 +146,20 @@ def test_what_a_killed_run_left_half_written_goes(job: Job) -> None:
         (job.folder / folder / ".writing-0123-x.half").write_text("half")
     assert carry_out(job.change, job.plan().checksum) == "the receipt"
     assert not list(job.folder.rglob("*.half"))
+
+
+def test_a_note_that_was_cut_off_is_finished_by_the_same_command(job: Job) -> None:
+    """Its record may be written and not signed yet, so nobody else writes the output."""
+
+    def dies(_: Removal) -> None:
+        raise KeyboardInterrupt
+
+    carry_out(job.change, job.plan().checksum)
+    nothing, output = job.plan().checksum, Output(str(job.folder))
+    with pytest.raises(KeyboardInterrupt):
+        carry_out(replace(job.change, otherwise=dies), nothing)
+    with pytest.raises(UnfinishedChange, match=f"--checksum {nothing}"), claimed(output):
+        pass
+    assert carry_out(job.change, nothing) == "the receipt"
+    with claimed(output):
+        pass

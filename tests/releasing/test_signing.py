@@ -118,6 +118,18 @@ def test_a_day_waits_until_the_run_beside_it_has_signed(
         publish(output, f"--key_ring={KEY_RING}", f"--date={SECOND_DAY}")
 
 
+def test_files_that_are_gone_make_their_days_wait_too(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Else whoever takes them away in the name of a run that goes on would have figures signed without them."""
+    name = display(output, SECOND_DAY).name
+    for file in output.glob(f"*/received_date={SECOND_DAY}/{name}"):
+        if file.parts[-3] != "ledger":
+            file.unlink()
+    (output / UNSIGNED_FOLDER / f"{name.partition('-')[0]}.json").write_text("{}")
+    publish(output, f"--key_ring={KEY_RING}")
+    assert f"{SECOND_DAY}: a job has not signed" in capsys.readouterr().out
+    assert [path.parent.name for path in output.glob("acceptance/*/*")] == ["received_date=2026-03-29"]
+
+
 def test_all_days_may_wait(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for day in (SECOND_DAY, "2026-03-29"):
         name = display(output, day).name

@@ -295,3 +295,11 @@ def forge_ledger_row(path: Path) -> None:
     row = table.to_pylist()[0]
     row["file_digests"] = [(name, "0" * 64) for name, _ in row["file_digests"]]
     pq.write_table(pa.Table.from_pylist([row], schema=table.schema), path)
+
+
+def test_a_file_of_a_stream_names_the_stream_as_the_way_out(output: Path, key: str, capsys) -> None:
+    file = first(output, "displays/*/*.parquet")
+    shutil.copy(file, file.with_name(f"{'a' * 16}.20260329T120500Z-0000of0001.parquet"))
+    found = problems(output, capsys, key)
+    assert [line for line in found if "start that stream again" in line and "no manifest names it" in line]
+    assert not [line for line in found if "run that input again" in line]

@@ -30,15 +30,17 @@ def check_as_signed(output: Output, chain: Chain, paths: Iterable[str], unsigned
 
 def check_folders_as_signed(
     output: Output, chain: Chain, folders: Collection[str], unsigned: Container[str] = ()
-) -> None:
+) -> set[str]:
     """The same of all files in these folders, paths in the output; also of those that must be there and are not.
 
-    Reads the whole chain.
+    Returns the paths that were left out. Reads the whole chain.
     """
     there = {storage.join(folder, name) for folder in folders for name in storage.list_files(output.beside(folder))}
     told = _told(chain, lambda path: path.rpartition("/")[0] in folders)
     asked = there | {path for path, (digest, _) in told.items() if digest is not None}
-    _check(output, chain, {path for path in asked if path not in unsigned}, told)
+    left_out = {path for path in asked if path in unsigned}
+    _check(output, chain, asked - left_out, told)
+    return left_out
 
 
 def _check(output: Output, chain: Chain, asked: Collection[str], told: _Told) -> None:

@@ -49,9 +49,12 @@ class Signing:
         """Raises UnbalancedBooks where a row was not written by a worker with this ring: nobody signs for it."""
         for mark in marks:
             if not self.proof.holds(mark.row):
+                way_out = (
+                    "Bring it back as it was" if mark.name.is_of_stream else "Run that input again to write it anew"
+                )
                 raise UnbalancedBooks(
                     f"received_date={mark.day} {mark.name}: the ledger row was not written with this key ring, or was "
-                    "altered since; nothing of it is signed. Run that input again to write it anew"
+                    f"altered since; nothing of it is signed. {way_out}"
                 )
 
 

@@ -68,6 +68,16 @@ class FileName:
         of = "" if self.buckets is None else f"of{self.buckets:04d}"
         return f"{self.input}-{self.bucket:04d}{of}{_SUFFIX}"
 
+    @property
+    def is_of_stream(self) -> bool:
+        """Whether a window of a stream wrote it, and not the run of an input."""
+        return "." in self.input
+
+    @property
+    def way_to_whole(self) -> str:
+        """What makes a file whole whose run was cut off."""
+        return "start that stream again" if self.is_of_stream else "run that input again"
+
     def may_hold(self, bucket: int, buckets: int) -> bool:
         """Whether a person of a bucket, one of so many, may be in the file: whether they have slots in common."""
         if self.buckets is None:

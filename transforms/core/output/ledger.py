@@ -143,7 +143,7 @@ def differences(
     for key in sorted({*expected, *found}, key=lambda k: (k[0], str(k[1]))):
         day, name = key
         if key not in expected:
-            yield f"received_date={day} {name}: files without a ledger row; run that input again to make it whole"
+            yield f"received_date={day} {name}: files without a ledger row; {name.way_to_whole} to make it whole"
         elif found.get(key, {}) != expected[key]:
             yield f"received_date={day} {name}: ledger says rows {expected[key]}, files hold {found.get(key, {})}"
 
