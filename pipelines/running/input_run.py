@@ -89,10 +89,7 @@ def run_input(options: Any, found: BatchInput, record: Recorder) -> Books:
         is_again = was_read_before(options.output, found.digest)
         earlier_days = days_left_by(options.output, found.digest, buckets)
         listed.save(options.output)
-        days = {day for days in earlier_days.values() for day in days}
-        begun = (
-            begin_input(options.output, held.signing, found.digest, days, is_again=is_again) if held.signing else None
-        )
+        begun = _begin(options.output, held.signing, found.digest, earlier_days, is_again=is_again)
         with (
             spilling(options) as spill_folder,
             shown(listed.size_bytes, buckets, workers=workers) as progress,
@@ -112,6 +109,16 @@ def run_input(options: Any, found: BatchInput, record: Recorder) -> Books:
         _sign(options.output, held.signing, begun, marks)
         found.done(books)
     return books
+
+
+def _begin(
+    output: Output, signing: Signing | None, digest: str, earlier_days: EarlierDays, *, is_again: bool
+) -> Begun | None:
+    if signing is None:
+        return None
+    return begin_input(
+        output, signing, digest, {day for days in earlier_days.values() for day in days}, is_again=is_again
+    )
 
 
 def _sign(output: Output, signing: Signing | None, begun: Begun | None, marks: Sequence[Mark]) -> None:

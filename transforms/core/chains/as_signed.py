@@ -62,7 +62,8 @@ def _told(chain: Chain, is_asked: Callable[[str], bool], count: int | None = Non
     for manifest in chain.backwards() if count != 0 else ():
         put = {file.path: file.sha256 for file in manifest.put if is_asked(file.path)}
         gone = dict.fromkeys(path for path in manifest.removed if is_asked(path))
-        told = {path: (digest, manifest.number) for path, digest in {**gone, **put}.items()} | told
+        for path, digest in {**gone, **put}.items():
+            told.setdefault(path, (digest, manifest.number))
         if len(told) == count:
             break
     return told
