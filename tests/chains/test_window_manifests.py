@@ -161,11 +161,16 @@ def test_a_bucket_that_ran_ahead_in_a_quiet_span(output: Output) -> None:
     state.save()
     again.start()
     assert differences(output) == []
+    check_goes_on(output, state, again, number=1, since=0)
+
+
+def check_goes_on(output: Output, state: StreamState, manifests: WindowManifests, *, number: int, since: int) -> None:
+    """The window of a number is published, and then everything is as the chain says."""
     for bucket in (0, 1):
-        mark(output, 1, bucket, since=0)
-    state.whole_to_s = BEGIN_S + 2 * INTERVAL_S
+        mark(output, number, bucket, since=since)
+    state.whole_to_s = BEGIN_S + (number + 1) * INTERVAL_S
     state.save()
-    again.take_in()
+    manifests.take_in()
     assert differences(output) == []
 
 
@@ -206,12 +211,7 @@ def test_the_last_mark_is_that_of_the_last_window_whatever_a_change_wrote_anew(o
     again.take_in()
     again.start()
     assert differences(output) == []
-    for bucket in (0, 1):
-        mark(output, 2, bucket, since=2)
-    state.whole_to_s = BEGIN_S + 3 * INTERVAL_S
-    state.save()
-    again.take_in()
-    assert differences(output) == []
+    check_goes_on(output, state, again, number=2, since=2)
 
 
 def test_a_mark_without_the_rings_proof_is_not_signed(output: Output) -> None:
